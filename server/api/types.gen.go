@@ -633,11 +633,18 @@ type AllowedObject struct {
 //
 // Example: {"secrets":[{"keys":["url"],"name":"warehouse"}],"service_accounts":["etl"]}
 type AllowedReferences struct {
-	ConfigMaps      *[]AllowedObject `json:"config_maps,omitempty"`
-	Namespaces      *[]string        `json:"namespaces,omitempty"`
+	ConfigMaps *[]AllowedObject `json:"config_maps,omitempty"`
+	Namespaces *[]string        `json:"namespaces,omitempty"`
+
+	// NodeLabels Labels by which nodes may be selected, each as KEY or KEY=VALUE
+	NodeLabels      *[]string        `json:"node_labels,omitempty"`
+	PriorityClasses *[]string        `json:"priority_classes,omitempty"`
 	Secrets         *[]AllowedObject `json:"secrets,omitempty"`
 	ServiceAccounts *[]string        `json:"service_accounts,omitempty"`
-	VolumeClaims    *[]string        `json:"volume_claims,omitempty"`
+
+	// Tolerations Taints that may be tolerated, each as KEY, KEY=VALUE, KEY:EFFECT or KEY=VALUE:EFFECT, or * for every taint
+	Tolerations  *[]string `json:"tolerations,omitempty"`
+	VolumeClaims *[]string `json:"volume_claims,omitempty"`
 }
 
 // APIKey Example: {"bindings":[{"pool":"analytics","role":"deployer"},{"pool":"*","role":"viewer"}],"created_at":"2026-01-01T05:00:00Z","created_by":"ada","expires_at":"2027-01-01T00:00:00Z","id":"1f2e3d4c","name":"deploy-bot"}

@@ -68,11 +68,7 @@ func (b *builder) remedy(r reference.Reference) string {
 	if flag == "" {
 		return "write " + r.String() + " in the template, with a variable for the values in it"
 	}
-	value := r.Name
-	if r.Key != "" {
-		value += ":" + r.Key
-	}
-	return "write it in the template, or allow it: berth pool update " + b.id.Pool + " " + flag + " " + value
+	return "write it in the template, or allow it: berth pool update " + b.id.Pool + " " + flag + " " + r.Entry()
 }
 
 // CheckProtected returns why a Job must not be created: one sentence for each protected object that it refers

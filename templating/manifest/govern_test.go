@@ -115,6 +115,42 @@ job_configuration:
             {{- end }}
 `
 
+const textPlacement = `
+variables: {type: object, properties: {disk: {type: string}, gpu: {type: boolean}, labels: {}, more: {}, context: {}}}
+job_configuration:
+  job_manifest: |
+    apiVersion: batch/v1
+    kind: Job
+    spec:
+      template:
+        spec:
+          nodeSelector:
+            {{- if .disk }}
+            example.com/disk: {{ .disk }}
+            {{- end }}
+            kubernetes.io/os: linux
+            {{- with .labels }}
+            {{- toYaml . | nindent 8 }}
+            {{- end }}
+          tolerations:
+          {{- if .gpu }}
+          - key: example.com/gpu
+            operator: Exists
+          {{- end }}
+          {{- with .more }}
+          {{- toYaml . | nindent 6 }}
+          {{- end }}
+          containers:
+          - name: job
+            image: busybox:1.36
+            securityContext:
+              {{- with .context }}
+              {{- toYaml . | nindent 10 }}
+              {{- else }}
+              allowPrivilegeEscalation: false
+              {{- end }}
+`
+
 func TestAJobVariableCannotBringInAReference(t *testing.T) {
 	tests := map[string]struct{ template, variables, want string }{
 		"env as a mapping": {envTemplate,
@@ -156,7 +192,27 @@ func TestAJobVariableCannotBringInAReference(t *testing.T) {
 		"a ServiceAccount":   {podTemplate(`v: {type: string}`, `serviceAccountName: "{{ v }}"`, ""), `v: admin`, `ServiceAccount "admin"`},
 		"a security context": {podTemplate(`v: {}`, `initContainers: "{{ v }}"`, ""), `v: [{name: i, image: "b:1", securityContext: {privileged: true}}]`, `field securityContext`},
 		"an init container":  {podTemplate(`v: {}`, `initContainers: "{{ v }}"`, ""), `v: [{name: i, image: "b:1", env: [{name: X, valueFrom: {secretKeyRef: {name: db, key: url}}}]}]`, `Secret "db", key "url"`},
-		"a node":             {wholePod, `v: {nodeName: n, containers: [{name: job, image: "b:1"}]}`, `field nodeName`},
+		"a node label":       {podTemplate(`v: {}`, `nodeSelector: "{{ v }}"`, ""), `v: {node-role.kubernetes.io/control-plane: ""}`, `node label "node-role.kubernetes.io/control-plane="`},
+		"a node label beside the template's": {podTemplate(`v: {}`, `nodeSelector: '{{ merge (dict "disk" "ssd") .v }}'`, ""),
+			`v: {role: master}`, `node label "role=master"`},
+		"another value of a node label": {podTemplate(`v: {default: {disk: ssd}}`, `nodeSelector: "{{ v }}"`, ""), `v: {disk: fast}`, `node label "disk=fast"`},
+		"a toleration":                  {podTemplate(`v: {}`, `tolerations: "{{ v }}"`, ""), `v: [{key: gpu, operator: Exists}]`, `a toleration of taint "gpu"`},
+		"a toleration of every taint":   {podTemplate(`v: {}`, `tolerations: ["{{ v }}"]`, ""), `v: {operator: Exists}`, `a toleration of every taint`},
+		"a toleration beside the template's": {podTemplate(`v: {}`, `tolerations: [{key: gpu, operator: Exists}, "{{ v }}"]`, ""),
+			`v: {operator: Exists}`, `a toleration of every taint`},
+		"the key of a toleration":  {podTemplate(`v: {type: string}`, `tolerations: [{key: "{{ v }}", operator: Exists}]`, ""), `v: master`, `a toleration of taint "master"`},
+		"a priority":               {podTemplate(`v: {type: string}`, `priorityClassName: "{{ v }}"`, ""), `v: system-node-critical`, `PriorityClass "system-node-critical"`},
+		"a whole security context": {podTemplate(`v: {}`, "", `securityContext: "{{ v }}"`), `v: {privileged: true}`, `field securityContext`},
+		"a security context through a function": {podTemplate(`v: {}`, "", `securityContext: '{{ .v | default (dict "runAsUser" 1) }}'`),
+			`v: {privileged: true}`, `field securityContext`},
+		"a field beside those of an expression": {strings.Replace(wholePod, `"{{ v }}"`, `'{{ merge (dict "restartPolicy" "Never") .v }}'`, 1),
+			`v: {hostNetwork: true, containers: [{name: job, image: "b:1"}]}`, `field hostNetwork`},
+		"a whole affinity": {podTemplate(`v: {}`, `affinity: "{{ v }}"`, ""),
+			`v: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: zone, operator: Exists}]}]}}}`, `field affinity`},
+		"text: a node label":  {textPlacement, `{labels: {role: master}}`, `node label "role=master"`},
+		"text: a toleration":  {textPlacement, `{more: [{operator: Exists}]}`, `a toleration of every taint`},
+		"text: a whole field": {textPlacement, `{context: {privileged: true}}`, `field securityContext`},
+		"a node":              {wholePod, `v: {nodeName: n, containers: [{name: job, image: "b:1"}]}`, `field nodeName`},
 		"the Secret that another container has": {
 			podTemplate(`env: {}`, `initContainers: [{name: fetch, image: "b:1", envFrom: [{secretRef: {name: db}}]}]`, `env: "{{ env }}"`),
 			`env: {X: {valueFrom: {secretKeyRef: {name: db, key: url}}}}`, `Secret "db", key "url"`},
@@ -193,8 +249,23 @@ func TestWhatTheTemplateWritesIsItsOwn(t *testing.T) {
 		"volumes":       {podTemplate(`a: {}`, "volumes: [{name: x, secret: {secretName: tls}}, {name: h, hostPath: {path: /data}}, {name: p, projected: {sources: [{secret: {name: s, items: [{key: k, path: k}]}}]}}]", `args: ["{{ a }}"]`), ``},
 		"a field offered by a variable": {podTemplate(`v: {type: integer}`,
 			`securityContext: {runAsUser: "{{ v }}"}`, ""), `v: 1000`},
-		"a whole field offered by a variable": {podTemplate(`v: {}`, `nodeSelector: "{{ v }}"`, ""), `v: {disk: ssd}`},
-		"text: fixed":                         {textTemplate, ``},
+		"the value of a node label":     {podTemplate(`v: {type: string}`, `nodeSelector: {disk: "{{ v }}"}`, ""), `v: ssd`},
+		"a node label in the schema":    {podTemplate(`v: {properties: {disk: {type: string}}}`, `nodeSelector: "{{ v }}"`, ""), `v: {disk: ssd}`},
+		"a toleration of a fixed taint": {podTemplate(`v: {type: string}`, `tolerations: [{key: gpu, value: "{{ v }}"}]`, ""), `v: a100`},
+		"a toleration of every taint":   {podTemplate(`a: {}`, "tolerations: [{operator: Exists}]", `args: ["{{ a }}"]`), ``},
+		"a toleration from a choice":    {podTemplate(`v: {enum: [gpu, spot]}`, `tolerations: [{key: "{{ v }}", operator: Exists}]`, ""), `v: spot`},
+		"a toleration whose key the schema lists": {podTemplate(
+			`v: {items: {properties: {key: {enum: [gpu]}, operator: {type: string}, effect: {type: string}}}}`,
+			`tolerations: "{{ v }}"`, ""), `v: [{key: gpu, operator: Exists}]`},
+		"a priority from a choice": {podTemplate(`v: {enum: [low, high]}`, `priorityClassName: "{{ v }}"`, ""), `v: high`},
+		"a security context in the schema": {podTemplate(`v: {properties: {runAsUser: {type: integer}}}`,
+			`securityContext: "{{ v }}"`, ""), `v: {runAsUser: 1000}`},
+		"a security context of an expression": {podTemplate(`v: {type: integer}`,
+			`securityContext: '{{ dict "runAsUser" .v "runAsNonRoot" true }}'`, ""), `v: 1000`},
+		"an affinity to a chosen zone": {podTemplate(`v: {type: string}`,
+			`affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: zone, operator: In, values: ["{{ v }}"]}]}]}}}`, ""), `v: a`},
+		"text: placement": {textPlacement, `{disk: ssd, gpu: true}`},
+		"text: fixed":     {textTemplate, ``},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -209,7 +280,8 @@ func TestThePoolAllowsReferences(t *testing.T) {
 	allowed := reference.Allowed{
 		Secrets:         []reference.Object{{Name: "db", Keys: []string{"url"}}, {Name: "all"}},
 		ConfigMaps:      []reference.Object{{Name: "c"}},
-		ServiceAccounts: []string{"etl"}, VolumeClaims: []string{"data"},
+		ServiceAccounts: []string{"etl"}, VolumeClaims: []string{"data"}, PriorityClasses: []string{"low"},
+		NodeLabels: []string{"disk", "zone=a"}, Tolerations: []string{"gpu=a100:NoSchedule", "spot"},
 	}
 	tests := map[string]struct{ template, variables, want string }{
 		"a key on the list":     {envTemplate, `env: {X: {valueFrom: {secretKeyRef: {name: db, key: url}}}}`, ""},
@@ -219,6 +291,14 @@ func TestThePoolAllowsReferences(t *testing.T) {
 		"a ConfigMap":           {envTemplate, `env: {X: {valueFrom: {configMapKeyRef: {name: c, key: x}}}}`, ""},
 		"a ServiceAccount":      {podTemplate(`v: {}`, `serviceAccountName: "{{ v }}"`, ""), `v: etl`, ""},
 		"a claim":               {podTemplate(`v: {}`, `volumes: "{{ v }}"`, ""), `v: [{name: x, persistentVolumeClaim: {claimName: data}}]`, ""},
+		"node labels":           {podTemplate(`v: {}`, `nodeSelector: "{{ v }}"`, ""), `v: {disk: ssd, zone: a}`, ""},
+		"another value":         {podTemplate(`v: {}`, `nodeSelector: "{{ v }}"`, ""), `v: {zone: b}`, `node label "zone=b"`},
+		"a taint":               {podTemplate(`v: {}`, `tolerations: "{{ v }}"`, ""), `v: [{key: gpu, value: a100, effect: NoSchedule}]`, ""},
+		"any value of a taint":  {podTemplate(`v: {}`, `tolerations: "{{ v }}"`, ""), `v: [{key: gpu, operator: Exists, effect: NoSchedule}]`, `taint "gpu:NoSchedule"`},
+		"any effect of a taint": {podTemplate(`v: {}`, `tolerations: "{{ v }}"`, ""), `v: [{key: gpu, value: a100}]`, `taint "gpu=a100"`},
+		"all of a taint":        {podTemplate(`v: {}`, `tolerations: "{{ v }}"`, ""), `v: [{key: spot, operator: Exists}]`, ""},
+		"every taint":           {podTemplate(`v: {}`, `tolerations: "{{ v }}"`, ""), `v: [{operator: Exists}]`, "every taint"},
+		"a priority":            {podTemplate(`v: {}`, `priorityClassName: "{{ v }}"`, ""), `v: low`, ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -25,7 +25,8 @@ func probes() []any {
 		"securityContext": object{"seLinuxOptions": object{"user": probe}},
 	}
 	pod := object{
-		"serviceAccountName": probe, "nodeName": probe, "imagePullSecrets": []any{named}, "volumes": volumes,
+		"serviceAccountName": probe, "nodeName": probe, "priorityClassName": probe,
+		"imagePullSecrets": []any{named}, "volumes": volumes,
 		"containers": []any{container},
 	}
 	values := []any{
@@ -36,6 +37,7 @@ func probes() []any {
 		[]any{object{"secret": named}, object{"serviceAccountToken": object{"path": probe}}},
 		container, []any{container}, pod, object{"spec": pod}, object{"template": object{"spec": pod}},
 		object{"seLinuxOptions": object{"user": probe}}, object{"kubernetes.io/hostname": probe},
+		object{"key": probe}, []any{object{"key": probe}},
 	}
 	return append(values, volumes...)
 }

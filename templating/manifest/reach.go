@@ -45,6 +45,14 @@ func (r Reach) String() string {
 	case reference.Namespace:
 		return fmt.Sprintf("variable %q can name any namespace that the worker serves", r.Variable)
 	}
+	switch r.Kind {
+	case reference.NodeLabel:
+		return fmt.Sprintf("variable %q can select nodes by any label", r.Variable)
+	case reference.Toleration:
+		return fmt.Sprintf("variable %q can tolerate any taint", r.Variable)
+	case reference.PriorityClass:
+		return fmt.Sprintf("variable %q can name any PriorityClass", r.Variable)
+	}
 	where := "the worker's namespace"
 	if r.Namespace != "" {
 		where = fmt.Sprintf("namespace %q", r.Namespace)
@@ -165,7 +173,12 @@ func (p *prober) look(name string, b *builder, job map[string]any, namespace str
 		switch {
 		case r.Kind == reference.Field || r.Kind == reference.Volume || r.Kind == reference.Token:
 			reach.Name, reach.Namespace = r.Name, ""
-			if !holds(r.Node) || slices.Contains(placement[:], r.Name) && b.offers(r) {
+			if !holds(r.Node) || r.Kind == reference.Field && isPlacement(r.Name) && b.offers(r) {
+				continue
+			}
+		case r.Kind == reference.NodeLabel || r.Kind == reference.Toleration:
+			reach.Namespace = ""
+			if r.Name != probe && !holds(r.Node) || b.offers(r) {
 				continue
 			}
 		case r.Name != probe && r.Key != probe:
@@ -175,9 +188,10 @@ func (p *prober) look(name string, b *builder, job map[string]any, namespace str
 	}
 }
 
-// placement are fields that say where pods run. A template that writes one with a variable offers just that.
-var placement = [...]string{
-	"affinity", "nodeSelector", "priorityClassName", "runtimeClassName", "schedulerName", "tolerations",
+// isPlacement is true for fields that say where pods run. A template that writes one with a variable offers
+// just that.
+func isPlacement(field string) bool {
+	return field == "affinity" || field == "runtimeClassName" || field == "schedulerName"
 }
 
 func (p *prober) keep(r Reach) {

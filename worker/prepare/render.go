@@ -204,6 +204,7 @@ func allowed(list *api.AllowedReferences) *reference.Allowed {
 	}
 	result.Secrets, result.ConfigMaps = objects(list.Secrets), objects(list.ConfigMaps)
 	result.ServiceAccounts, result.VolumeClaims = names(list.ServiceAccounts), names(list.VolumeClaims)
-	result.Namespaces = names(list.Namespaces)
+	result.Namespaces, result.PriorityClasses = names(list.Namespaces), names(list.PriorityClasses)
+	result.NodeLabels, result.Tolerations = names(list.NodeLabels), names(list.Tolerations)
 	return result
 }

@@ -13,6 +13,10 @@ type Allowed struct {
 	ServiceAccounts []string `json:"service_accounts,omitempty"`
 	VolumeClaims    []string `json:"volume_claims,omitempty"`
 	Namespaces      []string `json:"namespaces,omitempty"`
+	PriorityClasses []string `json:"priority_classes,omitempty"`
+	// NodeLabels are KEY or KEY=VALUE; Tolerations are taints as KEY[=VALUE][:EFFECT], or * for every taint.
+	NodeLabels  []string `json:"node_labels,omitempty"`
+	Tolerations []string `json:"tolerations,omitempty"`
 }
 
 // Object is a Secret or a ConfigMap, and those of its keys that may be used; without keys, all may be.
@@ -34,6 +38,12 @@ func (a Allowed) Allows(r Reference) bool {
 		return slices.Contains(a.VolumeClaims, r.Name)
 	case Namespace:
 		return slices.Contains(a.Namespaces, r.Name)
+	case PriorityClass:
+		return slices.Contains(a.PriorityClasses, r.Name)
+	case NodeLabel:
+		return allowsLabel(a.NodeLabels, r)
+	case Toleration:
+		return allowsTaint(a.Tolerations, r.Name)
 	}
 	return false
 }
@@ -58,6 +68,12 @@ func listed(k Kind) string {
 		return "volume_claims"
 	case Namespace:
 		return "namespaces"
+	case PriorityClass:
+		return "priority_classes"
+	case NodeLabel:
+		return "node_labels"
+	case Toleration:
+		return "tolerations"
 	}
 	return ""
 }
@@ -75,8 +91,27 @@ func (k Kind) Flag() string {
 		return "--volume-claim"
 	case Namespace:
 		return "--job-namespace"
+	case PriorityClass:
+		return "--priority-class"
+	case NodeLabel:
+		return "--node-label"
+	case Toleration:
+		return "--toleration"
 	}
 	return ""
+}
+
+// Entry is what allows the reference, as the flag of its kind takes it.
+func (r Reference) Entry() string {
+	switch {
+	case r.Kind == Toleration && (r.Name == "" || strings.HasPrefix(r.Name, ":")):
+		return "'" + everyTaint + "'"
+	case r.Key == "":
+		return r.Name
+	case r.Kind == NodeLabel:
+		return r.Name + "=" + r.Key
+	}
+	return r.Name + ":" + r.Key
 }
 
 // Invalid is an entry that can name nothing: where it is in the list, and what is wrong.
@@ -109,9 +144,23 @@ func (a Allowed) Check() []Invalid {
 	}
 	for kind, list := range map[Kind][]string{
 		ServiceAccount: a.ServiceAccounts, Claim: a.VolumeClaims, Namespace: a.Namespaces,
+		PriorityClass: a.PriorityClasses,
 	} {
 		for i, entry := range list {
 			name(kind, i, "", entry)
+		}
+	}
+	for i, entry := range a.NodeLabels {
+		if key, value, _ := strings.Cut(entry, "="); !isLabel(key) || !isLabelValue(value) {
+			found = append(found, Invalid{
+				Pointer: fmt.Sprintf("/%s/%d", listed(NodeLabel), i),
+				Message: fmt.Sprintf("%q is not a label of a node: want KEY or KEY=VALUE", entry),
+			})
+		}
+	}
+	for i, entry := range a.Tolerations {
+		if why := invalidTaint(entry); why != "" {
+			found = append(found, Invalid{Pointer: fmt.Sprintf("/%s/%d", listed(Toleration), i), Message: why})
 		}
 	}
 	slices.SortFunc(found, func(x, y Invalid) int { return strings.Compare(x.Pointer, y.Pointer) })

@@ -24,7 +24,7 @@ func (f *finder) add(kind Kind, name, key any, path []string, node any) {
 	text, _ := name.(string)
 	keyText, _ := key.(string)
 	f.found = append(f.found, Reference{
-		Kind: kind, Name: text, Key: keyText, Path: path, Node: node, strict: kind != Field,
+		Kind: kind, Name: text, Key: keyText, Path: path, Node: node,
 	})
 }
 
@@ -80,6 +80,12 @@ func (f *finder) field(key string, v any, path []string) {
 		f.add(Secret, object["name"], nil, path, v)
 	case key == "secretName" && parent != "secret":
 		f.add(Secret, v, nil, path, v)
+	case key == "priorityClassName":
+		f.add(PriorityClass, v, nil, path, v)
+	case key == "nodeSelector" && isObject:
+		f.nodeSelector(object, path)
+	case key == "tolerations":
+		f.tolerations(v, path)
 	case key == "fieldRef", key == "resourceFieldRef", slices.Contains(fields[:], key):
 		f.found = append(f.found, Reference{Kind: Field, Name: key, Path: path, Node: v})
 	case isObject && key == "secret":
@@ -98,8 +104,8 @@ func (f *finder) field(key string, v any, path []string) {
 // fields decide what a pod may do, and where it runs.
 var fields = [...]string{
 	"affinity", "automountServiceAccountToken", "hostAliases", "hostIPC", "hostNetwork", "hostPID", "hostPort",
-	"hostUsers", "nodeName", "nodeSelector", "priorityClassName", "procMount", "runtimeClassName",
-	"schedulerName", "securityContext", "shareProcessNamespace", "tolerations", "volumeDevices",
+	"hostUsers", "nodeName", "nodeSelector", "priority", "procMount", "runtimeClassName", "schedulerName",
+	"securityContext", "shareProcessNamespace", "volumeDevices",
 }
 
 // items are the keys of a Secret or a ConfigMap that a volume takes; without a list it takes all.

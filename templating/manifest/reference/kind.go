@@ -17,6 +17,13 @@ const (
 	Claim          Kind = "PersistentVolumeClaim"
 	ResourceClaim  Kind = "ResourceClaim"
 	Namespace      Kind = "Namespace"
+	// PriorityClass decides whose pods are evicted for the Job's.
+	PriorityClass Kind = "PriorityClass"
+	// NodeLabel is an entry of nodeSelector: its name is the label, its key the value.
+	NodeLabel Kind = "node label"
+	// Toleration is a taint that the pods tolerate. Its name is the taint as kubectl writes it,
+	// KEY=VALUE:EFFECT, without what the toleration leaves open.
+	Toleration Kind = "toleration"
 	// Token is a token of the pod's ServiceAccount, mounted as a file.
 	Token Kind = "ServiceAccount token"
 	// Volume is a volume that is neither a Secret, a ConfigMap nor a claim, such as hostPath or csi; its name
@@ -31,16 +38,13 @@ const (
 type Reference struct {
 	Kind Kind
 	Name string
-	// Key is the only key that is used; empty means the whole object.
+	// Key is the only key that is used; empty means the whole object. Of a node label it is the value.
 	Key string
 	// Path leads there from the root of the Job. A list has "*" as its step, containers their name in
 	// brackets.
 	Path []string
 	// Node is what stands there.
 	Node any
-	// strict references must be written by the template in full. Otherwise a placeholder below the field that
-	// the template writes is the variable that it offers.
-	strict bool
 }
 
 // String names the reference for people.
@@ -52,6 +56,13 @@ func (r Reference) String() string {
 		return "a volume of type " + r.Name
 	case Field:
 		return "field " + r.Name
+	case NodeLabel:
+		return string(NodeLabel) + " " + strconv.Quote(r.Name+"="+r.Key)
+	case Toleration:
+		if r.Name == "" {
+			return "a toleration of every taint"
+		}
+		return "a toleration of taint " + strconv.Quote(r.Name)
 	}
 	text := string(r.Kind) + " " + strconv.Quote(r.Name)
 	if r.Key != "" {

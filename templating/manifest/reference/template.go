@@ -36,7 +36,7 @@ func (t Template) OffersNamespace(name string) bool {
 	configuration, _ := t.Configuration.(map[string]any)
 	nodes := t.descend(configuration["job_manifest"], []string{"metadata", "namespace"})
 	if text, ok := configuration["job_manifest"].(string); ok && !isWhole(text) {
-		r := Reference{Kind: Namespace, Name: name, Path: []string{"metadata", "namespace"}, Node: name, strict: true}
+		r := Reference{Kind: Namespace, Name: name, Path: []string{"metadata", "namespace"}, Node: name}
 		if t.textOffers(text, r) {
 			return true
 		}
@@ -71,10 +71,17 @@ func (t Template) descend(node any, path []string) []any {
 				found = append(found, t.descend(item, path[1:])...)
 			}
 		}
+	case declared:
+		for _, below := range t.below(node, path[0]) {
+			found = append(found, t.descend(below, path[1:])...)
+		}
 	case string:
 		if name, ok := wholeName(node); ok {
 			for _, v := range t.given(name) {
 				found = append(found, t.descend(v, path)...)
+			}
+			if schema := t.schemaOf(name); schema != nil {
+				found = append(found, t.descend(schema, path)...)
 			}
 		} else if strings.Contains(node, "{{") {
 			found = append(found, expression(node))
@@ -105,7 +112,14 @@ func (t Template) isItem(item any, step string) bool {
 func (t Template) writes(node any, r Reference) bool {
 	switch r.Kind {
 	case Field, Token:
+		if code, ok := node.(expression); ok {
+			return slices.Contains(constants(string(code)), r.Name)
+		}
 		return t.unifies(r.Node, node, false)
+	case NodeLabel:
+		return t.writesLabel(node, r)
+	case Toleration:
+		return t.writesToleration(node, r)
 	case Volume:
 		return t.unifies(r.Node, node, true)
 	}
@@ -114,7 +128,7 @@ func (t Template) writes(node any, r Reference) bool {
 		words := constants(string(node))
 		return slices.Contains(words, r.Name) && (r.Key == "" || slices.Contains(words, r.Key))
 	case string:
-		if r.Kind == ServiceAccount {
+		if r.Kind == ServiceAccount || r.Kind == PriorityClass {
 			return t.matches(node, r.Name)
 		}
 		if name, ok := wholeName(node); ok {
@@ -161,17 +175,23 @@ func (t Template) writesObject(object map[string]any, r Reference) bool {
 }
 
 // unifies reports whether a value of the Job can be what the template writes. Unless strict, a placeholder in
-// the template stands for anything: the template offers the variable there.
+// the template stands for any scalar: the template offers the variable there. Structure is written by the
+// template, given by it to the variable, or declared in the schema of the variable.
 func (t Template) unifies(v, node any, strict bool) bool {
 	switch node := node.(type) {
+	case declared:
+		return !strict && t.declares(node, v, 0)
 	case expression:
-		return !strict
+		return !strict && keysAre(v, constants(string(node)))
 	case string:
-		if !strict && strings.Contains(node, "{{") {
-			return true
-		}
 		if name, ok := wholeName(node); ok {
+			if !strict && (isScalar(v) || t.declares(t.schemaOf(name), v, 0)) {
+				return true
+			}
 			return slices.ContainsFunc(t.given(name), func(given any) bool { return t.unifies(v, given, strict) })
+		}
+		if !strict && strings.Contains(node, "{{") {
+			return t.unifies(v, expression(node), false)
 		}
 		text, ok := scalarText(v)
 		return ok && t.matches(node, text)

@@ -8,7 +8,7 @@ import (
 )
 
 // pair is `key: value` in the text of a manifest, as the template writes it.
-var pair = regexp.MustCompile(`^[\s,{\[\-]*"?([A-Za-z]+)"?[ \t]*:[ \t]*((?:(?s:\{\{.*?\}\})|"[^"\n]*"|'[^'\n]*'|[^\s,}\]{"'])*)`)
+var pair = regexp.MustCompile(`^[\s,{\[\-]*"?([A-Za-z][A-Za-z0-9_./-]*)"?[ \t]*:[ \t]*((?:(?s:\{\{.*?\}\})|"[^"\n]*"|'[^'\n]*'|[^\s,}\]{"'])*)`)
 
 // entry is one pair. Its value is empty where more pairs follow below.
 type entry struct{ key, value string }
@@ -17,6 +17,9 @@ type entry struct{ key, value string }
 // that the place is told by the field alone: `secretKeyRef:` and what is written right after it.
 func (t Template) textOffers(text string, r Reference) bool {
 	field := fieldOf(r.Path)
+	if r.Kind == NodeLabel {
+		field = fieldOf(r.Path[:len(r.Path)-1])
+	}
 	found := regexp.MustCompile(`(?m)(?:^|[\s,{\-])"?` + regexp.QuoteMeta(field) + `"?[ \t]*:`)
 	for _, at := range found.FindAllStringIndex(text, -1) {
 		if t.blockOffers(text[at[1]:], field, r) {
@@ -43,14 +46,17 @@ func (t Template) blockOffers(rest, field string, r Reference) bool {
 	if value != nil {
 		direct = unquote(value[2])
 	}
-	if r.Kind == Field || r.Kind == Token {
-		if strings.HasPrefix(direct, "{{") || startsWithAction(rest) {
-			return true
-		}
+	switch r.Kind {
+	case Field, Token:
 		return t.nodeIn(r.Node, direct, pairs(rest, nil), false)
-	}
-	if r.Kind == Volume {
+	case Volume:
 		return t.nodeIn(r.Node, direct, pairs(rest, nil), true)
+	case NodeLabel:
+		return slices.ContainsFunc(pairs(rest, nil), func(e entry) bool {
+			return e.key == r.Name && t.writesLabel(e.value, r)
+		})
+	case Toleration:
+		return t.entriesTolerate(pairs(rest, nil), r)
 	}
 	if direct != "" {
 		return t.matches(direct, r.Name)
@@ -118,6 +124,7 @@ func (t Template) nodeIn(node any, direct string, entries []entry, strict bool) 
 func pairs(text string, known []string) []entry {
 	var found []entry
 	for len(found) < maxPairs {
+		text = afterActions(text)
 		match := pair.FindStringSubmatchIndex(text)
 		if match == nil {
 			return found
@@ -140,8 +147,38 @@ func firstLine(text string) string {
 	return strings.TrimSpace(line)
 }
 
-func startsWithAction(text string) bool {
-	return strings.HasPrefix(strings.TrimSpace(text), "{{")
+// afterActions leaves out the actions before the next pair, such as {{- if .gpu }}: what they print is not
+// written by the template.
+func afterActions(text string) string {
+	for {
+		rest := strings.TrimLeft(text, " \t\r\n")
+		if !strings.HasPrefix(rest, "{{") {
+			return text
+		}
+		_, after, found := strings.Cut(rest, "}}")
+		if !found {
+			return text
+		}
+		text = after
+	}
+}
+
+// entriesTolerate is writesToleration for pairs of a text.
+func (t Template) entriesTolerate(entries []entry, r Reference) bool {
+	toleration, _ := r.Node.(map[string]any)
+	key, _ := scalarText(toleration["key"])
+	keys := 0
+	known := false
+	for _, e := range entries {
+		if e.key == "key" {
+			keys++
+			known = known || t.matches(e.value, key)
+		}
+	}
+	if key == "" {
+		return keys == 0 && t.nodeIn(r.Node, "", entries, true)
+	}
+	return known && t.nodeIn(r.Node, "", entries, false)
 }
 
 func unquote(s string) string {

@@ -55,6 +55,21 @@ func quotedWords(text string) []string {
 	return words
 }
 
+// keysAre reports whether every key of a value is one of the words.
+func keysAre(v any, words []string) bool {
+	switch v := v.(type) {
+	case map[string]any:
+		for key, item := range v {
+			if !slices.Contains(words, key) || !keysAre(item, words) {
+				return false
+			}
+		}
+	case []any:
+		return !slices.ContainsFunc(v, func(item any) bool { return !keysAre(item, words) })
+	}
+	return true
+}
+
 // matches reports whether a leaf of the template can render to a text without a job variable deciding it:
 // the leaf is that text, or its placeholders take only values that the template gives.
 func (t Template) matches(leaf, text string) bool {
@@ -227,7 +242,7 @@ func scalarText(v any) (string, bool) {
 	switch v := v.(type) {
 	case string:
 		return v, true
-	case nil, map[string]any, []any, expression:
+	case nil, map[string]any, []any, expression, declared:
 		return "", false
 	default:
 		return fmt.Sprint(v), true

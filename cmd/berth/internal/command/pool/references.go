@@ -12,6 +12,7 @@ import (
 // referenceFlags are what job variables may refer to. Each flag replaces one list of the pool.
 type referenceFlags struct {
 	secrets, configMaps, accounts, claims, namespaces []string
+	priorities, nodeLabels, tolerations               []string
 	none                                              bool
 }
 
@@ -27,6 +28,12 @@ func (f *referenceFlags) add(cmd *cobra.Command) {
 		"PersistentVolumeClaim that job variables may name; replaces the earlier ones (repeatable)")
 	flags.StringSliceVar(&f.namespaces, "job-namespace", nil,
 		"namespace that job variables may name, beside the worker's; replaces the earlier ones (repeatable)")
+	flags.StringSliceVar(&f.priorities, "priority-class", nil,
+		"PriorityClass that job variables may name; replaces the earlier ones (repeatable)")
+	flags.StringSliceVar(&f.nodeLabels, "node-label", nil,
+		"label, as KEY or KEY=VALUE, by which job variables may select nodes; replaces the earlier ones (repeatable)")
+	flags.StringSliceVar(&f.tolerations, "toleration", nil, "taint that job variables may tolerate, as "+
+		"KEY[=VALUE][:EFFECT], or * for every taint; replaces the earlier ones (repeatable)")
 }
 
 func (f *referenceFlags) addNone(cmd *cobra.Command) {
@@ -35,7 +42,8 @@ func (f *referenceFlags) addNone(cmd *cobra.Command) {
 }
 
 func (f *referenceFlags) given() bool {
-	return f.none || len(f.secrets)+len(f.configMaps)+len(f.accounts)+len(f.claims)+len(f.namespaces) > 0
+	return f.none || len(f.secrets)+len(f.configMaps)+len(f.accounts)+len(f.claims)+len(f.namespaces)+
+		len(f.priorities)+len(f.nodeLabels)+len(f.tolerations) > 0
 }
 
 // over returns the pool's lists with those of the flags in their place.
@@ -60,7 +68,10 @@ func (f *referenceFlags) over(list api.AllowedReferences) (*api.AllowedReference
 	for _, names := range []struct {
 		texts []string
 		into  **[]string
-	}{{f.accounts, &list.ServiceAccounts}, {f.claims, &list.VolumeClaims}, {f.namespaces, &list.Namespaces}} {
+	}{
+		{f.accounts, &list.ServiceAccounts}, {f.claims, &list.VolumeClaims}, {f.namespaces, &list.Namespaces},
+		{f.priorities, &list.PriorityClasses}, {f.nodeLabels, &list.NodeLabels}, {f.tolerations, &list.Tolerations},
+	} {
 		if len(names.texts) > 0 {
 			*names.into = &names.texts
 		}
@@ -114,5 +125,8 @@ func referenceLines(list api.AllowedReferences) string {
 	names("ServiceAccount", list.ServiceAccounts)
 	names("PersistentVolumeClaim", list.VolumeClaims)
 	names("Namespace", list.Namespaces)
+	names("PriorityClass", list.PriorityClasses)
+	names("node label", list.NodeLabels)
+	names("toleration", list.Tolerations)
 	return strings.Join(lines, "\n")
 }

@@ -145,6 +145,8 @@ func (w *contractWorld) aValue(p *openapi3.Parameter) string {
 		return "true"
 	case schema.Format == "date-time":
 		return "2026-01-01T00:00:00Z"
+	case schema.Format == "uuid":
+		return w.live.String()
 	case w.parameters[p.Name] != "":
 		return w.parameters[p.Name]
 	}

@@ -53,6 +53,7 @@ func newContractWorld(t *testing.T, change ...func(*server.Options)) *contractWo
 			`{"from":"registries-allowed","action":"warn"}`).is(http.StatusOK)
 	}
 	w.makeKey("ci", api.RoleViewer)
+	w.makeDeleted("retired")
 	w.grantAudiences(contractPool, `["sts.amazonaws.com"]`)
 	w.newTemplateVersion()
 
@@ -78,6 +79,14 @@ func newContractWorld(t *testing.T, change ...func(*server.Options)) *contractWo
 		w.parameters["session"] = people.device("u-bob").Session.ID
 	}
 	return w
+}
+
+// makeDeleted makes a deployment that was deleted and can be restored.
+func (w *contractWorld) makeDeleted(name string) {
+	w.t.Helper()
+	w.call(http.MethodPost, "/api/v1/apply",
+		`{"deployments":[{"name":"`+name+`","pool":"`+contractPool+`"}]}`).is(http.StatusOK)
+	w.call(http.MethodDelete, "/api/v1/deployments/"+strings.ReplaceAll(name, " ", "%20"), "").is(http.StatusOK)
 }
 
 // newTemplateVersion saves a second version of the pool's template.

@@ -24,9 +24,9 @@ func TestPoolWithLiveRunsIsDeletedOnlyWithForce(t *testing.T) {
 		"pool-in-use")
 	r.call(http.MethodPost, "/api/v1/runs/"+run.ID.String()+"/retry", "").refused(http.StatusConflict,
 		"run-not-finished")
-	r.call(http.MethodDelete, "/api/v1/deployments/etl?force=true", "").is(http.StatusNoContent)
+	r.call(http.MethodDelete, "/api/v1/deployments/etl?force=true", "").is(http.StatusOK)
 	r.call(http.MethodGet, "/api/v1/deployments/etl", "").refused(http.StatusNotFound, "not-found")
-	r.call(http.MethodDelete, "/api/v1/work-pools/local?force=true", "").is(http.StatusNoContent)
+	r.call(http.MethodDelete, "/api/v1/work-pools/local?force=true", "").is(http.StatusOK)
 	r.call(http.MethodGet, "/api/v1/work-pools/local", "").refused(http.StatusNotFound, "not-found")
 }
 
@@ -117,7 +117,7 @@ func TestQueuesVariablesAndKeys(t *testing.T) {
 		second.Items[0].Name != "b" || second.NextCursor != nil {
 		t.Errorf("got %+v, then %+v", first, second)
 	}
-	r.call(http.MethodDelete, "/api/v1/variables/a", "").is(http.StatusNoContent)
+	r.call(http.MethodDelete, "/api/v1/variables/a", "").is(http.StatusOK)
 	r.call(http.MethodDelete, "/api/v1/variables/a", "").refused(http.StatusNotFound, "not-found")
 
 	r.makeKey("k", api.RoleViewer)

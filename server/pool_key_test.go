@@ -35,7 +35,7 @@ func newHidden(t *testing.T) hidden {
 		`{"deployments":[{"name":"visible","pool":"local","schedules":[{"name":"x","cron":"@yearly"},{"name":"y","cron":"@yearly"}]}]}`,
 	).is(http.StatusOK)
 	return hidden{w, []string{
-		contractPool, "etl", "nightly", "morning", "worker-1", w.attempt.AttemptID.String(),
+		contractPool, "etl", "retired", "nightly", "morning", "worker-1", w.attempt.AttemptID.String(),
 		w.attempt.RunID.String(), w.live.String(),
 		w.parameters["run"], w.parameters["version"], "hello\\n",
 	}}
@@ -92,7 +92,8 @@ func openToAll(operation string) bool {
 	case "GetOpenIDConfiguration", "GetJSONWebKeys", "IntrospectRunToken":
 		return true
 	case "GetHealth", "GetReady", "GetInfo", "GetWhoAmI", "ListVariables", "GetVariable", "PreviewSchedule",
-		"ListWorkPools", "ListDeployments", "ListSchedules", "ListRuns", "CountRuns", "StreamRuns", "ListAudit", "ListWorkers", "ListAPIKeys", "CancelRuns", "RetryRuns",
+		"ListWorkPools", "ListDeployments", "ListSchedules", "ListRuns", "CountRuns", "StreamRuns", "ListAudit", "ListWorkers", "ListAPIKeys", "ListDeleted",
+		"CancelRuns", "RetryRuns",
 		"ListSessions", "GetSignIn", "StartDeviceSignIn", "FinishDeviceSignIn",
 		"ListRules", "GetRuleSetForWorker": // of the installation, which count in every pool
 		return true
@@ -105,6 +106,9 @@ func openToAll(operation string) bool {
 func namesAnObject(o operation) bool {
 	if o.OperationID == "CreateRunToken" {
 		return false // for job keys only, whatever the run
+	}
+	if o.OperationID == "RestoreDeleted" || o.OperationID == "PurgeDeleted" {
+		return true // in the body
 	}
 	for _, parameter := range []string{"{deployment}", "{run}", "{version}", "{session}"} {
 		if strings.Contains(o.path, parameter) {

@@ -13,6 +13,8 @@ const (
 	DefaultKeepRuns  = 90 * 24 * time.Hour
 	DefaultKeepLogs  = 30 * 24 * time.Hour
 	DefaultKeepAudit = 365 * 24 * time.Hour
+	// DefaultKeepDeleted is for how long deleted objects can be restored.
+	DefaultKeepDeleted = 30 * 24 * time.Hour
 	// KeepForever disables the removal of expired objects.
 	KeepForever        = time.Duration(-1)
 	defaultRetainEvery = time.Minute
@@ -31,9 +33,10 @@ func retentionPeriod(option, defaultPeriod time.Duration) time.Duration {
 
 func (o Options) retention() store.Retention {
 	return store.Retention{
-		Runs:  retentionPeriod(o.KeepRuns, DefaultKeepRuns),
-		Logs:  retentionPeriod(o.KeepLogs, DefaultKeepLogs),
-		Audit: retentionPeriod(o.KeepAudit, DefaultKeepAudit),
+		Runs:    retentionPeriod(o.KeepRuns, DefaultKeepRuns),
+		Logs:    retentionPeriod(o.KeepLogs, DefaultKeepLogs),
+		Audit:   retentionPeriod(o.KeepAudit, DefaultKeepAudit),
+		Deleted: retentionPeriod(o.KeepDeleted, DefaultKeepDeleted),
 	}
 }
 
@@ -45,7 +48,8 @@ func (s *server) expire(counts *metric.Retention) func(context.Context) error {
 		counts.Add(removed)
 		if removed.Any() {
 			s.Logger.Info("removed expired objects", "runs", removed.Runs, "log_chunks", removed.LogChunks,
-				"log_partitions", removed.LogPartitions, "audit", removed.Audit, "sessions", removed.Sessions)
+				"log_partitions", removed.LogPartitions, "audit", removed.Audit, "sessions", removed.Sessions,
+				"deleted", removed.Deleted)
 		}
 		return err
 	}

@@ -104,6 +104,10 @@ func (w *contractWorld) roleCall(o operation, who caller) aCall {
 		return aCall{key: who.key, method: o.method, path: o.path, body: map[string]any{
 			"name": "made by " + who.String(), "bindings": bindings("viewer:" + contractPool),
 		}}
+	case "RestoreDeleted", "PurgeDeleted":
+		name := o.OperationID + " by " + who.String()
+		w.makeDeleted(name)
+		return aCall{key: who.key, method: o.method, path: o.path, body: map[string]any{"kind": "deployment", "name": name}}
 	case "RevokeAPIKey":
 		name := "for " + who.String()
 		if !slices.Contains(w.names, name) {

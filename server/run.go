@@ -168,7 +168,7 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 	guard := poolguard.New(s.store)
 	operations := s.newHandler(handler.Options{
 		Installation: installation, Templates: templates, Rules: rules, Runs: runs, Guard: guard,
-		KeysChanged: keys.ClearCache, Stopping: stopping, Issuer: identities, IssuerOff: identitiesOff,
+		Retention: s.retention(), KeysChanged: keys.ClearCache, Stopping: stopping, Issuer: identities, IssuerOff: identitiesOff,
 		People: people,
 	})
 	routes, err := s.routes(operations, guard, keys)

@@ -202,7 +202,10 @@ func TestCtrlCEndsTheWatchingAndNotTheRun(t *testing.T) {
 	}
 }
 
-var diffLine = regexp.MustCompile(`(?m)^      .*\n`)
+var (
+	diffLine = regexp.MustCompile(`(?m)^      .*\n`)
+	untilDay = regexp.MustCompile(`until \d{4}-\d\d-\d\d \d\d:\d\d\n`)
+)
 
 func TestCommandsSayWhatTheyDid(t *testing.T) {
 	t.Parallel()
@@ -240,7 +243,7 @@ func TestCommandsSayWhatTheyDid(t *testing.T) {
 		{"queue pause fast --pool quick", "queue \"fast\" of pool \"quick\" paused\n"},
 		{"queue ls --pool quick", "NAME PRIORITY STATUS SLOTS\ndefault 1 active 0\nfast 1 paused 0/2\n"},
 		{"queue resume fast --pool quick", "queue \"fast\" of pool \"quick\" resumed\n"},
-		{"queue delete fast --pool quick --yes", "queue \"fast\" of pool \"quick\" deleted\n"},
+		{"queue delete fast --pool quick --yes", "queue \"fast\" of pool \"quick\" deleted; berth queue restore fast --pool quick brings it back until DAY\n"},
 		{"deployment ls --pool quick", "NAME POOL QUEUE STATUS VERSION UPDATED\netl quick default active - TIME\n"},
 		{"deploy -f " + scheduled, "~ update deployment etl: parameters, schedules\n1 change applied\n"},
 		{"schedule ls", "DEPLOYMENT NAME WHEN STATUS NEXT LAST PROBLEM\netl default every day at 02:30 Europe/Berlin active TIME - -\n"},
@@ -253,14 +256,15 @@ func TestCommandsSayWhatTheyDid(t *testing.T) {
 		{"variable set --string zip 01067", "variable \"zip\" set\n"},
 		{"variable ls", "NAME VALUE UPDATED\nplace {\"city\":\"Bremen\"} TIME\nport 8080 TIME\nzip \"01067\" TIME\n"},
 		{"variable get zip", "01067\n"},
-		{"variable delete zip --yes", "variable \"zip\" deleted\n"},
+		{"variable delete zip --yes", "variable \"zip\" deleted; berth variable restore zip brings it back until DAY\n"},
 		{"pool template versions quick", "VERSION SAVED BY ID\n1 TIME ACTOR ID\n"},
-		{"deployment delete etl --yes", "deployment \"etl\" deleted\n"},
-		{"pool delete quick --yes", "pool \"quick\" deleted\n"},
+		{"deployment delete etl --yes", "deployment \"etl\" deleted; berth deployment restore etl brings it back until DAY\n"},
+		{"pool delete quick --yes", "pool \"quick\" deleted; berth pool restore quick brings it back until DAY\n"},
 		{"run ls", ""},
 	} {
 		r := u.run(t, strings.Fields(step.args)...)
-		got := normal(diffLine.ReplaceAllString(r.stdout, "")) // the diffs of a plan have a separate test
+		stdout := untilDay.ReplaceAllString(r.stdout, "until DAY\n")
+		got := normal(diffLine.ReplaceAllString(stdout, "")) // the diffs of a plan have a separate test
 		if strings.HasPrefix(step.args, "pool template versions") {
 			if fields := strings.Fields(got); len(fields) > 6 {
 				got = strings.Replace(got, " "+fields[6]+" ", " ACTOR ", 1)

@@ -27,7 +27,8 @@ pool create --type --template -o
 pool ls -o
 pool get -o
 pool update -o
-pool delete --force --yes -o
+pool delete --force --permanently --yes -o
+pool restore --as --alone -o
 pool pause
 pool resume
 pool template get -o
@@ -42,20 +43,23 @@ pool rule ls -o
 pool rule get -o
 pool rule set -f --from --rule-param --action -o
 pool rule test -f --from --deployment --job -o
-pool rule delete
+pool rule delete --yes -o
+pool rule restore --as -o
 pool rule library ls -o
 pool rule library show -o
 rule ls -o
 rule get -o
 rule set -f --from --rule-param --action -o
 rule test -f --from --deployment --job -o
-rule delete
+rule delete --yes -o
+rule restore --as -o
 rule library ls -o
 rule library show -o
 queue create --pool -o
 queue ls --pool -o
 queue update --pool -o
 queue delete --pool --yes -o
+queue restore --pool --as -o
 queue pause --pool
 queue resume --pool
 deploy -f --file --dry-run --prune --yes -o
@@ -65,7 +69,8 @@ deployment get -o
 deployment run --param --params --job-variable --at --idempotency-key --watch -o
 deployment pause
 deployment resume
-deployment delete --force --yes -o
+deployment delete --force --permanently --yes -o
+deployment restore --as -o
 deployment schema -o
 schedule ls -o
 schedule pause
@@ -86,7 +91,11 @@ run abandon
 variable set
 variable get -o
 variable ls -o
-variable delete --force --yes -o
+variable delete --force --permanently --yes -o
+variable restore --as -o
+deleted ls --kind --name --pool -o
+deleted restore -o
+deleted purge --yes -o
 api-key create --role -o
 api-key ls -o
 api-key revoke --yes -o

@@ -7,6 +7,7 @@ import (
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/apikey"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/audit"
+	"github.com/berth-dev/berth/cmd/berth/internal/command/deleted"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/deploy"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/deployment"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/dev"
@@ -55,6 +56,7 @@ Exit codes: 0 success, 1 the operation failed, 2 the command line or an input fi
 		schedule.Command(app),
 		run.Command(app),
 		variable.Command(app),
+		deleted.Command(app),
 		apikey.Command(app),
 		signingkey.Command(app),
 		whoami.Command(app),

@@ -37,6 +37,8 @@ var may = map[string]string{
 	"CreateWorkQueue": "editor", "Apply": "deployer", "UpdateDeployment": "deployer", "DeleteDeployment": "deployer",
 	"SetVariable": "editor", "DeleteVariable": "editor", "RollBackTemplate": "editor",
 
+	"ListDeleted": "deployer", "RestoreDeleted": "deployer", "PurgeDeleted": "deployer",
+
 	"ListAPIKeys": "admin", "CreateAPIKey": "admin", "RevokeAPIKey": "admin", "ListAudit": "admin",
 
 	"GetPoolForWorker": "worker", "WorkerHello": "worker", "ClaimRuns": "worker", "RenewLeases": "worker", "ReportAttempts": "worker", "AppendLogs": "worker",

@@ -102,6 +102,11 @@ var operations = []Operation{
 	{"SetVariable", editor, false, in(EveryPool), "change stored variables"},
 	{"DeleteVariable", editor, false, in(EveryPool), "delete stored variables"},
 
+	// The handler asks for the role that it takes to delete each of the objects.
+	{"ListDeleted", deployer, false, in(Listed), "list deleted objects"},
+	{"RestoreDeleted", deployer, false, in(Items), "restore deleted objects"},
+	{"PurgeDeleted", deployer, false, in(Items), "purge deleted objects"},
+
 	{"GetOpenIDConfiguration", Everyone, false, nil, "find the keys that verify run tokens"},
 	{"GetJSONWebKeys", Everyone, false, nil, "read the public keys that verify run tokens"},
 	{"CreateRunToken", RoleJob, true, in(PathRun), "get a run token"},

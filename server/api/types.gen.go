@@ -63,10 +63,12 @@ func (e AttemptStatusStatus) Valid() bool {
 
 // Defines values for AuditAction.
 const (
-	AuditCreate AuditAction = "create"
-	AuditDelete AuditAction = "delete"
-	AuditRefuse AuditAction = "refuse"
-	AuditUpdate AuditAction = "update"
+	AuditCreate  AuditAction = "create"
+	AuditDelete  AuditAction = "delete"
+	AuditPurge   AuditAction = "purge"
+	AuditRefuse  AuditAction = "refuse"
+	AuditRestore AuditAction = "restore"
+	AuditUpdate  AuditAction = "update"
 )
 
 // Valid indicates whether the value is a known member of the AuditAction enum.
@@ -76,7 +78,11 @@ func (e AuditAction) Valid() bool {
 		return true
 	case AuditDelete:
 		return true
+	case AuditPurge:
+		return true
 	case AuditRefuse:
+		return true
+	case AuditRestore:
 		return true
 	case AuditUpdate:
 		return true
@@ -268,6 +274,33 @@ func (e ChangeKind) Valid() bool {
 	}
 }
 
+// Defines values for DeletedKind.
+const (
+	DeletedDeployment DeletedKind = "deployment"
+	DeletedPool       DeletedKind = "pool"
+	DeletedQueue      DeletedKind = "queue"
+	DeletedRule       DeletedKind = "rule"
+	DeletedVariable   DeletedKind = "variable"
+)
+
+// Valid indicates whether the value is a known member of the DeletedKind enum.
+func (e DeletedKind) Valid() bool {
+	switch e {
+	case DeletedDeployment:
+		return true
+	case DeletedPool:
+		return true
+	case DeletedQueue:
+		return true
+	case DeletedRule:
+		return true
+	case DeletedVariable:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DeploymentImpactVerdict.
 const (
 	Broken  DeploymentImpactVerdict = "broken"
@@ -301,6 +334,30 @@ func (e DocumentChangeKind) Valid() bool {
 	case Removed:
 		return true
 	case Replaced:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for InUseKind.
+const (
+	InUseDeployment InUseKind = "deployment"
+	InUseRun        InUseKind = "run"
+	InUseSchedule   InUseKind = "schedule"
+	InUseTemplate   InUseKind = "template"
+)
+
+// Valid indicates whether the value is a known member of the InUseKind enum.
+func (e InUseKind) Valid() bool {
+	switch e {
+	case InUseDeployment:
+		return true
+	case InUseRun:
+		return true
+	case InUseSchedule:
+		return true
+	case InUseTemplate:
 		return true
 	default:
 		return false
@@ -649,14 +706,17 @@ type AllowedReferences struct {
 
 // APIKey Example: {"bindings":[{"pool":"analytics","role":"deployer"},{"pool":"*","role":"viewer"}],"created_at":"2026-01-01T05:00:00Z","created_by":"ada","expires_at":"2027-01-01T00:00:00Z","id":"1f2e3d4c","name":"deploy-bot"}
 type APIKey struct {
-	Bindings   []Binding  `json:"bindings"`
-	CreatedAt  time.Time  `json:"created_at"`
-	CreatedBy  string     `json:"created_by"`
-	ExpiresAt  *time.Time `json:"expires_at,omitempty"`
-	ID         string     `json:"id"`
-	LastUsedAt *time.Time `json:"last_used_at,omitempty"`
-	Name       string     `json:"name"`
-	RevokedAt  *time.Time `json:"revoked_at,omitempty"`
+	Bindings  []Binding  `json:"bindings"`
+	CreatedAt time.Time  `json:"created_at"`
+	CreatedBy string     `json:"created_by"`
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+	ID        string     `json:"id"`
+
+	// LapsedBindings Roles that do not count, because their work pool was deleted and its name is used again
+	LapsedBindings *[]Binding `json:"lapsed_bindings,omitempty"`
+	LastUsedAt     *time.Time `json:"last_used_at,omitempty"`
+	Name           string     `json:"name"`
+	RevokedAt      *time.Time `json:"revoked_at,omitempty"`
 }
 
 // APIKeyCreate Example: {"bindings":[{"pool":"analytics","role":"deployer"},{"pool":"*","role":"viewer"}],"expires_at":"2027-01-01T00:00:00Z","name":"deploy-bot"}
@@ -709,7 +769,12 @@ type ApplyRequest struct {
 // ApplyResult Example: {"changes":[{"action":"unchanged","kind":"pool","name":"analytics"},{"action":"update","fields":["parameters","timeout_seconds"],"kind":"deployment","name":"report"}],"dry_run":false,"plan":"3b1f0c7a9d2e4f58","warnings":[]}
 type ApplyResult struct {
 	Changes []Change `json:"changes"`
-	DryRun  bool     `json:"dry_run"`
+
+	// Deletion What a request deleted
+	//
+	// Example: {"id":"0199a000-0000-7000-8000-0000000000d1","items":[{"deleted_at":"2026-01-01T05:00:00Z","deleted_by":"ada","deletion":"0199a000-0000-7000-8000-0000000000d1","kind":"deployment","name":"etl","pool":"analytics","restorable_until":"2026-01-31T05:00:00Z"}],"restorable_until":"2026-01-31T05:00:00Z"}
+	Deletion *Deletion `json:"deletion,omitempty"`
+	DryRun   bool      `json:"dry_run"`
 
 	// Plan Identifies these changes including their values
 	Plan     string    `json:"plan"`
@@ -783,7 +848,7 @@ type AttemptStatus struct {
 // AttemptStatusStatus `unknown`: not of this installation, or deleted. `active`: not finished. `ended`: outcome recorded, the Job can be finalized. `duplicate`: another Job UID is recorded for the attempt
 type AttemptStatusStatus string
 
-// AuditAction `refuse`: the role or pools of an API key do not permit the requested change
+// AuditAction `restore`: a deleted object came back. `purge`: a deleted object was removed for good. `refuse`: the role or pools of an API key do not permit the requested change
 type AuditAction string
 
 // AuditChange defines model for AuditChange.
@@ -803,7 +868,7 @@ type AuditChange struct {
 
 // AuditEntry Example: {"action":"update","actor":"alice","address":"192.0.2.7","at":"2026-01-01T05:00:00Z","changes":[{"after":4,"before":2,"field":"concurrency_limit"},{"after":"9be3d04c6a58f21e07c1aa925d34e6b8","before":"4f1c0a7be21d93c5a80e6b7719d2f3aa","digest":true,"field":"job_variables.token"}],"id":"0199a000-0000-7000-8000-0000000000a1","key_id":"0badcafe","kind":"deployment","name":"etl","pool":"kubernetes"}
 type AuditEntry struct {
-	// Action `refuse`: the role or pools of an API key do not permit the requested change
+	// Action `restore`: a deleted object came back. `purge`: a deleted object was removed for good. `refuse`: the role or pools of an API key do not permit the requested change
 	Action AuditAction `json:"action"`
 
 	// Actor Name of the API key
@@ -961,6 +1026,48 @@ type ClaimRules struct {
 	Caller  RuleCaller           `json:"caller"`
 	Retries int32                `json:"retries"`
 	Sets    []openapi_types.UUID `json:"sets"`
+}
+
+// DeletedItem Deleted object that can be restored
+//
+// Example: {"deleted_at":"2026-01-01T05:00:00Z","deleted_by":"ada","deletion":"0199a000-0000-7000-8000-0000000000d1","kind":"deployment","name":"etl","pool":"analytics","restorable_until":"2026-01-31T05:00:00Z"}
+type DeletedItem struct {
+	DeletedAt time.Time `json:"deleted_at"`
+	DeletedBy string    `json:"deleted_by"`
+
+	// Deletion The same for all that one request deleted
+	Deletion openapi_types.UUID `json:"deletion"`
+	Kind     DeletedKind        `json:"kind"`
+	Name     string             `json:"name"`
+
+	// Pool Work pool of a queue
+	Pool *string `json:"pool,omitempty"`
+
+	// RestorableUntil Absent if it is kept forever
+	RestorableUntil *time.Time `json:"restorable_until,omitempty"`
+}
+
+// DeletedKind defines model for DeletedKind.
+type DeletedKind string
+
+// DeletedList defines model for DeletedList.
+type DeletedList struct {
+	Items      []DeletedItem `json:"items"`
+	NextCursor *string       `json:"next_cursor,omitempty"`
+}
+
+// Deletion What a request deleted
+//
+// Example: {"id":"0199a000-0000-7000-8000-0000000000d1","items":[{"deleted_at":"2026-01-01T05:00:00Z","deleted_by":"ada","deletion":"0199a000-0000-7000-8000-0000000000d1","kind":"deployment","name":"etl","pool":"analytics","restorable_until":"2026-01-31T05:00:00Z"}],"restorable_until":"2026-01-31T05:00:00Z"}
+type Deletion struct {
+	// ID Restores all of it; absent if nothing can be restored
+	ID *openapi_types.UUID `json:"id,omitempty"`
+
+	// Items What can be restored; empty after a permanent deletion
+	Items []DeletedItem `json:"items"`
+
+	// RestorableUntil Absent if it is kept forever or not at all
+	RestorableUntil *time.Time `json:"restorable_until,omitempty"`
 }
 
 // Deployment Example: {"concurrency_limit":1,"created_at":"2026-01-01T00:00:00Z","description":"Loads the day","frozen":{"job_variables":["image"]},"id":"0197a0b3-2f50-7e6b-87d1-6b2a3f4e5d02","job_variables":{"memory_limit":"1Gi"},"name":"etl","parameter_schema":{"properties":{"date":{"type":"string"}},"type":"object"},"parameters":{"date":"2026-01-01"},"paused":false,"pool":"analytics","queue":"default","retries":{"delay_seconds":30,"infrastructure_max":3,"max":2},"tags":["nightly"],"timeout_seconds":3600,"updated_at":"2026-01-01T05:00:00Z","version":""}
@@ -1129,6 +1236,21 @@ type FrozenNames struct {
 	Parameters   *[]string `json:"parameters,omitempty"`
 }
 
+// InUse Object that uses the one that was to be deleted
+//
+// Example: {"id":"0199a000-0000-7000-8000-0000000000e1","kind":"deployment","name":"etl","pool":"analytics"}
+type InUse struct {
+	ID   openapi_types.UUID `json:"id"`
+	Kind InUseKind          `json:"kind"`
+
+	// Name Name; DEPLOYMENT/NAME for a schedule, the pool for a template
+	Name string  `json:"name"`
+	Pool *string `json:"pool,omitempty"`
+}
+
+// InUseKind defines model for InUse.Kind.
+type InUseKind string
+
 // Info Example: {"authenticated":true,"installation_id":"0197a0b1-0d30-7c49-95af-490e1d2c3b00","version":"v1.0.0"}
 type Info struct {
 	// Authenticated False if the server runs without API keys
@@ -1262,6 +1384,25 @@ type Problem struct {
 
 	// Type Example: https://berth.dev/problems/template-invalid
 	Type string `json:"type"`
+
+	// Users What keeps an object from being deleted; at most 20 of each kind
+	Users *[]InUse `json:"users,omitempty"`
+
+	// UsersTotal How many users there are in all
+	UsersTotal *int32 `json:"users_total,omitempty"`
+}
+
+// PurgeRequest Either `deletion`, or `kind` and `name`
+//
+// Example: {"kind":"deployment","name":"retired"}
+type PurgeRequest struct {
+	// Deletion All that one request deleted
+	Deletion *openapi_types.UUID `json:"deletion,omitempty"`
+	Kind     *DeletedKind        `json:"kind,omitempty"`
+	Name     *Name               `json:"name,omitempty"`
+
+	// Pool Work pool of a queue or rule; a rule without one belongs to the installation
+	Pool *string `json:"pool,omitempty"`
 }
 
 // QueueSpec Fields that are not set keep their value
@@ -1360,6 +1501,25 @@ type ReportResult struct {
 
 // ReportResultStatus `accepted`: stored now or before. `stale`: another epoch holds the attempt. `ended`: the attempt has a different outcome. `duplicate_job`: another Job UID is recorded; delete this Job. `unknown`: no such attempt. `invalid`: see message.
 type ReportResultStatus string
+
+// RestoreRequest Either `deletion`, or `kind` and `name`
+//
+// Example: {"kind":"deployment","name":"retired"}
+type RestoreRequest struct {
+	// Alone A pool without the deployments that were deleted with it
+	Alone *bool `json:"alone,omitempty"`
+
+	// As Other name for the restored object
+	As *string `json:"as,omitempty"`
+
+	// Deletion All that one request deleted
+	Deletion *openapi_types.UUID `json:"deletion,omitempty"`
+	Kind     *DeletedKind        `json:"kind,omitempty"`
+	Name     *Name               `json:"name,omitempty"`
+
+	// Pool Work pool of a queue or rule; a rule without one belongs to the installation
+	Pool *string `json:"pool,omitempty"`
+}
 
 // RetryBackoff Delays that grow with each retry
 type RetryBackoff struct {
@@ -2472,6 +2632,21 @@ type ListAuditParams struct {
 	Before *time.Time `form:"before,omitempty" json:"before,omitempty"`
 }
 
+// ListDeletedParams defines parameters for ListDeleted.
+type ListDeletedParams struct {
+	// Limit Maximum number of items
+	Limit *LimitParam `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the previous page
+	Cursor *CursorParam `form:"cursor,omitempty" json:"cursor,omitempty"`
+	Pool   *PoolFilter  `form:"pool,omitempty" json:"pool,omitempty"`
+	Kind   *DeletedKind `form:"kind,omitempty" json:"kind,omitempty"`
+	Name   *Name        `form:"name,omitempty" json:"name,omitempty"`
+
+	// Deletion What one request deleted
+	Deletion *openapi_types.UUID `form:"deletion,omitempty" json:"deletion,omitempty"`
+}
+
 // ListDeploymentsParams defines parameters for ListDeployments.
 type ListDeploymentsParams struct {
 	// Limit Maximum number of items
@@ -2495,6 +2670,9 @@ type ListDeploymentsParams struct {
 // DeleteDeploymentParams defines parameters for DeleteDeployment.
 type DeleteDeploymentParams struct {
 	Force *bool `form:"force,omitempty" json:"force,omitempty"`
+
+	// Permanently Keep nothing, so that it cannot be restored
+	Permanently *bool `form:"permanently,omitempty" json:"permanently,omitempty"`
 
 	// IfMatch ETag of the version that was edited; rejected with 412 `precondition-failed` if it changed
 	IfMatch *IfMatchParam `json:"If-Match,omitempty"`
@@ -2671,6 +2849,9 @@ type ListVariablesParams struct {
 // DeleteVariableParams defines parameters for DeleteVariable.
 type DeleteVariableParams struct {
 	Force *bool `form:"force,omitempty" json:"force,omitempty"`
+
+	// Permanently Keep nothing, so that it cannot be restored
+	Permanently *bool `form:"permanently,omitempty" json:"permanently,omitempty"`
 }
 
 // ListWorkPoolsParams defines parameters for ListWorkPools.
@@ -2685,6 +2866,9 @@ type ListWorkPoolsParams struct {
 // DeleteWorkPoolParams defines parameters for DeleteWorkPool.
 type DeleteWorkPoolParams struct {
 	Force *bool `form:"force,omitempty" json:"force,omitempty"`
+
+	// Permanently Keep nothing, so that it cannot be restored
+	Permanently *bool `form:"permanently,omitempty" json:"permanently,omitempty"`
 }
 
 // GetTemplateParams defines parameters for GetTemplate.
@@ -2739,6 +2923,12 @@ type CreateAPIKeyJSONRequestBody = APIKeyCreate
 
 // ApplyJSONRequestBody defines body for Apply for application/json ContentType.
 type ApplyJSONRequestBody = ApplyRequest
+
+// PurgeDeletedJSONRequestBody defines body for PurgeDeleted for application/json ContentType.
+type PurgeDeletedJSONRequestBody = PurgeRequest
+
+// RestoreDeletedJSONRequestBody defines body for RestoreDeleted for application/json ContentType.
+type RestoreDeletedJSONRequestBody = RestoreRequest
 
 // UpdateDeploymentJSONRequestBody defines body for UpdateDeployment for application/json ContentType.
 type UpdateDeploymentJSONRequestBody = DeploymentUpdate

@@ -27,6 +27,8 @@ type Options struct {
 	Rules        *rulebook.Book
 	Installation uuid.UUID
 	Now          func() time.Time
+	// Retention says for how long deleted objects can be restored.
+	Retention store.Retention
 }
 
 // Applier applies files.
@@ -53,6 +55,7 @@ func (a *Applier) Apply(ctx context.Context, r Request) (*api.ApplyResult, error
 	dryRun := wire.Or(r.File.DryRun, false)
 	var p *planner
 	var plan string
+	var gone store.Deletion
 	err := a.Store.InTx(ctx, func(tx *store.Tx) (err error) {
 		// The transaction may be repeated; each try starts from nothing.
 		p = &planner{
@@ -73,6 +76,7 @@ func (a *Applier) Apply(ctx context.Context, r Request) (*api.ApplyResult, error
 		if dryRun {
 			return errDryRun
 		}
+		gone = tx.Deleted()
 		return nil
 	})
 	if err != nil && !errors.Is(err, errDryRun) {
@@ -83,10 +87,15 @@ func (a *Applier) Apply(ctx context.Context, r Request) (*api.ApplyResult, error
 	if err != nil {
 		return nil, err
 	}
-	return &api.ApplyResult{
+	result := &api.ApplyResult{
 		DryRun:   dryRun,
 		Plan:     plan,
 		Changes:  changes,
 		Warnings: wire.NonNil(p.warnings),
-	}, nil
+	}
+	if len(gone.Items) > 0 {
+		deletion := wire.Deletion(gone, a.Retention)
+		result.Deletion = &deletion
+	}
+	return result, nil
 }

@@ -81,14 +81,14 @@ func (p *planner) pruneDeployment(ctx context.Context, name string, force bool) 
 	if !p.By.MayDo("DeleteDeployment", d.Pool) {
 		return nil
 	}
-	if err := p.tx.DeleteDeployment(ctx, name, force, p.By.Name); err != nil {
+	if err := p.tx.DeleteDeployment(ctx, name, store.DeleteOptions{Force: force}, p.By.Name); err != nil {
 		return p.collectInUse(err)
 	}
 	return p.record(ctx, change{kind: api.ChangeKindDeployment, name: name, pool: d.Pool, action: api.Delete})
 }
 
 func (p *planner) pruneVariable(ctx context.Context, name string, force bool) error {
-	if err := p.tx.DeleteVariable(ctx, name, force, p.By.Name); err != nil {
+	if err := p.tx.DeleteVariable(ctx, name, store.DeleteOptions{Force: force}, p.By.Name); err != nil {
 		return p.collectInUse(err)
 	}
 	return p.record(ctx, change{kind: api.ChangeKindVariable, name: name, action: api.Delete})
@@ -142,7 +142,7 @@ func (p *planner) prunePool(ctx context.Context, name string, force bool) error 
 		)
 		return nil
 	}
-	if err := p.tx.DeletePool(ctx, name, force, p.By.Name); err != nil {
+	if err := p.tx.DeletePool(ctx, name, store.DeleteOptions{Force: force}, p.By.Name); err != nil {
 		return p.collectInUse(err)
 	}
 	return p.record(ctx, change{kind: api.ChangeKindPool, name: name, pool: name, action: api.Delete})
@@ -155,7 +155,7 @@ func (p *planner) collectInUse(err error) error {
 		return err
 	}
 	switch inUse.Code {
-	case store.Conflict, store.VariableInUse, store.PoolInUse:
+	case store.Conflict, store.VariableInUse, store.PoolInUse, store.QueueInUse:
 		p.findings.Addf(problem.Code(inUse.Code), p.place, "%s", inUse.Message)
 	case store.DeploymentHasLiveRuns, store.PoolHasLiveRuns:
 		p.findings.Addf(problem.Code(inUse.Code), p.place,

@@ -20,5 +20,6 @@ func (h *Handler) Apply(
 	if err != nil {
 		return nil, err
 	}
+	h.KeysChanged() // the keys of an earlier pool do not count in a new one of its name
 	return apiserver.Apply200JSONResponse(*result), nil
 }

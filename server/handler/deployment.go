@@ -92,16 +92,17 @@ func (h *Handler) UpdateDeployment(
 func (h *Handler) DeleteDeployment(
 	ctx context.Context, r apiserver.DeleteDeploymentRequestObject,
 ) (apiserver.DeleteDeploymentResponseObject, error) {
-	err := h.store.InTx(ctx, func(tx *store.Tx) error {
+	gone, err := h.deletes(ctx, func(tx *store.Tx) error {
 		if err := checkIfMatch(ctx, tx, r.Deployment, r.Params.IfMatch); err != nil {
 			return err
 		}
-		return tx.DeleteDeployment(ctx, r.Deployment, wire.Or(r.Params.Force, false), actor(ctx))
+		options := deleteOptions(r.Params.Force, r.Params.Permanently)
+		return tx.DeleteDeployment(ctx, r.Deployment, options, actor(ctx))
 	})
 	if err != nil {
 		return nil, err
 	}
-	return apiserver.DeleteDeployment204Response{}, nil
+	return apiserver.DeleteDeployment200JSONResponse(gone), nil
 }
 
 // deploymentETag changes with every change of the deployment.

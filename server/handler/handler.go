@@ -42,7 +42,9 @@ type Options struct {
 	Now func() time.Time
 	// People signs people in; nil if no provider is configured.
 	People *identity.Service
-	// KeysChanged is called after a key was created or revoked.
+	// Retention says for how long deleted objects can be restored.
+	Retention store.Retention
+	// KeysChanged is called after keys were created, revoked, or changed with a pool.
 	KeysChanged func()
 	// Issuer signs run tokens; nil if they are off, and then IssuerOff says why.
 	Issuer    *issuer.Issuer
@@ -72,6 +74,7 @@ func New(o Options) *Handler {
 		guard:   o.Guard,
 		applier: apply.New(apply.Options{
 			Store: o.Store, Templates: o.Templates, Rules: o.Rules, Installation: o.Installation, Now: o.Now,
+			Retention: o.Retention,
 		}),
 		impact: impact.New(impact.Options{
 			Store: o.Store, Templates: o.Templates, Rules: o.Rules, Installation: o.Installation, Now: o.Now,

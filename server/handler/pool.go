@@ -58,6 +58,7 @@ func (h *Handler) CreateWorkPool(
 	if err != nil {
 		return nil, err
 	}
+	h.KeysChanged() // the keys of an earlier pool of this name do not count in it
 	return apiserver.CreateWorkPool201JSONResponse(wire.WorkPool(*pool)), nil
 }
 
@@ -125,8 +126,12 @@ func checkLimit(limit *int32, noLimit bool) error {
 func (h *Handler) DeleteWorkPool(
 	ctx context.Context, r apiserver.DeleteWorkPoolRequestObject,
 ) (apiserver.DeleteWorkPoolResponseObject, error) {
-	if err := h.store.DeletePool(ctx, r.Pool, wire.Or(r.Params.Force, false), actor(ctx)); err != nil {
+	gone, err := h.deletes(ctx, func(tx *store.Tx) error {
+		return tx.DeletePool(ctx, r.Pool, deleteOptions(r.Params.Force, r.Params.Permanently), actor(ctx))
+	})
+	if err != nil {
 		return nil, err
 	}
-	return apiserver.DeleteWorkPool204Response{}, nil
+	h.KeysChanged()
+	return apiserver.DeleteWorkPool200JSONResponse(gone), nil
 }

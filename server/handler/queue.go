@@ -70,8 +70,11 @@ func (h *Handler) UpdateWorkQueue(
 func (h *Handler) DeleteWorkQueue(
 	ctx context.Context, r apiserver.DeleteWorkQueueRequestObject,
 ) (apiserver.DeleteWorkQueueResponseObject, error) {
-	if err := h.store.DeleteQueue(ctx, r.Pool, r.Queue, actor(ctx)); err != nil {
+	gone, err := h.deletes(ctx, func(tx *store.Tx) error {
+		return tx.DeleteQueue(ctx, r.Pool, r.Queue, actor(ctx))
+	})
+	if err != nil {
 		return nil, err
 	}
-	return apiserver.DeleteWorkQueue204Response{}, nil
+	return apiserver.DeleteWorkQueue200JSONResponse(gone), nil
 }

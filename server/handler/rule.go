@@ -79,16 +79,20 @@ func (h *Handler) setRule(ctx context.Context, pool, name string, spec api.RuleS
 func (h *Handler) DeletePoolRule(
 	ctx context.Context, r apiserver.DeletePoolRuleRequestObject,
 ) (apiserver.DeletePoolRuleResponseObject, error) {
-	err := rulebook.Delete(ctx, h.store, r.Pool, r.Rule, actor(ctx))
-	return apiserver.DeletePoolRule204Response{}, err
+	gone, err := h.deletes(ctx, func(tx *store.Tx) error {
+		return rulebook.Delete(ctx, tx, r.Pool, r.Rule, actor(ctx))
+	})
+	return apiserver.DeletePoolRule200JSONResponse(gone), err
 }
 
 // DeleteRule deletes a rule of the installation.
 func (h *Handler) DeleteRule(
 	ctx context.Context, r apiserver.DeleteRuleRequestObject,
 ) (apiserver.DeleteRuleResponseObject, error) {
-	err := rulebook.Delete(ctx, h.store, "", r.Rule, actor(ctx))
-	return apiserver.DeleteRule204Response{}, err
+	gone, err := h.deletes(ctx, func(tx *store.Tx) error {
+		return rulebook.Delete(ctx, tx, "", r.Rule, actor(ctx))
+	})
+	return apiserver.DeleteRule200JSONResponse(gone), err
 }
 
 // TestPoolRule shows what a rule of a pool would refuse.

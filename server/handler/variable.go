@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/berth-dev/berth/server/api/apiserver"
+	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
 )
 
@@ -47,8 +48,11 @@ func (h *Handler) SetVariable(
 func (h *Handler) DeleteVariable(
 	ctx context.Context, r apiserver.DeleteVariableRequestObject,
 ) (apiserver.DeleteVariableResponseObject, error) {
-	if err := h.store.DeleteVariable(ctx, r.Variable, wire.Or(r.Params.Force, false), actor(ctx)); err != nil {
+	gone, err := h.deletes(ctx, func(tx *store.Tx) error {
+		return tx.DeleteVariable(ctx, r.Variable, deleteOptions(r.Params.Force, r.Params.Permanently), actor(ctx))
+	})
+	if err != nil {
 		return nil, err
 	}
-	return apiserver.DeleteVariable204Response{}, nil
+	return apiserver.DeleteVariable200JSONResponse(gone), nil
 }

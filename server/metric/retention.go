@@ -9,7 +9,7 @@ import (
 
 // Retention counts what this server removed after its retention period.
 type Retention struct {
-	runs, chunks, partitions, audit, sessions prometheus.Counter
+	runs, chunks, partitions, audit, sessions, deleted prometheus.Counter
 }
 
 // NewRetention registers the metrics of retention.
@@ -21,7 +21,7 @@ func NewRetention(r prometheus.Registerer) *Retention {
 	return &Retention{
 		runs: removed.WithLabelValues("runs"), chunks: removed.WithLabelValues("log_chunks"),
 		partitions: removed.WithLabelValues("log_partitions"), audit: removed.WithLabelValues("audit"),
-		sessions: removed.WithLabelValues("sessions"),
+		sessions: removed.WithLabelValues("sessions"), deleted: removed.WithLabelValues("deleted"),
 	}
 }
 
@@ -32,4 +32,5 @@ func (m *Retention) Add(r store.Expired) {
 	m.partitions.Add(float64(r.LogPartitions))
 	m.audit.Add(float64(r.Audit))
 	m.sessions.Add(float64(r.Sessions))
+	m.deleted.Add(float64(r.Deleted))
 }

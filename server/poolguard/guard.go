@@ -42,12 +42,24 @@ func (g *Guard) CheckRun(ctx context.Context, who access.Principal, operation st
 	if who.MayDo(operation, access.AllPools) {
 		return nil
 	}
+	_, err := g.checkRunHome(ctx, who, operation, id)
+	return err
+}
+
+// checkRunHome checks the pool of a run. The runs of a deleted pool are hidden from callers that are limited to
+// pools: another pool may have its name now. The job of such a run may still report.
+func (g *Guard) checkRunHome(
+	ctx context.Context, who access.Principal, operation string, id uuid.UUID,
+) (store.RunHome, error) {
 	object := "run " + id.String()
-	run, err := g.store.GetRun(ctx, id)
+	home, err := g.store.GetRunHome(ctx, id)
 	if err != nil {
-		return missing(err, who, object)
+		return home, missing(err, who, object)
 	}
-	return who.CheckObject(operation, run.Pool, object)
+	if home.PoolDeleted && who.IsLimited() && !who.Has(access.RoleJob) {
+		return home, who.Missing(object)
+	}
+	return home, who.CheckObject(operation, home.Pool, object)
 }
 
 // CheckRetry refuses to retry a run from or into a pool in which the caller may not retry: a retry goes to
@@ -56,15 +68,11 @@ func (g *Guard) CheckRetry(ctx context.Context, who access.Principal, operation 
 	if who.MayDo(operation, access.AllPools) {
 		return nil
 	}
-	object := "run " + id.String()
-	run, err := g.store.GetRun(ctx, id)
+	home, err := g.checkRunHome(ctx, who, operation, id)
 	if err != nil {
-		return missing(err, who, object)
-	}
-	if err := who.CheckObject(operation, run.Pool, object); err != nil {
 		return err
 	}
-	deployment, err := g.store.GetDeployment(ctx, run.Deployment)
+	deployment, err := g.store.GetDeployment(ctx, home.Deployment)
 	if store.IsCode(err, store.NotFound) {
 		return nil // deleted; the store refuses the retry and says so
 	}
@@ -73,8 +81,8 @@ func (g *Guard) CheckRetry(ctx context.Context, who access.Principal, operation 
 	}
 	if !who.MayDo(operation, deployment.Pool) {
 		return problem.Newf(problem.Forbidden,
-			"a retry of %s goes to the work pool that its deployment is in now, in which %s may not retry runs",
-			object, who)
+			"a retry of run %s goes to the work pool that its deployment is in now, in which %s may not retry runs",
+			id, who)
 	}
 	return nil
 }

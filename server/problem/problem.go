@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/store"
 )
 
 // Code identifies a kind of problem. Codes are part of the API.
@@ -61,6 +62,9 @@ type Error struct {
 	Detail string
 	// Findings name the places, one by one.
 	Findings []api.Finding
+	// Users are what keeps an object from being deleted, some of UsersTotal.
+	Users      []store.User
+	UsersTotal int
 	// RetryAfter is how long to wait before a retry; 0 means unknown.
 	RetryAfter time.Duration
 	// Err is the cause. It is logged and never sent.

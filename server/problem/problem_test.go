@@ -59,7 +59,7 @@ func TestErrorsBecomeProblemDocuments(t *testing.T) {
 func TestEveryCodeOfTheStoreHasAStatus(t *testing.T) {
 	codes := []store.Code{
 		store.NotFound, store.AlreadyExists, store.Conflict, store.PreconditionFailed,
-		store.IdempotencyMismatch, store.PoolHasLiveRuns, store.PoolInUse, store.VariableInUse,
+		store.IdempotencyMismatch, store.PoolHasLiveRuns, store.PoolInUse, store.QueueInUse, store.VariableInUse,
 		store.DeploymentHasLiveRuns, store.RunFinished, store.RunNotFinished, store.RevisionChanged,
 		store.LeaseHeld, store.InvalidCursor, store.Unavailable,
 	}

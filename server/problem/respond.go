@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/apikey"
 	"github.com/berth-dev/berth/server/store"
@@ -72,7 +74,10 @@ func From(err error) *Error {
 	}
 	var stored *store.Error
 	if errors.As(err, &stored) {
-		return &Error{Code: Code(stored.Code), Detail: stored.Message, Err: stored.Err}
+		return &Error{
+			Code: Code(stored.Code), Detail: stored.Message, Err: stored.Err,
+			Users: stored.Users, UsersTotal: stored.UsersTotal,
+		}
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return &Error{Code: Unavailable, Detail: "the request timed out; try again", Err: err}
@@ -105,7 +110,29 @@ func Document(e *Error) api.Problem {
 		}
 		document.Errors = &findings
 	}
+	if e.UsersTotal > 0 {
+		total := int32(min(e.UsersTotal, math.MaxInt32))
+		users := inUse(e.Users)
+		document.Users, document.UsersTotal = &users, &total
+	}
 	return document
+}
+
+// inUse converts what uses an object. A user without a valid ID is left out.
+func inUse(users []store.User) []api.InUse {
+	converted := make([]api.InUse, 0, len(users))
+	for _, u := range users[:min(len(users), maxFindings)] {
+		id, err := uuid.Parse(u.ID)
+		if err != nil {
+			continue
+		}
+		one := api.InUse{Kind: api.InUseKind(u.Kind), ID: id, Name: apikey.Mask(u.Name)}
+		if u.Pool != "" {
+			one.Pool = &u.Pool
+		}
+		converted = append(converted, one)
+	}
+	return converted
 }
 
 // Clip cuts a text of a request, such as a path, for a message.

@@ -85,6 +85,8 @@ func storeMeaning(code store.Code) meaning {
 		return meaning{http.StatusForbidden, "The work pool does not grant this audience"}
 	case store.PoolInUse:
 		return meaning{http.StatusConflict, "The work pool has deployments"}
+	case store.QueueInUse:
+		return meaning{http.StatusConflict, "The queue is in use"}
 	case store.VariableInUse:
 		return meaning{http.StatusConflict, "The variable is in use"}
 	case store.PoolHasLiveRuns:

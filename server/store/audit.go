@@ -20,7 +20,10 @@ const (
 	AuditCreate AuditAction = "create"
 	AuditUpdate AuditAction = "update"
 	AuditDelete AuditAction = "delete"
-	AuditRefuse AuditAction = "refuse" // an authenticated user requested a forbidden operation
+	// AuditRestore and AuditPurge: a deleted object came back, or was removed for good.
+	AuditRestore AuditAction = "restore"
+	AuditPurge   AuditAction = "purge"
+	AuditRefuse  AuditAction = "refuse" // an authenticated user requested a forbidden operation
 )
 
 // AuditKind is what it was done to.

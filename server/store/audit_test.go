@@ -122,13 +122,13 @@ func TestEveryChangeIsAuditedWithItsChangedFields(t *testing.T) {
 			}, `ada: delete schedule d/nightly [cron "0 6 * * *">, parameters.token digest]`},
 			{"a deployment that is paused", func() error { _, err := w.UpdateDeploymentPaused(ctx, "d", true, actor); return err },
 				`ada: update deployment d [paused false>true]`},
-			{"a deployment that is deleted", func() error { return w.DeleteDeployment(ctx, "d", true, actor) },
+			{"a deployment that is deleted", func() error { return w.DeleteDeployment(ctx, "d", store.DeleteOptions{Force: true}, actor) },
 				`ada: delete deployment d [] live runs cancelled`},
 			{"a variable", func() error { _, err := w.UpsertVariable(ctx, "v", json.RawMessage(`"hunter2"`), actor); return err },
 				`ada: create variable v [value digest]`},
 			{"a variable that changes", func() error { _, err := w.UpsertVariable(ctx, "v", json.RawMessage(`"hunter3"`), "eve"); return err },
 				`eve: update variable v [value digest]`},
-			{"a variable that is deleted", func() error { return w.DeleteVariable(ctx, "v", false, actor) }, `ada: delete variable v [value digest]`},
+			{"a variable that is deleted", func() error { return w.DeleteVariable(ctx, "v", store.DeleteOptions{}, actor) }, `ada: delete variable v [value digest]`},
 			{"a key", func() error {
 				return w.CreateKey(ctx, store.Key{ID: "0badcafe", Name: "ci", Bindings: []store.Binding{{Role: "editor", Pool: "p"}}, SecretHash: "hunter2", CreatedBy: actor})
 			}, `ada: create api-key ci [id >"0badcafe", bindings >["editor:p"]]`},
@@ -139,7 +139,10 @@ func TestEveryChangeIsAuditedWithItsChangedFields(t *testing.T) {
 				return err
 			}, `ada: update worker w [paused false>true]`},
 			{"a refusal", func() error { return w.CreateAuditRefusal(ctx, "DeleteWorkPool", "may not", "eve") }, `eve: refuse operation DeleteWorkPool [] may not`},
-			{"a pool that is deleted", func() error { w.deployment("e", "p"); return w.DeletePool(ctx, "p", true, actor) },
+			{"a pool that is deleted", func() error {
+				w.deployment("e", "p")
+				return w.DeletePool(ctx, "p", store.DeleteOptions{Force: true}, actor)
+			},
 				`ada: delete pool p [] with 1 deployments`},
 		} {
 			w.check(step.do())
@@ -170,7 +173,7 @@ func TestAnUpdateWithoutChangesIsNotAudited(t *testing.T) {
 		w.updateTemplate("p", store.TemplateDocument{Document: json.RawMessage(`{"version":1}`)}, nil, actor)
 		w.refuses(w.DeleteQueue(ctx, "p", "default", actor), store.Conflict)
 		w.run("d")
-		w.refuses(w.DeletePool(ctx, "p", false, actor), store.PoolInUse)
+		w.refuses(w.DeletePool(ctx, "p", store.DeleteOptions{}, actor), store.PoolInUse)
 		same(t, "audit", w.audited(store.AuditFilter{}), before)
 	})
 }
@@ -203,7 +206,7 @@ func TestTheAuditIsListedByFilter(t *testing.T) {
 		later := time.Now().Add(30 * time.Minute)
 		_, err := w.UpsertVariable(ctx, "v", json.RawMessage(`1`), "eve")
 		w.check(err)
-		w.check(w.DeletePool(ctx, "q", false, "eve"))
+		w.check(w.DeletePool(ctx, "q", store.DeleteOptions{}, "eve"))
 		count := func(f store.AuditFilter) string {
 			var names []string
 			entries, _, err := w.ListAudit(ctx, f, store.Page{})

@@ -214,8 +214,8 @@ func bindingNames(bindings []Binding) []string {
 
 // deletion counts the rows that were deleted along with an object.
 type deletion struct {
-	force       bool // its live runs are cancelled
-	deployments int64
+	DeleteOptions
+	deployments int
 }
 
 func (tx *Tx) deleted(
@@ -225,8 +225,11 @@ func (tx *Tx) deleted(
 	if with.deployments > 0 {
 		e.Detail = fmt.Sprintf("with %d deployments", with.deployments)
 	}
-	if with.force {
+	if with.Force {
 		e.Detail = joined(e.Detail, "live runs cancelled")
+	}
+	if with.Permanently {
+		e.Detail = joined(e.Detail, "permanently")
 	}
 	return tx.audit(ctx, e)
 }

@@ -52,13 +52,17 @@ func (w *world) lived() {
 	}
 }
 
-func TestDeletingAnObjectDeletesItsDependents(t *testing.T) {
+func TestDeletingAnObjectPermanentlyDeletesItsDependents(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		remove func(w *world) error
 	}{
-		{"a deployment", func(w *world) error { return w.DeleteDeployment(w.t.Context(), "d", false, actor) }},
-		{"a pool", func(w *world) error { return w.DeletePool(w.t.Context(), "p", true, actor) }},
+		{"a deployment", func(w *world) error {
+			return w.DeleteDeployment(w.t.Context(), "d", store.DeleteOptions{Permanently: true}, actor)
+		}},
+		{"a pool", func(w *world) error {
+			return w.DeletePool(w.t.Context(), "p", store.DeleteOptions{Force: true, Permanently: true}, actor)
+		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			onEach(t, func(w *world) {

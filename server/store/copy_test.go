@@ -34,6 +34,8 @@ func TestACopyHasEveryRowOfTheSource(t *testing.T) {
 			store.Key{ID: "k", Name: "ci", Bindings: []store.Binding{{Role: "viewer", Pool: "p"}}, SecretHash: "x"}),
 	)
 	from.updateRules("p", aRule("a", "true"))
+	must[*store.Variable](t)(from.UpsertVariable(ctx, "deleted", []byte(`1`), actor))
+	from.check(from.DeleteVariable(ctx, "deleted", store.DeleteOptions{}, actor))
 	from.createSession(session("s", "ada", time.Now()))
 	next := time.Now().Add(time.Hour)
 	from.check(

@@ -212,12 +212,13 @@ func (tx *Tx) UpdateDeploymentPaused(
 const markDeploymentDeletedSQL = `
 UPDATE deployments
 SET deleted_at = ?,
+	kept = ?,
 	updated_at = ?,
 	updated_by = ?
 WHERE id = ?`
 
 // DeleteDeployment deletes a deployment with its runs, under the rules of DeletePool.
-func (tx *Tx) DeleteDeployment(ctx context.Context, name string, force bool, actor string) error {
+func (tx *Tx) DeleteDeployment(ctx context.Context, name string, o DeleteOptions, actor string) error {
 	row, err := tx.deployment(ctx, name, deploymentForChange)
 	if err != nil {
 		return err
@@ -226,14 +227,25 @@ func (tx *Tx) DeleteDeployment(ctx context.Context, name string, force bool, act
 	if err != nil {
 		return err
 	}
-	if _, err := tx.db.Exec(ctx, markDeploymentDeletedSQL, now, now, actor, row.ID); err != nil {
+	if _, err := tx.db.Exec(ctx, markDeploymentDeletedSQL, now, !o.Permanently, now, actor, row.ID); err != nil {
 		return fmt.Errorf("delete deployment %q: %w", name, err)
-	}
-	if err := tx.deleted(ctx, AuditDeployment, name, row.Pool, deletion{force: force}, actor); err != nil {
-		return err
 	}
 	refusal := &Error{
 		Code: DeploymentHasLiveRuns, Message: fmt.Sprintf("deployment %q has unfinished runs", name),
 	}
-	return tx.cancelLive(ctx, force, actor, refusal, liveRunsOfDeploymentSQL, row.ID)
+	if err := tx.cancelLive(ctx, o.Force, actor, refusal, liveRunsOfDeploymentSQL, row.ID); err != nil {
+		return err
+	}
+	if err := tx.pauseSchedules(ctx, row.ID, true, now); err != nil {
+		return err
+	}
+	if !o.Permanently {
+		item := DeletedItem{
+			Kind: DeletedDeployment, Name: name, Pool: row.Pool, poolID: &row.PoolID, objectID: &row.ID,
+		}
+		if err := tx.keepDeleted(ctx, item, actor); err != nil {
+			return err
+		}
+	}
+	return tx.deleted(ctx, AuditDeployment, name, row.Pool, deletion{DeleteOptions: o}, actor)
 }

@@ -302,7 +302,7 @@ func TestRunsCreatedDuringADeleteLeaveNoOrphans(t *testing.T) {
 				})
 			}
 			racers.Go(func() {
-				if err := w.DeleteDeployment(ctx, name, true, actor); err != nil {
+				if err := w.DeleteDeployment(ctx, name, store.DeleteOptions{Force: true}, actor); err != nil {
 					t.Error(err)
 				}
 			})

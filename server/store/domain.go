@@ -219,7 +219,8 @@ type Key struct {
 	ID         string // the public part
 	Name       string
 	Bindings   []Binding
-	SecretHash string // hex SHA-256
+	Lapsed     []Binding // that do not count: their pool was deleted, and another one has its name now
+	SecretHash string    // hex SHA-256
 	CreatedAt  time.Time
 	CreatedBy  string
 	ExpiresAt  *time.Time

@@ -14,6 +14,7 @@ const (
 	IdempotencyMismatch   Code = "idempotency-mismatch"
 	PoolHasLiveRuns       Code = "pool-has-live-runs"
 	PoolInUse             Code = "pool-in-use"     // by deployments
+	QueueInUse            Code = "queue-in-use"    // by deployments or unfinished runs
 	VariableInUse         Code = "variable-in-use" // by deployments, schedules or templates
 	DeploymentHasLiveRuns Code = "deployment-has-live-runs"
 	RevisionChanged       Code = "revision-changed" // of a deployment, since a run was validated against it

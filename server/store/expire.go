@@ -17,6 +17,8 @@ type Retention struct {
 	Runs  time.Duration // after their end, with their attempts, events and output
 	Logs  time.Duration // after they were written
 	Audit time.Duration
+	// Deleted is for how long deleted objects can be restored.
+	Deleted time.Duration
 }
 
 // Expired counts removed records.
@@ -26,6 +28,7 @@ type Expired struct {
 	LogPartitions int64
 	Audit         int64
 	Sessions      int64
+	Deleted       int64 // objects that can no longer be restored
 }
 
 // Any reports whether any record was removed.
@@ -59,6 +62,7 @@ func (s *Store) Expire(ctx context.Context, keep Retention) (Expired, error) {
 		{"remove old runs", s.retainRuns},
 		{"remove old audit entries", s.retainAudit},
 		{"remove old sessions", s.retainSessions},
+		{"remove what was deleted long ago", s.retainDeleted},
 	} {
 		err := step.do(ctx, keep, &removed)
 		if errors.Is(err, errRetentionRunning) {

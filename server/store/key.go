@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/berth-dev/berth/server/store/database"
 )
 
@@ -31,6 +33,10 @@ func (r keyRow) key() (Key, error) {
 		return k, fmt.Errorf("read the bindings of API key %s: %w", r.ID, err)
 	}
 	for _, b := range stored {
+		if b.DeletedPool != nil {
+			k.Lapsed = append(k.Lapsed, b.binding())
+			continue
+		}
 		k.Bindings = append(k.Bindings, b.binding())
 	}
 	return k, nil
@@ -71,8 +77,10 @@ func keysOf(rows []keyRow) ([]Key, error) {
 }
 
 const insertKeySQL = `
-INSERT INTO api_keys (id, name, bindings, secret_hash, created_at, created_by, expires_at, revoked_by)
-VALUES (?, ?, ?, ?, ?, ?, ?, '')`
+INSERT INTO api_keys (
+	id, name, bindings, secret_hash, created_at, created_by, expires_at, revoked_by, configured
+)
+VALUES (?, ?, ?, ?, ?, ?, ?, '', ?)`
 
 // CreateKey stores an API key. Two that are not revoked cannot have the same name.
 func (tx *Tx) CreateKey(ctx context.Context, k Key) error {
@@ -85,7 +93,7 @@ func (tx *Tx) CreateKey(ctx context.Context, k Key) error {
 		return err
 	}
 	_, err = tx.db.Exec(ctx, insertKeySQL+" ON CONFLICT DO NOTHING", k.ID, k.Name, bindings,
-		k.SecretHash, now, k.CreatedBy, database.TimeOf(k.ExpiresAt))
+		k.SecretHash, now, k.CreatedBy, database.TimeOf(k.ExpiresAt), false)
 	if err != nil {
 		return fmt.Errorf("create API key %q: %w", k.Name, err)
 	}
@@ -109,6 +117,8 @@ func (s *Store) CreateKey(ctx context.Context, k Key) error {
 type storedBinding struct {
 	Role string  `json:"role"`
 	Pool *string `json:"pool"`
+	// DeletedPool is the pool that was deleted before another one got its name; nil: the role counts.
+	DeletedPool *uuid.UUID `json:"deleted_pool,omitempty"`
 }
 
 func (b storedBinding) binding() Binding {
@@ -144,7 +154,8 @@ SET name = excluded.name,
 	secret_hash = excluded.secret_hash,
 	expires_at = excluded.expires_at,
 	revoked_at = NULL,
-	revoked_by = ''`
+	revoked_by = '',
+	configured = TRUE`
 )
 
 // UpsertKey makes a key valid under its name, whatever was there: another one of that name is revoked. It is
@@ -167,7 +178,7 @@ func (tx *Tx) UpsertKey(ctx context.Context, k Key) error {
 		return fmt.Errorf("replace API key %q: %w", k.Name, err)
 	}
 	_, err = tx.db.Exec(ctx, ensureKeySQL, k.ID, k.Name, bindings, k.SecretHash, now, k.CreatedBy,
-		database.TimeOf(k.ExpiresAt))
+		database.TimeOf(k.ExpiresAt), true)
 	if err != nil {
 		return fmt.Errorf("ensure API key %q: %w", k.Name, err)
 	}

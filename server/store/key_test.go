@@ -124,8 +124,8 @@ func TestVariablesAreStoredListedAndDeleted(t *testing.T) {
 		if len(list) != 1 || list[0].Name != "v" || next != "" {
 			t.Errorf("the second page is %v, next %q", list, next)
 		}
-		w.check(w.DeleteVariable(ctx, "v", false, actor))
-		w.refuses(w.DeleteVariable(ctx, "v", false, actor), store.NotFound)
+		w.check(w.DeleteVariable(ctx, "v", store.DeleteOptions{}, actor))
+		w.refuses(w.DeleteVariable(ctx, "v", store.DeleteOptions{}, actor), store.NotFound)
 		_, err = w.GetVariable(ctx, "v")
 		w.refuses(err, store.NotFound)
 	})

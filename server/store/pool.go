@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -109,6 +107,9 @@ func (tx *Tx) CreatePool(ctx context.Context, p NewPool, actor string) (*Pool, e
 	}
 	if n == 0 {
 		return nil, &Error{Code: AlreadyExists, Message: fmt.Sprintf("work pool %q already exists", p.Name)}
+	}
+	if err := tx.lapseKeys(ctx, p.Name, actor); err != nil {
+		return nil, err
 	}
 	if _, err := tx.addQueue(ctx, Queue{Pool: p.Name, Name: DefaultQueue, Priority: 1}, actor); err != nil {
 		return nil, err
@@ -271,113 +272,24 @@ func (tx *Tx) waitForPool(ctx context.Context, name, how string) error {
 	return nil
 }
 
-const (
-	markPoolDeletedSQL = `
-UPDATE pools
-SET deleted_at = ?,
-	paused = TRUE,
-	updated_at = ?,
-	updated_by = ?
-WHERE id = ?`
-	markPoolDeploymentsDeletedSQL = `
-UPDATE deployments
-SET deleted_at = ?,
-	updated_at = ?,
-	updated_by = ?
-WHERE pool_id = ?
-	AND deleted_at IS NULL`
-	liveRunsOfPoolSQL = `
-SELECT id
-FROM runs
-WHERE pool_id = ?
-	AND ended_at IS NULL`
-)
-
-// DeletePool deletes a pool with its queues, deployments and runs. It fails while there are deployments or
-// unfinished runs, unless forced: then it deletes the deployments and cancels the runs, and held attempts stay until their worker has ended them. All readers
-// stop seeing the pool at once; Sweep removes the rows.
-func (tx *Tx) DeletePool(ctx context.Context, name string, force bool, actor string) error {
-	p, err := tx.lockPoolRow(ctx, name, poolForDelete)
-	if err != nil {
-		return err
-	}
-	now, err := tx.db.Now(ctx)
-	if err != nil {
-		return err
-	}
-	// Deployments first: this waits for transactions that create runs of them, so that the next statement
-	// sees these runs.
-	deployments, err := tx.db.Exec(ctx, markPoolDeploymentsDeletedSQL, now, now, actor, p.ID)
-	if err != nil {
-		return fmt.Errorf("delete the deployments of work pool %q: %w", name, err)
-	}
-	if _, err := tx.db.Exec(ctx, markPoolDeletedSQL, now, now, actor, p.ID); err != nil {
-		return fmt.Errorf("delete work pool %q: %w", name, err)
-	}
-	if deployments > 0 && !force {
-		return tx.poolInUse(ctx, p.ID, name, now)
-	}
-	if err := tx.deleted(ctx, AuditPool, name, name, deletion{force: force, deployments: deployments}, actor); err != nil {
-		return err
-	}
-	refusal := &Error{Code: PoolHasLiveRuns, Message: fmt.Sprintf("work pool %q has unfinished runs", name)}
-	return tx.cancelLive(ctx, force, actor, refusal, liveRunsOfPoolSQL, p.ID)
+// RunHome is the pool of a run.
+type RunHome struct {
+	Pool       string `db:"pool"`
+	Deployment string `db:"deployment"`
+	// PoolDeleted: another pool may have the name now.
+	PoolDeleted bool `db:"pool_deleted"`
 }
 
-const poolUsersSQL = `
-SELECT d.name
-FROM deployments d
-WHERE d.pool_id = ?
-	AND d.deleted_at = ?
-ORDER BY d.name`
+const runHomeSQL = `
+SELECT p.name AS pool, d.name AS deployment, p.deleted_at IS NOT NULL AS pool_deleted
+FROM runs r
+JOIN pools p ON p.id = r.pool_id
+JOIN deployments d ON d.id = r.deployment_id
+WHERE r.id = ?`
 
-// poolInUse says what a pool would take along. Its deployments have just been marked as deleted, which the
-// transaction takes back with the error.
-func (tx *Tx) poolInUse(ctx context.Context, id uuid.UUID, name string, deletedAt time.Time) error {
-	var deployments []string
-	if err := tx.db.All(ctx, &deployments, poolUsersSQL, id, deletedAt); err != nil {
-		return fmt.Errorf("list the deployments of work pool %q: %w", name, err)
-	}
-	var live []uuid.UUID
-	if err := tx.db.All(ctx, &live, liveRunsOfPoolSQL, id); err != nil {
-		return fmt.Errorf("list unfinished runs: %w", err)
-	}
-	return &Error{Code: PoolInUse, Message: fmt.Sprintf(
-		"work pool %q has deployments (%s) and %d unfinished runs: delete or move them first, or force the deletion",
-		name, someNames(deployments), len(live))}
+// GetRunHome returns where a run belongs.
+func (q Reader) GetRunHome(ctx context.Context, run uuid.UUID) (RunHome, error) {
+	var home RunHome
+	err := q.db.Get(ctx, &home, runHomeSQL, run)
+	return home, database.NotFoundError(err, "run %s", run)
 }
-
-// someNames joins the first of many names.
-func someNames(names []string) string {
-	const most = 10
-	if len(names) <= most {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
-}
-
-// DeletePool runs Tx.DeletePool in a transaction.
-func (s *Store) DeletePool(ctx context.Context, name string, force bool, actor string) error {
-	return s.InTx(ctx, func(tx *Tx) error { return tx.DeletePool(ctx, name, force, actor) })
-}
-
-// cancelLive cancels the runs that the query names, or refuses where there are any and it is not forced.
-func (tx *Tx) cancelLive(
-	ctx context.Context, force bool, actor string, refusal *Error, query string, args ...any,
-) error {
-	var ids []uuid.UUID
-	if err := tx.db.All(ctx, &ids, query, args...); err != nil {
-		return fmt.Errorf("list unfinished runs: %w", err)
-	}
-	if len(ids) == 0 {
-		return nil
-	}
-	if !force {
-		refusal.Message = fmt.Sprintf("%s (%d)", refusal.Message, len(ids))
-		return refusal
-	}
-	_, err := tx.cancelRuns(ctx, ids, actor)
-	return err
-}
-
-func truncated(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

@@ -173,10 +173,14 @@ func TestDeletingAPoolOrDeploymentWithLiveRunsNeedsForce(t *testing.T) {
 		gone   func(w *world) error
 	}{
 		{"a pool", store.PoolInUse,
-			func(w *world, force bool) error { return w.DeletePool(w.t.Context(), "p", force, actor) },
+			func(w *world, force bool) error {
+				return w.DeletePool(w.t.Context(), "p", store.DeleteOptions{Force: force, Permanently: true}, actor)
+			},
 			func(w *world) error { _, err := w.GetPool(w.t.Context(), "p"); return err }},
 		{"a deployment", store.DeploymentHasLiveRuns,
-			func(w *world, force bool) error { return w.DeleteDeployment(w.t.Context(), "d", force, actor) },
+			func(w *world, force bool) error {
+				return w.DeleteDeployment(w.t.Context(), "d", store.DeleteOptions{Force: force, Permanently: true}, actor)
+			},
 			func(w *world) error { _, err := w.GetDeployment(w.t.Context(), "d"); return err }},
 	}
 	for _, test := range tests {
@@ -221,7 +225,7 @@ func TestTheNameOfADeletedPoolIsFreeAtOnce(t *testing.T) {
 		ctx := w.t.Context()
 		run := w.one()
 		c := w.claimOne("w")
-		w.check(w.DeletePool(ctx, "p", true, actor))
+		w.check(w.DeletePool(ctx, "p", store.DeleteOptions{Force: true, Permanently: true}, actor))
 		w.pool("p")
 		w.deployment("d", "p")
 		next := w.run("d")
@@ -233,8 +237,8 @@ func TestTheNameOfADeletedPoolIsFreeAtOnce(t *testing.T) {
 		_, err := w.GetRun(ctx, run.ID)
 		w.refuses(err, store.NotFound)
 		w.isIn(next.ID, "PENDING Claimed")
-		w.refuses(w.DeletePool(ctx, "nowhere", true, actor), store.NotFound)
-		w.refuses(w.DeleteDeployment(ctx, "nowhere", true, actor), store.NotFound)
+		w.refuses(w.DeletePool(ctx, "nowhere", store.DeleteOptions{Force: true}, actor), store.NotFound)
+		w.refuses(w.DeleteDeployment(ctx, "nowhere", store.DeleteOptions{Force: true}, actor), store.NotFound)
 	})
 }
 
@@ -245,7 +249,7 @@ func TestADeletedPoolTakesTheRunsOfMovedDeployments(t *testing.T) {
 		w.accepts(succeeded(w.claimOne("w")))
 		w.pool("elsewhere")
 		w.deployment("d", "elsewhere")
-		w.check(w.DeletePool(ctx, "p", false, actor))
+		w.check(w.DeletePool(ctx, "p", store.DeleteOptions{Permanently: true}, actor))
 		w.check(w.Sweep(ctx))
 		_, err := w.GetRun(ctx, run.ID)
 		w.refuses(err, store.NotFound)

@@ -58,7 +58,7 @@ func TestObjectsBelongToTheProjectOfTheirLastUpdate(t *testing.T) {
 		if owned("two")[store.OwnedDeployment] == nil || owned("one")[store.OwnedVariable] == nil {
 			w.t.Errorf("a change took it away: %v, %v", owned("one"), owned("two"))
 		}
-		w.check(w.DeleteDeployment(ctx, "d", false, actor))
+		w.check(w.DeleteDeployment(ctx, "d", store.DeleteOptions{}, actor))
 		w.deployment("d", "p")
 		if got := owned("two")[store.OwnedDeployment]; len(got) != 0 {
 			w.t.Errorf("what was deleted is still two's: %v", got)

@@ -74,6 +74,11 @@ SET priority = excluded.priority,
 WHERE queues.deleted_at IS NOT NULL
 RETURNING id`
 
+const dropQueueDeletionSQL = `
+DELETE FROM deletions
+WHERE kind = ?
+	AND object_id = ?`
+
 // CreateQueue adds a queue to a pool. Priority 0 means 1, which is served first.
 func (tx *Tx) CreateQueue(ctx context.Context, q Queue, actor string) (*Queue, error) {
 	created, err := tx.addQueue(ctx, q, actor)
@@ -109,6 +114,11 @@ func (tx *Tx) addQueue(ctx context.Context, q Queue, actor string) (*Queue, erro
 		return nil, &Error{
 			Code:    AlreadyExists,
 			Message: fmt.Sprintf("work pool %q has a queue %q already", q.Pool, q.Name),
+		}
+	}
+	if ids[0] != q.ID { // it was deleted, and is not any more
+		if _, err := tx.db.Exec(ctx, dropQueueDeletionSQL, DeletedQueue, ids[0]); err != nil {
+			return nil, fmt.Errorf("create queue %q of work pool %q: %w", q.Name, q.Pool, err)
 		}
 	}
 	q.ID, q.SlotsUsed = ids[0], 0 // a queue created again keeps its ID, and so its finished runs

@@ -74,19 +74,28 @@ func (s *Store) UpdateQueue(
 }
 
 const (
-	queueUsersSQL = `
-SELECT
-	(SELECT COUNT(*) FROM deployments WHERE queue_id = ? AND deleted_at IS NULL) AS deployments,
-	(SELECT COUNT(*) FROM runs WHERE queue_id = ? AND ended_at IS NULL) AS runs`
+	queueDeploymentsSQL = `
+SELECT id, name
+FROM deployments
+WHERE queue_id = ?
+	AND deleted_at IS NULL
+ORDER BY name`
+	liveRunsOfQueueSQL = `
+SELECT id
+FROM runs
+WHERE queue_id = ?
+	AND ended_at IS NULL`
 	deleteQueueSQL = `
 UPDATE queues
 SET deleted_at = ?
 WHERE id = ?`
 )
 
-// DeleteQueue deletes a queue without deployments and live runs. Its row stays for its finished runs.
+// DeleteQueue deletes a queue without deployments and live runs. Its row stays for its finished runs, and to be
+// restored.
 func (tx *Tx) DeleteQueue(ctx context.Context, pool, name, actor string) error {
-	if _, err := tx.lockPoolRow(ctx, pool, poolForChange); err != nil {
+	p, err := tx.lockPoolRow(ctx, pool, poolForChange)
+	if err != nil {
 		return err
 	}
 	q, err := tx.GetQueue(ctx, pool, name)
@@ -99,17 +108,8 @@ func (tx *Tx) DeleteQueue(ctx context.Context, pool, name, actor string) error {
 			Message: fmt.Sprintf("queue %q cannot be deleted: every work pool has it", name),
 		}
 	}
-	var users struct {
-		Deployments int `db:"deployments"`
-		Runs        int `db:"runs"`
-	}
-	if err := tx.db.Get(ctx, &users, queueUsersSQL, q.ID, q.ID); err != nil {
-		return fmt.Errorf("count the users of queue %q: %w", name, err)
-	}
-	if users.Deployments > 0 || users.Runs > 0 {
-		return &Error{Code: Conflict, Message: fmt.Sprintf(
-			"queue %q of work pool %q is used by %d deployments and %d unfinished runs",
-			name, pool, users.Deployments, users.Runs)}
+	if err := tx.checkQueueUnused(ctx, *q); err != nil {
+		return err
 	}
 	now, err := tx.db.Now(ctx)
 	if err != nil {
@@ -118,7 +118,28 @@ func (tx *Tx) DeleteQueue(ctx context.Context, pool, name, actor string) error {
 	if _, err := tx.db.Exec(ctx, deleteQueueSQL, now, q.ID); err != nil {
 		return fmt.Errorf("delete queue %q of work pool %q: %w", name, pool, err)
 	}
+	item := DeletedItem{Kind: DeletedQueue, Name: name, Pool: pool, poolID: &p.ID, objectID: &q.ID}
+	if err := tx.keepDeleted(ctx, item, actor); err != nil {
+		return err
+	}
 	return tx.deleted(ctx, AuditQueue, name, pool, deletion{}, actor)
+}
+
+func (tx *Tx) checkQueueUnused(ctx context.Context, q Queue) error {
+	refusal := &Error{Code: QueueInUse}
+	var deployments []userRow
+	if err := tx.db.All(ctx, &deployments, queueDeploymentsSQL, q.ID); err != nil {
+		return fmt.Errorf("list the deployments of queue %q: %w", q.Name, err)
+	}
+	addUsers(refusal, UserDeployment, q.Pool, deployments)
+	live, err := tx.addLiveRuns(ctx, refusal, liveRunsOfQueueSQL, q.ID)
+	if err != nil || refusal.UsersTotal == 0 {
+		return err
+	}
+	refusal.Message = fmt.Sprintf(
+		"queue %q of work pool %q is used by %d deployments and %d unfinished runs: move the deployments to another "+
+			"queue and wait for the runs, or cancel them", q.Name, q.Pool, len(deployments), live)
+	return refusal
 }
 
 // DeleteQueue runs Tx.DeleteQueue in a transaction.

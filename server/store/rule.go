@@ -167,7 +167,31 @@ func (tx *Tx) UpdateRules(
 	if err != nil {
 		return nil, fmt.Errorf("save the rules of %s: %w", ruleScope(pool), err)
 	}
+	if err := tx.keepRules(ctx, poolID, before, after, actor); err != nil {
+		return nil, err
+	}
 	return after, tx.rulesChanged(ctx, before, after, actor)
+}
+
+// keepRules notes the rules that a change deletes.
+func (tx *Tx) keepRules(ctx context.Context, poolID *uuid.UUID, before, after *RuleSet, actor string) error {
+	is := rulesByName(after.Rules)
+	for _, r := range before.Rules {
+		if _, stays := is[r.Name]; stays {
+			continue
+		}
+		document, err := json.Marshal(r)
+		if err != nil {
+			return fmt.Errorf("keep rule %q: %w", r.Name, err)
+		}
+		item := DeletedItem{
+			Kind: DeletedRule, Name: r.Name, Pool: before.Pool, poolID: poolID, document: database.JSON(document),
+		}
+		if err := tx.keepDeleted(ctx, item, actor); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // UpdateRules runs Tx.UpdateRules in a transaction.

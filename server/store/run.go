@@ -190,7 +190,8 @@ func (tx *Tx) RetryRun(ctx context.Context, id uuid.UUID, actor string) (*Run, e
 		return nil, database.NotFoundError(err, "run %s", id)
 	}
 	if home.Gone {
-		return nil, &Error{Code: Conflict, Message: fmt.Sprintf("the deployment of run %s was deleted", id)}
+		return nil, &Error{Code: Conflict, Message: fmt.Sprintf(
+			"the deployment of run %s was deleted: restore the deployment first", id)}
 	}
 	if err := tx.retry(ctx, id, actor); err != nil {
 		return nil, err

@@ -56,7 +56,7 @@ func TestAWorkerOfADeletedPoolEndsItsHeldAttempts(t *testing.T) {
 		run := w.one()
 		c := w.claimOne("w")
 		w.accepts(manifest(c), submitted(c), running(c))
-		w.check(w.DeletePool(w.t.Context(), "p", true, actor))
+		w.check(w.DeletePool(w.t.Context(), "p", store.DeleteOptions{Force: true}, actor))
 		kind, err := w.GetPoolTypeForWorker(w.t.Context(), "p")
 		w.check(err)
 		if kind != "kubernetes" {
@@ -150,7 +150,7 @@ func TestThePoolsOfAttemptsAreThePoolsOfTheirRuns(t *testing.T) {
 		other := w.claim(request("q", "w", 1))[0]
 		got := w.listPoolsOfAttempts([]uuid.UUID{c.AttemptID, uuid.New()})
 		same(t, "pools", got, []string{"p"})
-		w.check(w.DeletePool(w.t.Context(), "q", true, actor))
+		w.check(w.DeletePool(w.t.Context(), "q", store.DeleteOptions{Force: true}, actor))
 		got = w.listPoolsOfAttempts([]uuid.UUID{other.AttemptID})
 		same(t, "pools", got, []string{"q"})
 	})
@@ -217,7 +217,7 @@ func TestARunValidatedAgainstAnotherRevisionIsNotCreated(t *testing.T) {
 		moved := w.deployment("d", "q", func(d *store.Deployment) { d.FrozenVariables = []string{"image"} })
 		w.refuses(create(frozen), store.RevisionChanged)
 		w.check(create(moved))
-		w.check(w.DeleteDeployment(ctx, "d", true, actor))
+		w.check(w.DeleteDeployment(ctx, "d", store.DeleteOptions{Force: true}, actor))
 		w.refuses(create(moved), store.NotFound)
 	})
 }

@@ -305,7 +305,7 @@ func (q Reader) wherePools(ctx context.Context, c *conditions, f RunFilter) erro
 		return nil
 	}
 	list := database.ListOf(f.Pools)
-	c.add("r.pool_id IN (SELECT id FROM pools WHERE name IN "+q.db.Dialect().List("text")+")", list)
+	c.add("r.pool_id IN (SELECT id FROM pools WHERE deleted_at IS NULL AND name IN "+q.db.Dialect().List("text")+")", list)
 	return nil
 }
 

@@ -166,9 +166,9 @@ func TestQueuesAreUpdatedAndDeleted(t *testing.T) {
 		}
 		refused("the default queue", "default", store.Conflict)
 		refused("a queue that is not there", "slow", store.NotFound)
-		refused("a queue that a deployment uses", "fast", store.Conflict)
+		refused("a queue that a deployment uses", "fast", store.QueueInUse)
 		w.cancelRun(run.ID, actor)
-		w.check(w.DeleteDeployment(ctx, "d", false, actor))
+		w.check(w.DeleteDeployment(ctx, "d", store.DeleteOptions{}, actor))
 		w.check(w.DeleteQueue(ctx, "p", "fast", actor))
 		refused("a queue that was deleted", "fast", store.NotFound)
 		if _, _, err := w.UpsertDeployment(ctx, d, actor); !store.IsCode(err, store.NotFound) {

@@ -55,7 +55,8 @@ type Reader struct {
 // it was passed to.
 type Tx struct {
 	Reader
-	db *database.Tx
+	db       *database.Tx
+	deletion Deletion // what it has deleted so far
 }
 
 // Types of the database that callers of the store see.

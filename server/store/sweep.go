@@ -133,6 +133,7 @@ const (
 SELECT d.id
 FROM deployments d
 WHERE d.deleted_at IS NOT NULL
+	AND NOT d.kept
 	AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.deployment_id = d.id AND r.ended_at IS NULL)
 ORDER BY d.deleted_at, d.id
 LIMIT 1`
@@ -146,6 +147,7 @@ WHERE id IN (
 		FROM runs r
 		JOIN pools p ON p.id = r.pool_id
 		WHERE p.deleted_at IS NOT NULL
+			AND NOT p.kept
 			AND NOT EXISTS (SELECT 1 FROM runs l WHERE l.pool_id = p.id AND l.ended_at IS NULL)
 		LIMIT ?
 	)`
@@ -155,6 +157,7 @@ WHERE id = ?`
 	clearPoolsSQL = `
 DELETE FROM pools
 WHERE deleted_at IS NOT NULL
+	AND NOT kept
 	AND NOT EXISTS (SELECT 1 FROM deployments d WHERE d.pool_id = pools.id)
 	AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.pool_id = pools.id)`
 )

@@ -90,13 +90,14 @@ DELETE FROM variables
 WHERE name = ?`
 
 // DeleteVariable deletes a stored variable. It fails with VariableInUse while a deployment, a schedule or the
-// newest template of a pool refers to it, unless forced.
-func (tx *Tx) DeleteVariable(ctx context.Context, name string, force bool, actor string) error {
+// newest template of a pool refers to it, unless forced. Its value is kept where no reader finds it, so that it can be
+// restored.
+func (tx *Tx) DeleteVariable(ctx context.Context, name string, o DeleteOptions, actor string) error {
 	before, err := tx.GetVariable(ctx, name)
 	if err != nil {
 		return err
 	}
-	if !force {
+	if !o.Force {
 		if err := tx.checkVariableUnused(ctx, name); err != nil {
 			return err
 		}
@@ -104,12 +105,26 @@ func (tx *Tx) DeleteVariable(ctx context.Context, name string, force bool, actor
 	if _, err := tx.db.Exec(ctx, deleteVariableSQL, name); err != nil {
 		return fmt.Errorf("delete variable %q: %w", name, err)
 	}
+	if !o.Permanently {
+		if err := tx.keepVariable(ctx, *before, actor); err != nil {
+			return err
+		}
+	}
 	return tx.variableChanged(ctx, before, nil, actor)
 }
 
+func (tx *Tx) keepVariable(ctx context.Context, v Variable, actor string) error {
+	document, err := json.Marshal(keptVariable{Value: v.Value, Project: v.Project})
+	if err != nil {
+		return fmt.Errorf("keep variable %q: %w", v.Name, err)
+	}
+	item := DeletedItem{Kind: DeletedVariable, Name: v.Name, document: database.JSON(document)}
+	return tx.keepDeleted(ctx, item, actor)
+}
+
 // DeleteVariable runs Tx.DeleteVariable in a transaction.
-func (s *Store) DeleteVariable(ctx context.Context, name string, force bool, actor string) error {
-	return s.InTx(ctx, func(tx *Tx) error { return tx.DeleteVariable(ctx, name, force, actor) })
+func (s *Store) DeleteVariable(ctx context.Context, name string, o DeleteOptions, actor string) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.DeleteVariable(ctx, name, o, actor) })
 }
 
 const valuesOfSQL = `

@@ -21,7 +21,7 @@ func TestAVariableInUseIsDeletedOnlyWhenForced(t *testing.T) {
 			"place": "deployment d", "of-template": "template of work pool p", "plac": "", "unused": "",
 		} {
 			w.upsertVariable(name, json.RawMessage(`1`), actor)
-			err := w.DeleteVariable(ctx, name, false, actor)
+			err := w.DeleteVariable(ctx, name, store.DeleteOptions{}, actor)
 			if user == "" {
 				w.check(err)
 				continue
@@ -30,7 +30,7 @@ func TestAVariableInUseIsDeletedOnlyWhenForced(t *testing.T) {
 			if !strings.Contains(err.Error(), user) {
 				t.Errorf("%s: %v", name, err)
 			}
-			w.check(w.DeleteVariable(ctx, name, true, actor))
+			w.check(w.DeleteVariable(ctx, name, store.DeleteOptions{Force: true}, actor))
 		}
 	})
 }

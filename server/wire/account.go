@@ -8,15 +8,24 @@ import (
 // APIKey converts a key without its secret.
 func APIKey(k store.Key) api.APIKey {
 	return api.APIKey{
-		ID:         k.ID,
-		Name:       k.Name,
-		Bindings:   Each(k.Bindings, binding),
-		CreatedAt:  Time(k.CreatedAt),
-		CreatedBy:  k.CreatedBy,
-		ExpiresAt:  TimePtr(k.ExpiresAt),
-		LastUsedAt: TimePtr(k.LastUsedAt),
-		RevokedAt:  TimePtr(k.RevokedAt),
+		ID:             k.ID,
+		Name:           k.Name,
+		Bindings:       Each(k.Bindings, binding),
+		LapsedBindings: lapsed(k.Lapsed),
+		CreatedAt:      Time(k.CreatedAt),
+		CreatedBy:      k.CreatedBy,
+		ExpiresAt:      TimePtr(k.ExpiresAt),
+		LastUsedAt:     TimePtr(k.LastUsedAt),
+		RevokedAt:      TimePtr(k.RevokedAt),
 	}
+}
+
+func lapsed(bindings []store.Binding) *[]api.Binding {
+	if len(bindings) == 0 {
+		return nil
+	}
+	converted := Each(bindings, binding)
+	return &converted
 }
 
 func binding(b store.Binding) api.Binding { return api.Binding{Role: api.Role(b.Role), Pool: b.Pool} }

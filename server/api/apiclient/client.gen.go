@@ -154,6 +154,49 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/audit (the `ListAudit` operationId).
 	ListAudit(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListDeleted List deleted objects that can be restored, newest first
+	//
+	// Lists what the caller may delete, and therefore restore. An object stays in the list until the retention of deleted objects ends, or until it is restored or purged. Values of variables are not shown.
+	//
+	// Corresponds with GET /api/v1/deleted (the `ListDeleted` operationId).
+	ListDeleted(ctx context.Context, params *ListDeletedParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PurgeDeletedWithBody Remove deleted objects for good
+	//
+	// Ends the time in which deleted objects can be restored. What is kept of them is removed at once; the runs of pools and deployments within moments.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/deleted/purge (the `PurgeDeleted` operationId).
+	PurgeDeletedWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PurgeDeleted Remove deleted objects for good
+	//
+	// Ends the time in which deleted objects can be restored. What is kept of them is removed at once; the runs of pools and deployments within moments.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/deleted/purge (the `PurgeDeleted` operationId).
+	PurgeDeleted(ctx context.Context, body PurgeDeletedJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RestoreDeletedWithBody Restore deleted objects
+	//
+	// Restores the newest deleted object of a kind and name, or all that one request deleted, with all that the object had. Everything is restored or nothing. Fails with 409 `already-exists` where another object has the name, and with 409 `conflict` where the pool or queue of an object is deleted, too. Schedules go on from now: slots that have passed are not run.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/deleted/restore (the `RestoreDeleted` operationId).
+	RestoreDeletedWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RestoreDeleted Restore deleted objects
+	//
+	// Restores the newest deleted object of a kind and name, or all that one request deleted, with all that the object had. Everything is restored or nothing. Fails with 409 `already-exists` where another object has the name, and with 409 `conflict` where the pool or queue of an object is deleted, too. Schedules go on from now: slots that have passed are not run.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/deleted/restore (the `RestoreDeleted` operationId).
+	RestoreDeleted(ctx context.Context, body RestoreDeletedJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListDeployments List deployments, ordered by name
 	//
 	// Corresponds with GET /api/v1/deployments (the `ListDeployments` operationId).
@@ -161,7 +204,7 @@ type ClientInterface interface {
 
 	// DeleteDeployment Delete a deployment with its finished runs
 	//
-	// Fails with 409 `deployment-has-live-runs` while runs have not finished. With `force`, these runs are cancelled first.
+	// Fails with 409 `deployment-has-live-runs` while runs have not finished. `users` names them. With `force`, these runs are cancelled first. The deployment can be restored for a time.
 	//
 	// Corresponds with DELETE /api/v1/deployments/{deployment} (the `DeleteDeployment` operationId).
 	DeleteDeployment(ctx context.Context, deployment DeploymentParam, params *DeleteDeploymentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -602,7 +645,7 @@ type ClientInterface interface {
 
 	// DeleteVariable Delete a stored variable
 	//
-	// Fails with 409 `variable-in-use` while a deployment, a schedule or the newest template of a work pool refers to the variable; the detail names them. `force` deletes it all the same.
+	// Fails with 409 `variable-in-use` while a deployment, a schedule or the newest template of a work pool refers to the variable; `users` names them. `force` deletes it all the same. The variable can be restored for a time, in which no operation returns its value.
 	//
 	// Corresponds with DELETE /api/v1/variables/{variable} (the `DeleteVariable` operationId).
 	DeleteVariable(ctx context.Context, variable VariableName, params *DeleteVariableParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -656,7 +699,7 @@ type ClientInterface interface {
 
 	// DeleteWorkPool Delete a work pool with its queues, deployments and finished runs
 	//
-	// Fails with 409 `pool-in-use` while the pool has deployments, and with 409 `pool-has-live-runs` while runs have not finished; the detail names what would be deleted along. With `force`, the deployments are deleted and the runs cancelled.
+	// Fails with 409 `pool-in-use` while the pool has deployments, and with 409 `pool-has-live-runs` while runs have not finished; `users` names what would be deleted along. With `force`, the deployments are deleted and the runs cancelled. The pool and what was deleted with it can be restored for a time.
 	//
 	// Corresponds with DELETE /api/v1/work-pools/{pool} (the `DeleteWorkPool` operationId).
 	DeleteWorkPool(ctx context.Context, pool PoolParam, params *DeleteWorkPoolParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -705,7 +748,7 @@ type ClientInterface interface {
 
 	// DeleteWorkQueue Delete a queue that no deployment uses
 	//
-	// Fails with 409 `conflict` for the queue `default`, while a deployment uses the queue, and while a run in it has not finished. Finished runs keep the name of the queue.
+	// Fails with 409 `conflict` for the queue `default`, and with 409 `queue-in-use` while a deployment uses the queue or a run in it has not finished; `users` names them. Finished runs keep the name of the queue. The queue can be restored for a time.
 	//
 	// Corresponds with DELETE /api/v1/work-pools/{pool}/queues/{queue} (the `DeleteWorkQueue` operationId).
 	DeleteWorkQueue(ctx context.Context, pool PoolParam, queue string, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1203,6 +1246,99 @@ func (c *Client) ListAudit(ctx context.Context, params *ListAuditParams, reqEdit
 	return c.Client.Do(req)
 }
 
+// ListDeleted List deleted objects that can be restored, newest first
+//
+// Lists what the caller may delete, and therefore restore. An object stays in the list until the retention of deleted objects ends, or until it is restored or purged. Values of variables are not shown.
+//
+// Corresponds with GET /api/v1/deleted (the `ListDeleted` operationId).
+func (c *Client) ListDeleted(ctx context.Context, params *ListDeletedParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDeletedRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PurgeDeletedWithBody Remove deleted objects for good
+//
+// Ends the time in which deleted objects can be restored. What is kept of them is removed at once; the runs of pools and deployments within moments.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/deleted/purge (the `PurgeDeleted` operationId).
+func (c *Client) PurgeDeletedWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPurgeDeletedRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PurgeDeleted Remove deleted objects for good
+//
+// Ends the time in which deleted objects can be restored. What is kept of them is removed at once; the runs of pools and deployments within moments.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/deleted/purge (the `PurgeDeleted` operationId).
+func (c *Client) PurgeDeleted(ctx context.Context, body PurgeDeletedJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPurgeDeletedRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RestoreDeletedWithBody Restore deleted objects
+//
+// Restores the newest deleted object of a kind and name, or all that one request deleted, with all that the object had. Everything is restored or nothing. Fails with 409 `already-exists` where another object has the name, and with 409 `conflict` where the pool or queue of an object is deleted, too. Schedules go on from now: slots that have passed are not run.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/deleted/restore (the `RestoreDeleted` operationId).
+func (c *Client) RestoreDeletedWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRestoreDeletedRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RestoreDeleted Restore deleted objects
+//
+// Restores the newest deleted object of a kind and name, or all that one request deleted, with all that the object had. Everything is restored or nothing. Fails with 409 `already-exists` where another object has the name, and with 409 `conflict` where the pool or queue of an object is deleted, too. Schedules go on from now: slots that have passed are not run.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/deleted/restore (the `RestoreDeleted` operationId).
+func (c *Client) RestoreDeleted(ctx context.Context, body RestoreDeletedJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRestoreDeletedRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListDeployments List deployments, ordered by name
 //
 // Corresponds with GET /api/v1/deployments (the `ListDeployments` operationId).
@@ -1220,7 +1356,7 @@ func (c *Client) ListDeployments(ctx context.Context, params *ListDeploymentsPar
 
 // DeleteDeployment Delete a deployment with its finished runs
 //
-// Fails with 409 `deployment-has-live-runs` while runs have not finished. With `force`, these runs are cancelled first.
+// Fails with 409 `deployment-has-live-runs` while runs have not finished. `users` names them. With `force`, these runs are cancelled first. The deployment can be restored for a time.
 //
 // Corresponds with DELETE /api/v1/deployments/{deployment} (the `DeleteDeployment` operationId).
 func (c *Client) DeleteDeployment(ctx context.Context, deployment DeploymentParam, params *DeleteDeploymentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2251,7 +2387,7 @@ func (c *Client) ListVariables(ctx context.Context, params *ListVariablesParams,
 
 // DeleteVariable Delete a stored variable
 //
-// Fails with 409 `variable-in-use` while a deployment, a schedule or the newest template of a work pool refers to the variable; the detail names them. `force` deletes it all the same.
+// Fails with 409 `variable-in-use` while a deployment, a schedule or the newest template of a work pool refers to the variable; `users` names them. `force` deletes it all the same. The variable can be restored for a time, in which no operation returns its value.
 //
 // Corresponds with DELETE /api/v1/variables/{variable} (the `DeleteVariable` operationId).
 func (c *Client) DeleteVariable(ctx context.Context, variable VariableName, params *DeleteVariableParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2385,7 +2521,7 @@ func (c *Client) CreateWorkPool(ctx context.Context, body CreateWorkPoolJSONRequ
 
 // DeleteWorkPool Delete a work pool with its queues, deployments and finished runs
 //
-// Fails with 409 `pool-in-use` while the pool has deployments, and with 409 `pool-has-live-runs` while runs have not finished; the detail names what would be deleted along. With `force`, the deployments are deleted and the runs cancelled.
+// Fails with 409 `pool-in-use` while the pool has deployments, and with 409 `pool-has-live-runs` while runs have not finished; `users` names what would be deleted along. With `force`, the deployments are deleted and the runs cancelled. The pool and what was deleted with it can be restored for a time.
 //
 // Corresponds with DELETE /api/v1/work-pools/{pool} (the `DeleteWorkPool` operationId).
 func (c *Client) DeleteWorkPool(ctx context.Context, pool PoolParam, params *DeleteWorkPoolParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2504,7 +2640,7 @@ func (c *Client) CreateWorkQueue(ctx context.Context, pool PoolParam, body Creat
 
 // DeleteWorkQueue Delete a queue that no deployment uses
 //
-// Fails with 409 `conflict` for the queue `default`, while a deployment uses the queue, and while a run in it has not finished. Finished runs keep the name of the queue.
+// Fails with 409 `conflict` for the queue `default`, and with 409 `queue-in-use` while a deployment uses the queue or a run in it has not finished; `users` names them. Finished runs keep the name of the queue. The queue can be restored for a time.
 //
 // Corresponds with DELETE /api/v1/work-pools/{pool}/queues/{queue} (the `DeleteWorkQueue` operationId).
 func (c *Client) DeleteWorkQueue(ctx context.Context, pool PoolParam, queue string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3627,6 +3763,200 @@ func NewListAuditRequest(server string, params *ListAuditParams) (*http.Request,
 	return req, nil
 }
 
+// NewListDeletedRequest constructs an http.Request for the ListDeleted method
+func NewListDeletedRequest(server string, params *ListDeletedParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/deleted")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Pool != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "pool", *params.Pool, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Kind != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "kind", *params.Kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Name != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "name", *params.Name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Deletion != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "deletion", *params.Deletion, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPurgeDeletedRequest calls the generic PurgeDeleted builder with application/json body
+func NewPurgeDeletedRequest(server string, body PurgeDeletedJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPurgeDeletedRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewPurgeDeletedRequestWithBody constructs an http.Request for the PurgeDeleted method, with any body, and a specified content type
+func NewPurgeDeletedRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/deleted/purge")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRestoreDeletedRequest calls the generic RestoreDeleted builder with application/json body
+func NewRestoreDeletedRequest(server string, body RestoreDeletedJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRestoreDeletedRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewRestoreDeletedRequestWithBody constructs an http.Request for the RestoreDeleted method, with any body, and a specified content type
+func NewRestoreDeletedRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/deleted/restore")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListDeploymentsRequest constructs an http.Request for the ListDeployments method
 func NewListDeploymentsRequest(server string, params *ListDeploymentsParams) (*http.Request, error) {
 	var err error
@@ -3791,6 +4121,18 @@ func NewDeleteDeploymentRequest(server string, deployment DeploymentParam, param
 		if params.Force != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "force", *params.Force, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Permanently != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "permanently", *params.Permanently, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -6233,6 +6575,18 @@ func NewDeleteVariableRequest(server string, variable VariableName, params *Dele
 
 		}
 
+		if params.Permanently != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "permanently", *params.Permanently, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -6499,6 +6853,18 @@ func NewDeleteWorkPoolRequest(server string, pool PoolParam, params *DeleteWorkP
 		if params.Force != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "force", *params.Force, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Permanently != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "permanently", *params.Permanently, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -8192,6 +8558,51 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /api/v1/audit (the `ListAudit` operationId).
 	ListAuditWithResponse(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*ListAuditResponse, error)
 
+	// ListDeletedWithResponse List deleted objects that can be restored, newest first
+	//
+	// Lists what the caller may delete, and therefore restore. An object stays in the list until the retention of deleted objects ends, or until it is restored or purged. Values of variables are not shown.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/deleted (the `ListDeleted` operationId).
+	ListDeletedWithResponse(ctx context.Context, params *ListDeletedParams, reqEditors ...RequestEditorFn) (*ListDeletedResponse, error)
+
+	// PurgeDeletedWithBodyWithResponse Remove deleted objects for good
+	//
+	// Ends the time in which deleted objects can be restored. What is kept of them is removed at once; the runs of pools and deployments within moments.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/deleted/purge (the `PurgeDeleted` operationId).
+	PurgeDeletedWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PurgeDeletedResponse, error)
+
+	// PurgeDeletedWithResponse Remove deleted objects for good
+	//
+	// Ends the time in which deleted objects can be restored. What is kept of them is removed at once; the runs of pools and deployments within moments.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/deleted/purge (the `PurgeDeleted` operationId).
+	PurgeDeletedWithResponse(ctx context.Context, body PurgeDeletedJSONRequestBody, reqEditors ...RequestEditorFn) (*PurgeDeletedResponse, error)
+
+	// RestoreDeletedWithBodyWithResponse Restore deleted objects
+	//
+	// Restores the newest deleted object of a kind and name, or all that one request deleted, with all that the object had. Everything is restored or nothing. Fails with 409 `already-exists` where another object has the name, and with 409 `conflict` where the pool or queue of an object is deleted, too. Schedules go on from now: slots that have passed are not run.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/deleted/restore (the `RestoreDeleted` operationId).
+	RestoreDeletedWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RestoreDeletedResponse, error)
+
+	// RestoreDeletedWithResponse Restore deleted objects
+	//
+	// Restores the newest deleted object of a kind and name, or all that one request deleted, with all that the object had. Everything is restored or nothing. Fails with 409 `already-exists` where another object has the name, and with 409 `conflict` where the pool or queue of an object is deleted, too. Schedules go on from now: slots that have passed are not run.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/deleted/restore (the `RestoreDeleted` operationId).
+	RestoreDeletedWithResponse(ctx context.Context, body RestoreDeletedJSONRequestBody, reqEditors ...RequestEditorFn) (*RestoreDeletedResponse, error)
+
 	// ListDeploymentsWithResponse List deployments, ordered by name
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -8201,7 +8612,7 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteDeploymentWithResponse Delete a deployment with its finished runs
 	//
-	// Fails with 409 `deployment-has-live-runs` while runs have not finished. With `force`, these runs are cancelled first.
+	// Fails with 409 `deployment-has-live-runs` while runs have not finished. `users` names them. With `force`, these runs are cancelled first. The deployment can be restored for a time.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8696,7 +9107,7 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteVariableWithResponse Delete a stored variable
 	//
-	// Fails with 409 `variable-in-use` while a deployment, a schedule or the newest template of a work pool refers to the variable; the detail names them. `force` deletes it all the same.
+	// Fails with 409 `variable-in-use` while a deployment, a schedule or the newest template of a work pool refers to the variable; `users` names them. `force` deletes it all the same. The variable can be restored for a time, in which no operation returns its value.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8758,7 +9169,7 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteWorkPoolWithResponse Delete a work pool with its queues, deployments and finished runs
 	//
-	// Fails with 409 `pool-in-use` while the pool has deployments, and with 409 `pool-has-live-runs` while runs have not finished; the detail names what would be deleted along. With `force`, the deployments are deleted and the runs cancelled.
+	// Fails with 409 `pool-in-use` while the pool has deployments, and with 409 `pool-has-live-runs` while runs have not finished; `users` names what would be deleted along. With `force`, the deployments are deleted and the runs cancelled. The pool and what was deleted with it can be restored for a time.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8813,7 +9224,7 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteWorkQueueWithResponse Delete a queue that no deployment uses
 	//
-	// Fails with 409 `conflict` for the queue `default`, while a deployment uses the queue, and while a run in it has not finished. Finished runs keep the name of the queue.
+	// Fails with 409 `conflict` for the queue `default`, and with 409 `queue-in-use` while a deployment uses the queue or a run in it has not finished; `users` names them. Finished runs keep the name of the queue. The queue can be restored for a time.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -9476,6 +9887,150 @@ func (r ListAuditResponse) ContentType() string {
 	return ""
 }
 
+type ListDeletedResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeletedList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDeletedResponse) GetJSON200() *DeletedList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListDeletedResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDeletedResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDeletedResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDeletedResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDeletedResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PurgeDeletedResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeletedList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PurgeDeletedResponse) GetJSON200() *DeletedList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r PurgeDeletedResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PurgeDeletedResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PurgeDeletedResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PurgeDeletedResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PurgeDeletedResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RestoreDeletedResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeletedList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RestoreDeletedResponse) GetJSON200() *DeletedList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RestoreDeletedResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RestoreDeletedResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RestoreDeletedResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RestoreDeletedResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RestoreDeletedResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListDeploymentsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -9527,8 +10082,15 @@ func (r ListDeploymentsResponse) ContentType() string {
 type DeleteDeploymentResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Deletion
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DeleteDeploymentResponse) GetJSON200() *Deletion {
+	return r.JSON200
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -10069,8 +10631,15 @@ func (r TestRuleResponse) ContentType() string {
 type DeleteRuleResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Deletion
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DeleteRuleResponse) GetJSON200() *Deletion {
+	return r.JSON200
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -11577,8 +12146,15 @@ func (r ListVariablesResponse) ContentType() string {
 type DeleteVariableResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Deletion
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DeleteVariableResponse) GetJSON200() *Deletion {
+	return r.JSON200
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -11858,8 +12434,15 @@ func (r CreateWorkPoolResponse) ContentType() string {
 type DeleteWorkPoolResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Deletion
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DeleteWorkPoolResponse) GetJSON200() *Deletion {
+	return r.JSON200
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -12091,8 +12674,15 @@ func (r CreateWorkQueueResponse) ContentType() string {
 type DeleteWorkQueueResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Deletion
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DeleteWorkQueueResponse) GetJSON200() *Deletion {
+	return r.JSON200
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -12324,8 +12914,15 @@ func (r TestPoolRuleResponse) ContentType() string {
 type DeletePoolRuleResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Deletion
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DeletePoolRuleResponse) GetJSON200() *Deletion {
+	return r.JSON200
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -13570,6 +14167,81 @@ func (c *ClientWithResponses) ListAuditWithResponse(ctx context.Context, params 
 	return ParseListAuditResponse(rsp)
 }
 
+// ListDeletedWithResponse List deleted objects that can be restored, newest first
+//
+// Lists what the caller may delete, and therefore restore. An object stays in the list until the retention of deleted objects ends, or until it is restored or purged. Values of variables are not shown.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/deleted (the `ListDeleted` operationId).
+func (c *ClientWithResponses) ListDeletedWithResponse(ctx context.Context, params *ListDeletedParams, reqEditors ...RequestEditorFn) (*ListDeletedResponse, error) {
+	rsp, err := c.ListDeleted(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDeletedResponse(rsp)
+}
+
+// PurgeDeletedWithBodyWithResponse Remove deleted objects for good
+//
+// Ends the time in which deleted objects can be restored. What is kept of them is removed at once; the runs of pools and deployments within moments.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/deleted/purge (the `PurgeDeleted` operationId).
+func (c *ClientWithResponses) PurgeDeletedWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PurgeDeletedResponse, error) {
+	rsp, err := c.PurgeDeletedWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePurgeDeletedResponse(rsp)
+}
+
+// PurgeDeletedWithResponse Remove deleted objects for good
+//
+// Ends the time in which deleted objects can be restored. What is kept of them is removed at once; the runs of pools and deployments within moments.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/deleted/purge (the `PurgeDeleted` operationId).
+func (c *ClientWithResponses) PurgeDeletedWithResponse(ctx context.Context, body PurgeDeletedJSONRequestBody, reqEditors ...RequestEditorFn) (*PurgeDeletedResponse, error) {
+	rsp, err := c.PurgeDeleted(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePurgeDeletedResponse(rsp)
+}
+
+// RestoreDeletedWithBodyWithResponse Restore deleted objects
+//
+// Restores the newest deleted object of a kind and name, or all that one request deleted, with all that the object had. Everything is restored or nothing. Fails with 409 `already-exists` where another object has the name, and with 409 `conflict` where the pool or queue of an object is deleted, too. Schedules go on from now: slots that have passed are not run.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/deleted/restore (the `RestoreDeleted` operationId).
+func (c *ClientWithResponses) RestoreDeletedWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RestoreDeletedResponse, error) {
+	rsp, err := c.RestoreDeletedWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRestoreDeletedResponse(rsp)
+}
+
+// RestoreDeletedWithResponse Restore deleted objects
+//
+// Restores the newest deleted object of a kind and name, or all that one request deleted, with all that the object had. Everything is restored or nothing. Fails with 409 `already-exists` where another object has the name, and with 409 `conflict` where the pool or queue of an object is deleted, too. Schedules go on from now: slots that have passed are not run.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/deleted/restore (the `RestoreDeleted` operationId).
+func (c *ClientWithResponses) RestoreDeletedWithResponse(ctx context.Context, body RestoreDeletedJSONRequestBody, reqEditors ...RequestEditorFn) (*RestoreDeletedResponse, error) {
+	rsp, err := c.RestoreDeleted(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRestoreDeletedResponse(rsp)
+}
+
 // ListDeploymentsWithResponse List deployments, ordered by name
 //
 // Returns a wrapper object for the known response body format(s).
@@ -13585,7 +14257,7 @@ func (c *ClientWithResponses) ListDeploymentsWithResponse(ctx context.Context, p
 
 // DeleteDeploymentWithResponse Delete a deployment with its finished runs
 //
-// Fails with 409 `deployment-has-live-runs` while runs have not finished. With `force`, these runs are cancelled first.
+// Fails with 409 `deployment-has-live-runs` while runs have not finished. `users` names them. With `force`, these runs are cancelled first. The deployment can be restored for a time.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -14434,7 +15106,7 @@ func (c *ClientWithResponses) ListVariablesWithResponse(ctx context.Context, par
 
 // DeleteVariableWithResponse Delete a stored variable
 //
-// Fails with 409 `variable-in-use` while a deployment, a schedule or the newest template of a work pool refers to the variable; the detail names them. `force` deletes it all the same.
+// Fails with 409 `variable-in-use` while a deployment, a schedule or the newest template of a work pool refers to the variable; `users` names them. `force` deletes it all the same. The variable can be restored for a time, in which no operation returns its value.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -14544,7 +15216,7 @@ func (c *ClientWithResponses) CreateWorkPoolWithResponse(ctx context.Context, bo
 
 // DeleteWorkPoolWithResponse Delete a work pool with its queues, deployments and finished runs
 //
-// Fails with 409 `pool-in-use` while the pool has deployments, and with 409 `pool-has-live-runs` while runs have not finished; the detail names what would be deleted along. With `force`, the deployments are deleted and the runs cancelled.
+// Fails with 409 `pool-in-use` while the pool has deployments, and with 409 `pool-has-live-runs` while runs have not finished; `users` names what would be deleted along. With `force`, the deployments are deleted and the runs cancelled. The pool and what was deleted with it can be restored for a time.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -14641,7 +15313,7 @@ func (c *ClientWithResponses) CreateWorkQueueWithResponse(ctx context.Context, p
 
 // DeleteWorkQueueWithResponse Delete a queue that no deployment uses
 //
-// Fails with 409 `conflict` for the queue `default`, while a deployment uses the queue, and while a run in it has not finished. Finished runs keep the name of the queue.
+// Fails with 409 `conflict` for the queue `default`, and with 409 `queue-in-use` while a deployment uses the queue or a run in it has not finished; `users` names them. Finished runs keep the name of the queue. The queue can be restored for a time.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -15486,6 +16158,105 @@ func ParseListAuditResponse(rsp *http.Response) (*ListAuditResponse, error) {
 	return response, nil
 }
 
+// ParseListDeletedResponse parses an HTTP response from a ListDeletedWithResponse call
+func ParseListDeletedResponse(rsp *http.Response) (*ListDeletedResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDeletedResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeletedList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePurgeDeletedResponse parses an HTTP response from a PurgeDeletedWithResponse call
+func ParsePurgeDeletedResponse(rsp *http.Response) (*PurgeDeletedResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PurgeDeletedResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeletedList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRestoreDeletedResponse parses an HTTP response from a RestoreDeletedWithResponse call
+func ParseRestoreDeletedResponse(rsp *http.Response) (*RestoreDeletedResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RestoreDeletedResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeletedList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListDeploymentsResponse parses an HTTP response from a ListDeploymentsWithResponse call
 func ParseListDeploymentsResponse(rsp *http.Response) (*ListDeploymentsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -15533,8 +16304,12 @@ func ParseDeleteDeploymentResponse(rsp *http.Response) (*DeleteDeploymentRespons
 	}
 
 	switch {
-	case rsp.StatusCode == 204:
-		break // No content-type
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Deletion
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -15925,8 +16700,12 @@ func ParseDeleteRuleResponse(rsp *http.Response) (*DeleteRuleResponse, error) {
 	}
 
 	switch {
-	case rsp.StatusCode == 204:
-		break // No content-type
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Deletion
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -16959,8 +17738,12 @@ func ParseDeleteVariableResponse(rsp *http.Response) (*DeleteVariableResponse, e
 	}
 
 	switch {
-	case rsp.StatusCode == 204:
-		break // No content-type
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Deletion
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -17153,8 +17936,12 @@ func ParseDeleteWorkPoolResponse(rsp *http.Response) (*DeleteWorkPoolResponse, e
 	}
 
 	switch {
-	case rsp.StatusCode == 204:
-		break // No content-type
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Deletion
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -17314,8 +18101,12 @@ func ParseDeleteWorkQueueResponse(rsp *http.Response) (*DeleteWorkQueueResponse,
 	}
 
 	switch {
-	case rsp.StatusCode == 204:
-		break // No content-type
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Deletion
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -17475,8 +18266,12 @@ func ParseDeletePoolRuleResponse(rsp *http.Response) (*DeletePoolRuleResponse, e
 	}
 
 	switch {
-	case rsp.StatusCode == 204:
-		break // No content-type
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Deletion
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem

@@ -38,6 +38,15 @@ type ServerInterface interface {
 	// ListAudit List changes and refused requests, newest first
 	// (GET /api/v1/audit)
 	ListAudit(w http.ResponseWriter, r *http.Request, params ListAuditParams)
+	// ListDeleted List deleted objects that can be restored, newest first
+	// (GET /api/v1/deleted)
+	ListDeleted(w http.ResponseWriter, r *http.Request, params ListDeletedParams)
+	// PurgeDeleted Remove deleted objects for good
+	// (POST /api/v1/deleted/purge)
+	PurgeDeleted(w http.ResponseWriter, r *http.Request)
+	// RestoreDeleted Restore deleted objects
+	// (POST /api/v1/deleted/restore)
+	RestoreDeleted(w http.ResponseWriter, r *http.Request)
 	// ListDeployments List deployments, ordered by name
 	// (GET /api/v1/deployments)
 	ListDeployments(w http.ResponseWriter, r *http.Request, params ListDeploymentsParams)
@@ -520,6 +529,132 @@ func (siw *ServerInterfaceWrapper) ListAudit(w http.ResponseWriter, r *http.Requ
 	handler.ServeHTTP(w, r)
 }
 
+// ListDeleted operation middleware
+func (siw *ServerInterfaceWrapper) ListDeleted(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDeletedParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "pool" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pool", r.URL.Query(), &params.Pool, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "pool"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pool", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "kind" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "kind", r.URL.Query(), &params.Kind, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "kind"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "kind", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "name" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "name", r.URL.Query(), &params.Name, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "name"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "name", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "deletion" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "deletion", r.URL.Query(), &params.Deletion, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "deletion"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "deletion", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListDeleted(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// PurgeDeleted operation middleware
+func (siw *ServerInterfaceWrapper) PurgeDeleted(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PurgeDeleted(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RestoreDeleted operation middleware
+func (siw *ServerInterfaceWrapper) RestoreDeleted(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RestoreDeleted(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListDeployments operation middleware
 func (siw *ServerInterfaceWrapper) ListDeployments(w http.ResponseWriter, r *http.Request) {
 
@@ -658,6 +793,19 @@ func (siw *ServerInterfaceWrapper) DeleteDeployment(w http.ResponseWriter, r *ht
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "force"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "force", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "permanently" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "permanently", r.URL.Query(), &params.Permanently, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "permanently"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "permanently", Err: err})
 		}
 		return
 	}
@@ -2454,6 +2602,19 @@ func (siw *ServerInterfaceWrapper) DeleteVariable(w http.ResponseWriter, r *http
 		return
 	}
 
+	// ------------- Optional query parameter "permanently" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "permanently", r.URL.Query(), &params.Permanently, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "permanently"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "permanently", Err: err})
+		}
+		return
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.DeleteVariable(w, r, variable, params)
 	}))
@@ -2618,6 +2779,19 @@ func (siw *ServerInterfaceWrapper) DeleteWorkPool(w http.ResponseWriter, r *http
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "force"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "force", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "permanently" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "permanently", r.URL.Query(), &params.Permanently, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "permanently"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "permanently", Err: err})
 		}
 		return
 	}
@@ -3730,6 +3904,12 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 
 	r.HandleFunc(options.BaseURL+"/api/v1/audit", wrapper.ListAudit).Methods(http.MethodGet)
 
+	r.HandleFunc(options.BaseURL+"/api/v1/deleted", wrapper.ListDeleted).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/deleted/purge", wrapper.PurgeDeleted).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/deleted/restore", wrapper.RestoreDeleted).Methods(http.MethodPost)
+
 	r.HandleFunc(options.BaseURL+"/api/v1/deployments", wrapper.ListDeployments).Methods(http.MethodGet)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/deployments/{deployment}", wrapper.DeleteDeployment).Methods(http.MethodDelete)
@@ -4129,6 +4309,123 @@ func (response ListAuditdefaultApplicationProblemPlusJSONResponse) VisitListAudi
 	return err
 }
 
+type ListDeletedRequestObject struct {
+	Params ListDeletedParams
+}
+
+type ListDeletedResponseObject interface {
+	VisitListDeletedResponse(w http.ResponseWriter) error
+}
+
+type ListDeleted200JSONResponse DeletedList
+
+func (response ListDeleted200JSONResponse) VisitListDeletedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeleteddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListDeleteddefaultApplicationProblemPlusJSONResponse) VisitListDeletedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PurgeDeletedRequestObject struct {
+	Body *PurgeDeletedJSONRequestBody
+}
+
+type PurgeDeletedResponseObject interface {
+	VisitPurgeDeletedResponse(w http.ResponseWriter) error
+}
+
+type PurgeDeleted200JSONResponse DeletedList
+
+func (response PurgeDeleted200JSONResponse) VisitPurgeDeletedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PurgeDeleteddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PurgeDeleteddefaultApplicationProblemPlusJSONResponse) VisitPurgeDeletedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreDeletedRequestObject struct {
+	Body *RestoreDeletedJSONRequestBody
+}
+
+type RestoreDeletedResponseObject interface {
+	VisitRestoreDeletedResponse(w http.ResponseWriter) error
+}
+
+type RestoreDeleted200JSONResponse DeletedList
+
+func (response RestoreDeleted200JSONResponse) VisitRestoreDeletedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreDeleteddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RestoreDeleteddefaultApplicationProblemPlusJSONResponse) VisitRestoreDeletedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListDeploymentsRequestObject struct {
 	Params ListDeploymentsParams
 }
@@ -4177,12 +4474,18 @@ type DeleteDeploymentResponseObject interface {
 	VisitDeleteDeploymentResponse(w http.ResponseWriter) error
 }
 
-type DeleteDeployment204Response struct {
-}
+type DeleteDeployment200JSONResponse Deletion
 
-func (response DeleteDeployment204Response) VisitDeleteDeploymentResponse(w http.ResponseWriter) error {
-	w.WriteHeader(204)
-	return nil
+func (response DeleteDeployment200JSONResponse) VisitDeleteDeploymentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type DeleteDeploymentdefaultApplicationProblemPlusJSONResponse struct {
@@ -4639,12 +4942,18 @@ type DeleteRuleResponseObject interface {
 	VisitDeleteRuleResponse(w http.ResponseWriter) error
 }
 
-type DeleteRule204Response struct {
-}
+type DeleteRule200JSONResponse Deletion
 
-func (response DeleteRule204Response) VisitDeleteRuleResponse(w http.ResponseWriter) error {
-	w.WriteHeader(204)
-	return nil
+func (response DeleteRule200JSONResponse) VisitDeleteRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type DeleteRuledefaultApplicationProblemPlusJSONResponse struct {
@@ -5949,12 +6258,18 @@ type DeleteVariableResponseObject interface {
 	VisitDeleteVariableResponse(w http.ResponseWriter) error
 }
 
-type DeleteVariable204Response struct {
-}
+type DeleteVariable200JSONResponse Deletion
 
-func (response DeleteVariable204Response) VisitDeleteVariableResponse(w http.ResponseWriter) error {
-	w.WriteHeader(204)
-	return nil
+func (response DeleteVariable200JSONResponse) VisitDeleteVariableResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type DeleteVariabledefaultApplicationProblemPlusJSONResponse struct {
@@ -6178,12 +6493,18 @@ type DeleteWorkPoolResponseObject interface {
 	VisitDeleteWorkPoolResponse(w http.ResponseWriter) error
 }
 
-type DeleteWorkPool204Response struct {
-}
+type DeleteWorkPool200JSONResponse Deletion
 
-func (response DeleteWorkPool204Response) VisitDeleteWorkPoolResponse(w http.ResponseWriter) error {
-	w.WriteHeader(204)
-	return nil
+func (response DeleteWorkPool200JSONResponse) VisitDeleteWorkPoolResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type DeleteWorkPooldefaultApplicationProblemPlusJSONResponse struct {
@@ -6370,12 +6691,18 @@ type DeleteWorkQueueResponseObject interface {
 	VisitDeleteWorkQueueResponse(w http.ResponseWriter) error
 }
 
-type DeleteWorkQueue204Response struct {
-}
+type DeleteWorkQueue200JSONResponse Deletion
 
-func (response DeleteWorkQueue204Response) VisitDeleteWorkQueueResponse(w http.ResponseWriter) error {
-	w.WriteHeader(204)
-	return nil
+func (response DeleteWorkQueue200JSONResponse) VisitDeleteWorkQueueResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type DeleteWorkQueuedefaultApplicationProblemPlusJSONResponse struct {
@@ -6564,12 +6891,18 @@ type DeletePoolRuleResponseObject interface {
 	VisitDeletePoolRuleResponse(w http.ResponseWriter) error
 }
 
-type DeletePoolRule204Response struct {
-}
+type DeletePoolRule200JSONResponse Deletion
 
-func (response DeletePoolRule204Response) VisitDeletePoolRuleResponse(w http.ResponseWriter) error {
-	w.WriteHeader(204)
-	return nil
+func (response DeletePoolRule200JSONResponse) VisitDeletePoolRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type DeletePoolRuledefaultApplicationProblemPlusJSONResponse struct {
@@ -7513,6 +7846,15 @@ type StrictServerInterface interface {
 	// ListAudit List changes and refused requests, newest first
 	// (GET /api/v1/audit)
 	ListAudit(ctx context.Context, request ListAuditRequestObject) (ListAuditResponseObject, error)
+	// ListDeleted List deleted objects that can be restored, newest first
+	// (GET /api/v1/deleted)
+	ListDeleted(ctx context.Context, request ListDeletedRequestObject) (ListDeletedResponseObject, error)
+	// PurgeDeleted Remove deleted objects for good
+	// (POST /api/v1/deleted/purge)
+	PurgeDeleted(ctx context.Context, request PurgeDeletedRequestObject) (PurgeDeletedResponseObject, error)
+	// RestoreDeleted Restore deleted objects
+	// (POST /api/v1/deleted/restore)
+	RestoreDeleted(ctx context.Context, request RestoreDeletedRequestObject) (RestoreDeletedResponseObject, error)
 	// ListDeployments List deployments, ordered by name
 	// (GET /api/v1/deployments)
 	ListDeployments(ctx context.Context, request ListDeploymentsRequestObject) (ListDeploymentsResponseObject, error)
@@ -7961,6 +8303,94 @@ func (sh *strictHandler) ListAudit(w http.ResponseWriter, r *http.Request, param
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ListAuditResponseObject); ok {
 		if err := validResponse.VisitListAuditResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListDeleted operation middleware
+func (sh *strictHandler) ListDeleted(w http.ResponseWriter, r *http.Request, params ListDeletedParams) {
+	var request ListDeletedRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDeleted(ctx, request.(ListDeletedRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDeleted")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListDeletedResponseObject); ok {
+		if err := validResponse.VisitListDeletedResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// PurgeDeleted operation middleware
+func (sh *strictHandler) PurgeDeleted(w http.ResponseWriter, r *http.Request) {
+	var request PurgeDeletedRequestObject
+
+	var body PurgeDeletedJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.PurgeDeleted(ctx, request.(PurgeDeletedRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PurgeDeleted")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(PurgeDeletedResponseObject); ok {
+		if err := validResponse.VisitPurgeDeletedResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RestoreDeleted operation middleware
+func (sh *strictHandler) RestoreDeleted(w http.ResponseWriter, r *http.Request) {
+	var request RestoreDeletedRequestObject
+
+	var body RestoreDeletedJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RestoreDeleted(ctx, request.(RestoreDeletedRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RestoreDeleted")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RestoreDeletedResponseObject); ok {
+		if err := validResponse.VisitRestoreDeletedResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

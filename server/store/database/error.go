@@ -22,6 +22,15 @@ type Error struct {
 	Code    Code
 	Message string
 	Err     error
+	// Users are what keeps an object from being deleted, some of UsersTotal.
+	Users      []User
+	UsersTotal int
+}
+
+// User is an object that uses another one.
+type User struct {
+	Kind, ID, Name string
+	Pool           string // that it belongs to, if any
 }
 
 func (e *Error) Error() string {

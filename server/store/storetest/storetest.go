@@ -126,8 +126,8 @@ func (s *Store) UpdateDeploymentPaused(
 }
 
 // DeleteDeployment runs Tx.DeleteDeployment in a transaction.
-func (s *Store) DeleteDeployment(ctx context.Context, name string, force bool, actor string) error {
-	return s.InTx(ctx, func(tx *store.Tx) error { return tx.DeleteDeployment(ctx, name, force, actor) })
+func (s *Store) DeleteDeployment(ctx context.Context, name string, o store.DeleteOptions, actor string) error {
+	return s.InTx(ctx, func(tx *store.Tx) error { return tx.DeleteDeployment(ctx, name, o, actor) })
 }
 
 // UpdateSchedules runs Tx.UpdateSchedules in a transaction.

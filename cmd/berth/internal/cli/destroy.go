@@ -81,6 +81,15 @@ func repeated(cmd *cobra.Command, args []string) string {
 	return strings.Join(append(words, "--yes"), " ")
 }
 
+// CommandLine is a command with arguments, as a person types it into a shell.
+func CommandLine(command string, args ...string) string {
+	words := []string{command}
+	for _, arg := range args {
+		words = append(words, quotedWord(arg))
+	}
+	return strings.Join(words, " ")
+}
+
 // quotedWord quotes what a shell would take apart.
 func quotedWord(word string) string {
 	if word == "" || strings.ContainsAny(word, " \t\n'\"$`\\|&;<>()*?[]{}~#!") {

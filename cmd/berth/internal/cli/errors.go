@@ -104,6 +104,7 @@ func (e *ProblemError) Details() []string {
 			lines = append(lines, line)
 		}
 	}
+	lines = append(lines, e.users()...)
 	switch e.Status {
 	case http.StatusUnauthorized:
 		lines = append(lines,
@@ -113,6 +114,25 @@ func (e *ProblemError) Details() []string {
 		if e.Problem.Code == "forbidden" {
 			lines = append(lines, "your role does not permit this operation")
 		}
+	}
+	return lines
+}
+
+// users are what keeps an object from being deleted, one line each.
+func (e *ProblemError) users() []string {
+	if e.Problem.Users == nil {
+		return nil
+	}
+	var lines []string
+	for _, u := range *e.Problem.Users {
+		line := fmt.Sprintf("%s %s", u.Kind, u.Name)
+		if u.Pool != nil {
+			line += " in pool " + *u.Pool
+		}
+		lines = append(lines, line)
+	}
+	if total := e.Problem.UsersTotal; total != nil && int(*total) > len(lines) {
+		lines = append(lines, fmt.Sprintf("and %d more", int(*total)-len(lines)))
 	}
 	return lines
 }

@@ -2,6 +2,7 @@ package apikey
 
 import (
 	"context"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -25,13 +26,22 @@ func lsCommand(app *cli.App) *cobra.Command {
 		return cli.PrintList(app, *format, list.Items, []cli.Column[api.APIKey]{
 			{Title: "id", Cell: func(k api.APIKey) string { return k.ID }},
 			{Title: "name", Cell: func(k api.APIKey) string { return k.Name }},
-			{Title: "roles", Cell: func(k api.APIKey) string { return cli.Bindings(k.Bindings) }},
+			{Title: "roles", Cell: keyRoles},
 			{Title: "status", Cell: func(k api.APIKey) string { return keyStatus(app, k) }},
 			{Title: "last used", Cell: func(k api.APIKey) string { return app.AgoOrDash(k.LastUsedAt) }},
 			{Title: "created", Cell: func(k api.APIKey) string { return app.Ago(k.CreatedAt) }},
 		})
 	})
 	return cmd
+}
+
+// keyRoles are the roles of a key, and its lapsed roles, in pools whose name is another pool's now.
+func keyRoles(k api.APIKey) string {
+	text := cli.Bindings(k.Bindings)
+	if k.LapsedBindings == nil {
+		return text
+	}
+	return strings.TrimPrefix(text+", lapsed: "+cli.Bindings(*k.LapsedBindings), ", ")
 }
 
 func keyStatus(app *cli.App, k api.APIKey) string {

@@ -15,6 +15,7 @@ import (
 	"github.com/berth-dev/berth/cmd/berth/internal/berthfile"
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/gitorigin"
+	"github.com/berth-dev/berth/cmd/berth/internal/undo"
 	"github.com/berth-dev/berth/server/api"
 )
 
@@ -38,7 +39,8 @@ func Command(app *cli.App) *cobra.Command {
 		Long: `Apply the rules, pools, queues, variables, deployments and schedules in berth.yaml in one transaction.
 
 The command first shows a plan with all changes and deletions. On a terminal it asks before it
-applies the plan, unless --yes is set; elsewhere, such as in CI, it applies the plan at once. It
+applies the plan, unless --yes is set; elsewhere, such as in CI, it applies the plan at once, except
+for deletions, which need --yes. What was deleted can be restored for a time. The command
 applies exactly the plan it showed: if the server changed in the meantime, it shows a new plan.
 
 Objects that are not in the file stay as they are. With --prune, objects that an earlier deploy of
@@ -76,6 +78,7 @@ the line number names each setting that is not supported.`,
 		}
 		return deploy{
 			app:    app,
+			cmd:    cmd,
 			client: client,
 			flags:  in,
 			file:   described,
@@ -139,6 +142,7 @@ func loadBerthFile(app *cli.App, file string) (*berthfile.File, error) {
 // deploy is one deploy.
 type deploy struct {
 	app    *cli.App
+	cmd    *cobra.Command
 	client *cli.Client
 	flags  deployFlags
 	file   *berthfile.File
@@ -210,18 +214,18 @@ func (d deploy) locate(pointer string) string {
 	return d.file.Locate(pointer)
 }
 
-// confirm asks a person; where there is none, or the plan was not shown, the command line is all there is to
-// go by.
+// confirm asks a person. Where there is none, or the plan was not shown, the command line is all there is to
+// go by, and deletions need --yes.
 func (d deploy) confirm(ctx context.Context, n changeCount) error {
+	if n.deleted > 0 {
+		what := fmt.Sprintf("apply %s, including %s", cli.Plural(n.all(), "change"),
+			cli.Plural(n.deleted, "deletion"))
+		return d.app.Destroy(ctx, d.cmd, nil, d.format, cli.Destruction{What: what, Yes: d.flags.yes})
+	}
 	if d.flags.yes || d.format != cli.Table || !d.app.Interactive() {
 		return nil
 	}
-	question := fmt.Sprintf("apply %s?", cli.Plural(n.all(), "change"))
-	if n.deleted > 0 {
-		question = fmt.Sprintf("apply %s, including %s?", cli.Plural(n.all(), "change"),
-			cli.Plural(n.deleted, "deletion"))
-	}
-	yes, err := d.app.Confirm(ctx, question, n.deleted == 0)
+	yes, err := d.app.Confirm(ctx, fmt.Sprintf("apply %s?", cli.Plural(n.all(), "change")), true)
 	if err != nil || yes {
 		return err
 	}
@@ -233,6 +237,10 @@ func (d deploy) confirm(ctx context.Context, n changeCount) error {
 func (d deploy) printSummary(result api.ApplyResult, summary string) error {
 	if d.format != cli.Table {
 		return d.app.PrintDocument(d.format, result)
+	}
+	if gone := result.Deletion; gone != nil && gone.ID != nil {
+		summary += fmt.Sprintf("; berth deleted restore %s brings back %s%s", gone.ID,
+			cli.Plural(len(gone.Items), "deleted object"), undo.Until(gone.RestorableUntil))
 	}
 	return d.app.Printf("%s\n", summary)
 }

@@ -8,16 +8,18 @@ import (
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
+	"github.com/berth-dev/berth/cmd/berth/internal/undo"
 	"github.com/berth-dev/berth/server/api"
 )
 
 func deleteCommand(app *cli.App) *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
-		Use: "delete NAME", Short: "Delete a deployment and its finished runs",
+		Use: "delete NAME", Short: "Delete a deployment and its runs; it can be restored for a time",
 		Args: cobra.ExactArgs(1), ValidArgsFunction: lookup.DeploymentNames(app),
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "delete even with active runs; they are cancelled first")
+	permanently := undo.PermanentlyFlag(cmd)
 	yes := cli.YesFlag(cmd)
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
@@ -25,16 +27,20 @@ func deleteCommand(app *cli.App) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		what += undo.Permanence(*permanently)
 		err = app.Destroy(ctx, cmd, args, *format, cli.Destruction{What: what, Yes: *yes})
 		if err != nil {
 			return err
 		}
-		if err := cli.Check(client.DeleteDeploymentWithResponse(ctx, args[0],
-			&api.DeleteDeploymentParams{Force: &force})); err != nil {
-			return err
+		gone, err := cli.Value(client.DeleteDeploymentWithResponse(ctx, args[0],
+			&api.DeleteDeploymentParams{Force: &force, Permanently: permanently}))
+		if err != nil {
+			return undo.Refused(app, *format, err)
 		}
-		return cli.PrintConfirmation(app, *format, map[string]string{"deleted": args[0]},
-			"deployment %q deleted", args[0])
+		return undo.Done(app, *format, undo.Object{
+			Name: args[0], Text: fmt.Sprintf("deployment %q", args[0]),
+			Restore: cli.CommandLine("berth deployment restore", args[0]),
+		}, gone)
 	})
 	return cmd
 }
@@ -62,4 +68,11 @@ func contents(ctx context.Context, client *cli.Client, name string) (string, err
 	}
 	return fmt.Sprintf("delete deployment %q, with %s and %s (%d active)", name,
 		cli.Plural(schedules, "schedule"), cli.Plural(int(all.Total), "run"), live.Total), nil
+}
+
+func restoreCommand(app *cli.App) *cobra.Command {
+	return undo.RestoreCommand(app, "restore NAME", api.DeletedDeployment, cobra.ExactArgs(1),
+		func(args []string) api.RestoreRequest {
+			return api.RestoreRequest{Name: &args[0]}
+		})
 }

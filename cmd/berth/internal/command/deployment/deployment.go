@@ -12,5 +12,5 @@ func Command(app *cli.App) *cobra.Command {
 	cli.ClientFlags(cmd)
 	return cli.Group(cmd, lsCommand(app), getCommand(app), schemaCommand(app), runCommand(app),
 		pauseCommand(app, "pause", "Pause a deployment: start no new runs; active runs continue", true),
-		pauseCommand(app, "resume", "Resume a paused deployment", false), deleteCommand(app))
+		pauseCommand(app, "resume", "Resume a paused deployment", false), deleteCommand(app), restoreCommand(app))
 }

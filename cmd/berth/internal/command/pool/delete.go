@@ -8,6 +8,7 @@ import (
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
+	"github.com/berth-dev/berth/cmd/berth/internal/undo"
 	"github.com/berth-dev/berth/server/api"
 )
 
@@ -15,7 +16,7 @@ func deleteCommand(app *cli.App) *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
 		Use:   "delete NAME",
-		Short: "Delete a pool and its queues, deployments and finished runs",
+		Short: "Delete a pool and its queues, deployments and runs; it can be restored for a time",
 		Long: `Delete a work pool with its queues, template versions and finished runs. The server refuses, with a
 list, while the pool has deployments or active runs, unless --force is set.
 
@@ -23,6 +24,7 @@ On a terminal the command says what goes along, and asks for the name of the poo
 		Args: cobra.ExactArgs(1), ValidArgsFunction: lookup.PoolNames(app),
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "delete the pool's deployments as well, and cancel its active runs first")
+	permanently := undo.PermanentlyFlag(cmd)
 	yes := cli.YesFlag(cmd)
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
@@ -30,15 +32,20 @@ On a terminal the command says what goes along, and asks for the name of the poo
 		if err != nil {
 			return err
 		}
+		what += undo.Permanence(*permanently)
 		err = app.Destroy(ctx, cmd, args, *format, cli.Destruction{What: what, Name: args[0], Yes: *yes})
 		if err != nil {
 			return err
 		}
-		if err := cli.Check(client.DeleteWorkPoolWithResponse(ctx, args[0],
-			&api.DeleteWorkPoolParams{Force: &force})); err != nil {
-			return err
+		gone, err := cli.Value(client.DeleteWorkPoolWithResponse(ctx, args[0],
+			&api.DeleteWorkPoolParams{Force: &force, Permanently: permanently}))
+		if err != nil {
+			return undo.Refused(app, *format, err)
 		}
-		return cli.PrintConfirmation(app, *format, map[string]string{"deleted": args[0]}, "pool %q deleted", args[0])
+		return undo.Done(app, *format, undo.Object{
+			Name: args[0], Text: fmt.Sprintf("pool %q", args[0]),
+			Restore: cli.CommandLine("berth pool restore", args[0]),
+		}, gone)
 	})
 	return cmd
 }
@@ -76,4 +83,11 @@ func contents(ctx context.Context, client *cli.Client, name string) (string, err
 		cli.Plural(len(deployments), "deployment"), cli.Plural(len(queues.Items), "queue"),
 		cli.Plural(int(pool.TemplateVersion), "template version"), cli.Plural(int(all.Total), "run"),
 		live.Total), nil
+}
+
+func restoreCommand(app *cli.App) *cobra.Command {
+	return undo.RestoreCommand(app, "restore NAME", api.DeletedPool, cobra.ExactArgs(1),
+		func(args []string) api.RestoreRequest {
+			return api.RestoreRequest{Name: &args[0]}
+		})
 }

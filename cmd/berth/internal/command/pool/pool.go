@@ -16,7 +16,7 @@ func Command(app *cli.App) *cobra.Command {
 	}
 	cli.ClientFlags(cmd)
 	return cli.Group(cmd, createCommand(app), lsCommand(app), getCommand(app), updateCommand(app),
-		deleteCommand(app),
+		deleteCommand(app), restoreCommand(app),
 		pauseCommand(app, "pause", "Pause a pool: claim no new runs; active runs continue", true),
 		pauseCommand(app, "resume", "Resume a paused pool", false), templateCommand(app), rule.PoolCommand(app))
 }

@@ -7,6 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/undo"
+	"github.com/berth-dev/berth/server/api"
 )
 
 func deleteCommand(app *cli.App, pool *string) *cobra.Command {
@@ -21,11 +23,19 @@ func deleteCommand(app *cli.App, pool *string) *cobra.Command {
 		if err := app.Destroy(ctx, cmd, args, *format, cli.Destruction{What: what, Yes: *yes}); err != nil {
 			return err
 		}
-		if err := cli.Check(client.DeleteWorkQueueWithResponse(ctx, *pool, args[0])); err != nil {
-			return err
+		gone, err := cli.Value(client.DeleteWorkQueueWithResponse(ctx, *pool, args[0]))
+		if err != nil {
+			return undo.Refused(app, *format, err)
 		}
-		return cli.PrintConfirmation(app, *format, map[string]string{"deleted": args[0], "pool": *pool},
-			"queue %q of pool %q deleted", args[0], *pool)
+		return undo.Done(app, *format, undo.Object{
+			Name: args[0], Pool: *pool, Text: fmt.Sprintf("queue %q of pool %q", args[0], *pool),
+			Restore: cli.CommandLine("berth queue restore", args[0], "--pool", *pool),
+		}, gone)
 	})
 	return cmd
+}
+
+func restoreCommand(app *cli.App, pool *string) *cobra.Command {
+	return undo.RestoreCommand(app, "restore NAME --pool POOL", api.DeletedQueue, cobra.ExactArgs(1),
+		func(args []string) api.RestoreRequest { return api.RestoreRequest{Name: &args[0], Pool: pool} })
 }

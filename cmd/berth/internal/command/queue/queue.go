@@ -18,6 +18,7 @@ func Command(app *cli.App) *cobra.Command {
 	children := []*cobra.Command{
 		createCommand(app,
 			&pool), lsCommand(app, &pool), updateCommand(app, &pool), deleteCommand(app, &pool),
+		restoreCommand(app, &pool),
 		pauseCommand(app, &pool, "pause", "Pause a queue: claim no new runs; active runs continue", true),
 		pauseCommand(app, &pool, "resume", "Resume a paused queue", false),
 	}

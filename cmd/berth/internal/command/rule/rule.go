@@ -10,6 +10,7 @@ import (
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
+	"github.com/berth-dev/berth/cmd/berth/internal/undo"
 	"github.com/berth-dev/berth/server/api"
 )
 
@@ -28,7 +29,7 @@ func PoolCommand(app *cli.App) *cobra.Command {
 
 func group(app *cli.App, cmd *cobra.Command, s scope) *cobra.Command {
 	return cli.Group(cmd, lsCommand(app, s), getCommand(app, s), setCommand(app, s), testCommand(app, s),
-		deleteCommand(app, s), libraryCommand(app))
+		deleteCommand(app, s), restoreCommand(app, s), libraryCommand(app))
 }
 
 // scope is whose rules a command is about. Commands of a pool take its name as their first argument.
@@ -161,20 +162,42 @@ func getCommand(app *cli.App, s scope) *cobra.Command {
 }
 
 func deleteCommand(app *cli.App, s scope) *cobra.Command {
-	cmd := &cobra.Command{Use: s.use("delete", "NAME"), Short: "Delete a rule", Args: s.args(1, 1)}
+	cmd := &cobra.Command{
+		Use: s.use("delete", "NAME"), Short: "Delete a rule; it can be restored for a time", Args: s.args(1, 1),
+	}
 	s.complete(app, cmd)
+	yes := cli.YesFlag(cmd)
+	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		pool, rest := s.split(args)
+		object := undo.Object{Name: rest[0], Pool: pool, Text: fmt.Sprintf("rule %q of %s", rest[0], scopeText(pool))}
+		what := fmt.Sprintf("delete %s, after which Jobs need not comply with it", object.Text)
+		if err := app.Destroy(ctx, cmd, args, *format, cli.Destruction{What: what, Yes: *yes}); err != nil {
+			return err
+		}
+		var gone api.Deletion
 		var err error
 		if pool == "" {
-			err = cli.Check(client.DeleteRuleWithResponse(ctx, rest[0]))
+			object.Restore = cli.CommandLine("berth rule restore", rest[0])
+			gone, err = cli.Value(client.DeleteRuleWithResponse(ctx, rest[0]))
 		} else {
-			err = cli.Check(client.DeletePoolRuleWithResponse(ctx, pool, rest[0]))
+			object.Restore = cli.CommandLine("berth pool rule restore", pool, rest[0])
+			gone, err = cli.Value(client.DeletePoolRuleWithResponse(ctx, pool, rest[0]))
 		}
 		if err != nil {
 			return err
 		}
-		return app.Printf("rule %q of %s deleted\n", rest[0], scopeText(pool))
+		return undo.Done(app, *format, object, gone)
 	})
+	return cmd
+}
+
+func restoreCommand(app *cli.App, s scope) *cobra.Command {
+	cmd := undo.RestoreCommand(app, s.use("restore", "NAME"), api.DeletedRule, s.args(1, 1),
+		func(args []string) api.RestoreRequest {
+			pool, rest := s.split(args)
+			return api.RestoreRequest{Name: &rest[0], Pool: cli.StringOrNil(pool)}
+		})
+	s.complete(app, cmd)
 	return cmd
 }

@@ -13,5 +13,5 @@ func Command(app *cli.App) *cobra.Command {
 		Short: "Manage stored variables, used as {{ berth.variables.NAME }}",
 	}
 	cli.ClientFlags(cmd)
-	return cli.Group(cmd, setCommand(app), getCommand(app), lsCommand(app), deleteCommand(app))
+	return cli.Group(cmd, setCommand(app), getCommand(app), lsCommand(app), deleteCommand(app), restoreCommand(app))
 }

@@ -37,6 +37,12 @@ func (o object) isHook() bool { return o.Annotations["helm.sh/hook"] != "" }
 // renderFiles renders the chart as `helm install rel --namespace berth-system` would.
 func renderFiles(t *testing.T, valuesYAML string) (map[string]string, error) {
 	t.Helper()
+	return renderRelease(t, "rel", "berth-system", valuesYAML)
+}
+
+// renderRelease renders the chart as `helm install RELEASE --namespace NAMESPACE` would.
+func renderRelease(t *testing.T, release, namespace, valuesYAML string) (map[string]string, error) {
+	t.Helper()
 	loaded, err := Load()
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +52,7 @@ func renderFiles(t *testing.T, valuesYAML string) (map[string]string, error) {
 		t.Fatal(err)
 	}
 	values, err := chartutil.ToRenderValues(loaded, given, chartutil.ReleaseOptions{
-		Name: "rel", Namespace: "berth-system", Revision: 1, IsInstall: true,
+		Name: release, Namespace: namespace, Revision: 1, IsInstall: true,
 	}, chartutil.DefaultCapabilities)
 	if err != nil {
 		return nil, err
@@ -61,6 +67,11 @@ func render(t *testing.T, valuesYAML string) []object {
 	if err != nil {
 		t.Fatalf("render: %v", err)
 	}
+	return objectsOf(t, rendered)
+}
+
+func objectsOf(t *testing.T, rendered map[string]string) []object {
+	t.Helper()
 	decoder := strictDecoder(t)
 	var objects []object
 	for _, name := range slices.Sorted(maps.Keys(rendered)) {
@@ -76,9 +87,11 @@ func render(t *testing.T, valuesYAML string) []object {
 				t.Fatalf("%s: %v\n%s", name, err, text)
 			}
 			if o.APIVersion != "monitoring.coreos.com/v1" {
-				if o.typed, _, err = decoder.Decode([]byte(text), nil, nil); err != nil {
+				typed, _, err := decoder.Decode([]byte(text), nil, nil)
+				if err != nil {
 					t.Fatalf("%s: %s: %v\n%s", name, o, err, text)
 				}
+				o.typed = typed
 			}
 			objects = append(objects, o)
 		}

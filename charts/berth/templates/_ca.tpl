@@ -38,9 +38,9 @@ or the server does not use TLS.
 {{- with . }}
 - name: ca
   secret:
-    secretName: {{ .secret }}
+    secretName: {{ .secret | quote }}
     items:
-      - key: {{ .key }}
+      - key: {{ .key | quote }}
         path: ca.crt
 {{- end }}
 {{- end }}

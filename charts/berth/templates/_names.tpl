@@ -22,9 +22,9 @@ for the 11 characters of a revision in a label value of 63.
 {{/* Labels that select the pods of a component: (list . "server"). They must not change, because selectors are immutable. */}}
 {{- define "berth.selectorLabels" -}}
 {{- $root := index . 0 -}}
-app.kubernetes.io/name: {{ include "berth.name" $root }}
-app.kubernetes.io/instance: {{ $root.Release.Name }}
-app.kubernetes.io/component: {{ index . 1 }}
+app.kubernetes.io/name: {{ include "berth.name" $root | quote }}
+app.kubernetes.io/instance: {{ $root.Release.Name | quote }}
+app.kubernetes.io/component: {{ index . 1 | quote }}
 {{- end }}
 
 {{/* Labels of an object of a component: (list . "server"). */}}
@@ -33,7 +33,7 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{ include "berth.selectorLabels" . }}
 app.kubernetes.io/part-of: berth
 app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+app.kubernetes.io/managed-by: {{ $root.Release.Service | quote }}
 helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{- with $root.Values.commonLabels }}
 {{ toYaml . }}
@@ -74,8 +74,15 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- define "berth.jobNamespace" -}}
 {{- if .Values.jobs.shareNamespace }}{{ .Release.Namespace }}
 {{- else if .Values.jobs.namespace }}{{ .Values.jobs.namespace }}
-{{- else if .Values.server.enabled }}{{ printf "%s-jobs" (.Release.Namespace | trunc 58 | trimSuffix "-") }}
-{{- else }}{{ printf "%s-jobs" (printf "%s-%s" .Release.Namespace (include "berth.fullname" .) | trunc 58 | trimSuffix "-") }}
+{{- else if .Values.server.enabled }}{{ include "berth.jobNamespaceFor" .Release.Namespace }}
+{{- else }}{{ include "berth.jobNamespaceFor" (printf "%s-%s" .Release.Namespace (include "berth.fullname" .)) }}
+{{- end }}
+{{- end }}
+
+{{/* The namespace `NAME-jobs`. A long name ends with a hash, so that cutting it makes no two names equal. */}}
+{{- define "berth.jobNamespaceFor" -}}
+{{- if le (len .) 58 }}{{ printf "%s-jobs" . }}
+{{- else }}{{ printf "%s-%s-jobs" (. | trunc 49 | trimSuffix "-") (sha256sum . | trunc 8) }}
 {{- end }}
 {{- end }}
 
@@ -89,6 +96,15 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- with .Values.jobs.serviceAccount }}
 {{- .name | default (ternary (printf "%s-job" (include "berth.fullname" $)) "" .create) }}
 {{- end }}
+{{- end }}
+
+{{/* The ServiceAccounts of this release's own pods (JSON {"items": […]}). */}}
+{{- define "berth.accounts" -}}
+{{- $names := list (include "berth.server.serviceAccountName" .) (include "berth.worker.serviceAccountName" .) }}
+{{- range list "keys" "drain" }}
+{{- $names = append $names (printf "%s-%s" (include "berth.fullname" $) .) }}
+{{- end }}
+{{- dict "items" (uniq $names) | toJson }}
 {{- end }}
 
 {{- define "berth.namespaces" -}}

@@ -8,18 +8,22 @@ the release's namespace unless Jobs share it.
 {{- $names = append $names (printf "namespace/%s" .Release.Namespace) }}
 {{- end }}
 {{- $secrets := list (include "berth.keysSecretName" .) .Values.database.external.existingSecret .Values.server.tls.existingSecret
-      .Values.worker.apiKey.existingSecret .Values.worker.ca.existingSecret .Values.worker.clusterConfig.existingSecret }}
+      .Values.server.signIn.existingSecret .Values.worker.apiKey.existingSecret .Values.worker.ca.existingSecret .Values.worker.clusterConfig.existingSecret }}
 {{- range concat .Values.server.extraEnv .Values.worker.extraEnv }}
 {{- $secrets = append $secrets (dig "valueFrom" "secretKeyRef" "name" "" .) }}
+{{- end }}
+{{- /* In a shared namespace, Jobs may pull with the Secrets of jobs.serviceAccount, and not with others of Berth's. */}}
+{{- if .Values.jobs.shareNamespace }}
+{{- range .Values.image.pullSecrets }}
+{{- if not (has . $.Values.jobs.serviceAccount.imagePullSecrets) }}
+{{- $secrets = append $secrets .name }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- range $secrets | compact | uniq }}
 {{- $names = append $names (printf "secret/%s" .) }}
 {{- end }}
-{{- $accounts := list (include "berth.server.serviceAccountName" .) (include "berth.worker.serviceAccountName" .) }}
-{{- range list "keys" "drain" }}
-{{- $accounts = append $accounts (printf "%s-%s" (include "berth.fullname" $) .) }}
-{{- end }}
-{{- range $accounts | uniq }}
+{{- range (include "berth.accounts" . | fromJson).items }}
 {{- /* Another namespace's account `default` has no permissions of Berth's. */}}
 {{- if or (ne . "default") $.Values.jobs.shareNamespace }}
 {{- $names = append $names (printf "serviceaccount/%s" .) }}

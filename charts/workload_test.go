@@ -162,12 +162,12 @@ func TestUninstallStopsTheWorkersThenDrains(t *testing.T) {
 	for values, want := range map[string]struct{ stop, drain []string }{
 		"": {
 			[]string{"hook", "stop-deployment", "--namespace=berth-system", "--deployment=rel-berth-worker"},
-			[]string{"worker", "drain", "--namespace=berth-system-jobs",
+			[]string{"worker", "drain", "--yes", "--namespace=berth-system-jobs",
 				"--watch-namespace=berth-system-jobs"},
 		},
 		most: {
 			[]string{"hook", "stop-deployment", "--namespace=berth-system", "--deployment=rel-berth-worker"},
-			[]string{"worker", "drain", "--namespace=jobs", "--watch-namespace=jobs",
+			[]string{"worker", "drain", "--yes", "--namespace=jobs", "--watch-namespace=jobs",
 				"--watch-namespace=team-a", "--watch-namespace=team-b",
 				"--legacy-finalizer=old.example.com/hold", "--cluster-id=east", "--keep-jobs"},
 		},

@@ -310,7 +310,7 @@ func namespaceDeletedAround(p *scenarioTest) {
 	p.deleteNamespace()
 	p.first.kill(p.t)
 	drained := cli{url: "http://127.0.0.1:1", dir: p.dir}
-	drained.ok(p.t, "worker", "drain", "--keep-jobs", "--installation", installation, "--kubeconfig",
+	drained.ok(p.t, "worker", "drain", "--yes", "--keep-jobs", "--installation", installation, "--kubeconfig",
 		p.kubeconfig, "--namespace", p.jobs)
 	p.awaitNamespaceGone()
 	p.ok(p.t, "run", "cancel", p.id)
@@ -568,7 +568,7 @@ func abandonedByHand(p *scenarioTest) {
 	p.awaitRun("the run to be RUNNING", func(r run) bool { return r.Run.State.Type == "RUNNING" })
 	p.first.kill(p.t)
 	eventually(p.t, "the lease to run out",
-		func() (bool, error) { return p.run(p.t, "run", "abandon", p.id).code == 0, nil })
+		func() (bool, error) { return p.run(p.t, "run", "abandon", p.id, "--yes").code == 0, nil })
 	p.worker("second")
 	eventually(p.t, "the pod of the ended attempt to be stopped", func() (bool, error) {
 		return !slices.ContainsFunc(

@@ -22,7 +22,7 @@ worker start --pool --type --name --limit --namespace --watch-namespace --cluste
 worker ls -o
 worker pause
 worker resume
-worker drain --keep-jobs --installation --timeout --kubeconfig --kube-context --namespace --watch-namespace
+worker drain --yes --keep-jobs --installation --timeout --kubeconfig --kube-context --namespace --watch-namespace
 pool create --type --template -o
 pool ls -o
 pool get -o
@@ -80,14 +80,14 @@ run ls -o
 run get -o
 run watch -o
 run logs --follow --attempt -o
-run cancel --watch --yes
-run retry --watch --yes --include-cancelled
+run cancel --watch --dry-run --yes
+run retry --watch --dry-run --yes --include-cancelled
 run explain -o
 run manifest -o
 run events -o
 run result -o
 run report
-run abandon
+run abandon --yes
 variable set
 variable get -o
 variable ls -o
@@ -102,17 +102,17 @@ api-key revoke --yes -o
 whoami -o
 run token
 signing-key ls -o
-signing-key rotate
+signing-key rotate --revoke --yes
 audit ls -o
 login --api-url --ca-file
 logout --everywhere
 session ls --all --user --ended -o
-session revoke --user
+session revoke --user --yes
 template render -f -o
 template lint -f -o
 install --namespace --name --set --values
 upgrade --namespace --name --set --values
-uninstall --namespace --name
+uninstall --namespace --name --purge --yes
 status --namespace --name -o
 version -o
 `

@@ -159,7 +159,7 @@ func TestAnAdminRevokesTheSessionsOfAPerson(t *testing.T) {
 		t.Errorf("a viewer lists all sessions: %+v", r)
 	}
 	demand(t, "session ls --all", ada.ok(t, "session", "ls", "--all"), "ada@example.com", "bob@example.com")
-	demand(t, "session revoke", ada.ok(t, "session", "revoke", "--user", "bob@example.com"), "1 sessions of bob")
+	demand(t, "session revoke", ada.ok(t, "session", "revoke", "--user", "bob@example.com", "--yes"), "1 sessions of bob")
 	if r := bob.run(t, "pool", "ls"); r.code != 1 || !strings.Contains(r.stderr, "revoked") {
 		t.Errorf("after the revocation: %+v", r)
 	}

@@ -1,6 +1,8 @@
 package run
 
 import (
+	"fmt"
+
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
@@ -21,8 +23,14 @@ func abandonCommand(app *cli.App) *cobra.Command {
 	}
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false,
 		"follow the run; exit with 0 if it reached the requested state, 1 otherwise")
+	yes := cli.YesFlag(cmd)
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *cli.Client, id uuid.UUID) error {
+		what := fmt.Sprintf("abandon run %s: its Job may still run in its cluster, and is not watched any longer", id)
+		destruction := cli.Destruction{What: what, Yes: *yes}
+		if err := app.Destroy(cmd.Context(), cmd, []string{id.String()}, *format, destruction); err != nil {
+			return err
+		}
 		run, err := cli.Value(client.AbandonRunWithResponse(cmd.Context(), id))
 		if err != nil {
 			return err

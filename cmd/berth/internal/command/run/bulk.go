@@ -30,7 +30,7 @@ type bulkAction struct {
 // bulkCommand does something to one run or to many.
 func bulkCommand(app *cli.App, act bulkAction) *cobra.Command {
 	var filter runFilter
-	var watch, includeCancelled bool
+	var watch, includeCancelled, dryRun bool
 	cmd := &cobra.Command{
 		Use:               act.verb + " [RUN…]",
 		Short:             act.short,
@@ -40,6 +40,7 @@ func bulkCommand(app *cli.App, act bulkAction) *cobra.Command {
 	filter.add(cmd)
 	cmd.Flags().
 		BoolVarP(&watch, "watch", "w", false, "follow the run; exit with 0 if it reached the requested state, 1 otherwise")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "with a filter: list the runs and change nothing")
 	yes := cli.YesFlag(cmd)
 	if act.leavesCancelled {
 		cmd.Flags().BoolVar(&includeCancelled, "include-cancelled", false,
@@ -54,6 +55,8 @@ func bulkCommand(app *cli.App, act bulkAction) *cobra.Command {
 			return cli.Usagef("specify runs by ID or name, or a filter such as --deployment NAME")
 		case len(args) > 0 && filter.isSet():
 			return cli.Usagef("specify either runs or a filter, not both")
+		case len(args) > 0 && dryRun:
+			return cli.Usagef("--dry-run requires a filter such as --deployment NAME")
 		case len(args) > 1 && watch:
 			return cli.Usagef("--watch requires exactly one run")
 		}
@@ -61,7 +64,7 @@ func bulkCommand(app *cli.App, act bulkAction) *cobra.Command {
 	}
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
-		b := bulk{app: app, client: client, action: act, format: *format, cmd: cmd, yes: *yes}
+		b := bulk{app: app, client: client, action: act, format: *format, cmd: cmd, yes: *yes, dryRun: dryRun}
 		if includeCancelled {
 			b.action.leavesCancelled = false
 			b.action.defaultStates = append(slices.Clone(act.defaultStates), api.CANCELLED)
@@ -84,6 +87,7 @@ type bulk struct {
 	format cli.Format
 	cmd    *cobra.Command
 	yes    bool
+	dryRun bool
 }
 
 func (b bulk) single(ctx context.Context, text string, watch bool) error {
@@ -139,6 +143,9 @@ func (b bulk) filtered(ctx context.Context, f runFilter) error {
 			return err
 		}
 	}
+	if b.dryRun {
+		return b.list(ctx, filter)
+	}
 	if err := b.confirm(ctx, filter); err != nil {
 		return err
 	}
@@ -173,6 +180,27 @@ func (b bulk) confirm(ctx context.Context, f api.RunSelectionFilter) error {
 	}
 	what := fmt.Sprintf("%s %s", b.action.verb, cli.Plural(total, "run"))
 	return b.app.Destroy(ctx, b.cmd, nil, b.format, cli.Destruction{What: what})
+}
+
+// list prints the runs of a filter, of which nothing is changed.
+func (b bulk) list(ctx context.Context, f api.RunSelectionFilter) error {
+	runs, err := cli.Pages(0, func(limit int32, cursor *string) ([]api.Run, *string, error) {
+		page, err := cli.Value(b.client.ListRunsWithResponse(ctx, &api.ListRunsParams{
+			Pool: f.Pool, Queue: f.Queue, Deployment: f.Deployment, State: f.States, Tag: f.Tags, Text: f.Text,
+			CreatedAfter: f.CreatedAfter, CreatedBefore: f.CreatedBefore, Limit: &limit, Cursor: cursor,
+		}))
+		return page.Items, page.NextCursor, err
+	})
+	if err != nil {
+		return err
+	}
+	b.app.Notef("dry run: would %s %s", b.action.verb, cli.Plural(len(runs), "run"))
+	return cli.PrintList(b.app, b.format, runs, []cli.Column[api.Run]{
+		{Title: "name", Cell: func(r api.Run) string { return r.Name }},
+		{Title: "deployment", Cell: func(r api.Run) string { return r.Deployment }},
+		{Title: "state", Cell: func(r api.Run) string { return cli.StateText(r.State) }},
+		{Title: "id", Cell: func(r api.Run) string { return r.ID.String() }},
+	})
 }
 
 func (b bulk) count(ctx context.Context, f api.RunSelectionFilter) (int, error) {

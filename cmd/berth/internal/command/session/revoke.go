@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -20,6 +21,7 @@ A person whom the sign-in provider still lets in can sign in again: block the ac
 	}
 	cmd.Flags().StringVar(&user, "user", "",
 		"revoke all sessions of this person, by email address or subject; needs the role admin in all pools")
+	yes := cli.YesFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		if (len(args) == 0) == (user == "") {
 			return cli.Usagef("name either the ID of a session or a person with --user")
@@ -29,6 +31,10 @@ A person whom the sign-in provider still lets in can sign in again: block the ac
 				return err
 			}
 			return app.Printf("session %s revoked\n", args[0])
+		}
+		what := fmt.Sprintf("revoke all sessions of %s", user)
+		if err := app.Destroy(ctx, cmd, nil, cli.Table, cli.Destruction{What: what, Yes: *yes}); err != nil {
+			return err
 		}
 		result, err := cli.Value(client.RevokeSessionsWithResponse(ctx, api.SessionsRevoke{User: &user}))
 		if err != nil {

@@ -42,6 +42,7 @@ still holds. It can be interrupted and run again.`,
 		StringVar(&installation, "installation", "", "ID of the installation (default: provided by the server)")
 	cmd.Flags().
 		DurationVar(&timeout, "timeout", 0, "time after which the command fails and lists the remaining Jobs (default: no limit)")
+	yes := cli.YesFlag(cmd)
 	kube.Add(cmd)
 	kube.AddClusterConfig(cmd)
 	log.Add(cmd, "info")
@@ -66,6 +67,9 @@ still holds. It can be interrupted and run again.`,
 		if options.Runtime, err = kube.Runtime(cmd.Context(), logger, prometheus.NewRegistry()); err != nil {
 			return err
 		}
+		if err := app.Destroy(cmd.Context(), cmd, nil, cli.Table, cli.Destruction{What: drains(keep), Yes: *yes}); err != nil {
+			return err
+		}
 		ctx := cmd.Context()
 		if timeout > 0 {
 			var cancel context.CancelFunc
@@ -83,4 +87,12 @@ still holds. It can be interrupted and run again.`,
 		return app.Printf("drained\n")
 	}
 	return cmd
+}
+
+// drains says what a drain does, as the rest of a question.
+func drains(keep bool) string {
+	if keep {
+		return "finalize all Jobs of the installation: they go on, and what becomes of their runs is not recorded"
+	}
+	return "end all Jobs of the installation, running ones included"
 }

@@ -53,7 +53,7 @@ func TestSpecificationPassesTheLinterAndGeneratesTypeScript(t *testing.T) {
 func TestTheGeneratedPythonClientCompilesAndImports(t *testing.T) {
 	testenv.Slow(t, "it installs packages from the Python package index")
 	t.Parallel()
-	dir := installPythonPackages(t)
+	dir := installPythonPackages(t, "requirements.txt")
 	python := filepath.Join(dir, "bin", "python")
 	client := filepath.Join(dir, "berth_client")
 
@@ -114,8 +114,8 @@ func requireNode(t *testing.T) {
 	}
 }
 
-// installPythonPackages returns a virtual environment with the packages of requirements.txt.
-func installPythonPackages(t *testing.T) string {
+// installPythonPackages returns a virtual environment with the packages of a file.
+func installPythonPackages(t *testing.T, requirements string) string {
 	t.Helper()
 	python := testenv.Program(t, "python3", "install python3, or run e2e/setup.sh")
 	if output, err := (command{name: python}).run(t.Context(), "-c", "import ensurepip, venv"); err != nil {
@@ -126,7 +126,7 @@ func installPythonPackages(t *testing.T) string {
 	command{name: python}.must(t, "-m", "venv", dir)
 	install(t, "Python package index", command{name: filepath.Join(dir, "bin", "pip")}, "install", "--quiet",
 		"--retries=1", "--disable-pip-version-check", "--only-binary=:all:", "--require-hashes", "-r",
-		"requirements.txt")
+		requirements)
 	return dir
 }
 

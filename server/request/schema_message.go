@@ -3,7 +3,9 @@ package request
 import (
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -28,6 +30,9 @@ func schemaMessage(err *openapi3.SchemaError) string {
 		if errors.Is(err, errYear) {
 			return "want a time in the years 1 to 9999, in UTC"
 		}
+		if limit := brokenLimit(schema, err.Value); limit != "" {
+			return limit // in the words of the finding for the limit itself, which it then repeats
+		}
 		return formatMessage(schema.Format)
 	case "pattern":
 		return patternMessage(schema.Pattern)
@@ -40,9 +45,9 @@ func boundMessage(err *openapi3.SchemaError) string {
 	schema := err.Schema
 	switch err.SchemaField {
 	case "minimum":
-		return fmt.Sprintf("must be at least %v, got %s", *schema.Min, clip(fmt.Sprint(err.Value)))
+		return limitMessage("least", *schema.Min, err.Value)
 	case "maximum":
-		return fmt.Sprintf("must be at most %v, got %s", *schema.Max, clip(fmt.Sprint(err.Value)))
+		return limitMessage("most", *schema.Max, err.Value)
 	case "minLength":
 		if schema.MinLength == 1 {
 			return "must not be empty"
@@ -65,6 +70,33 @@ func boundMessage(err *openapi3.SchemaError) string {
 		return clip(err.Reason)
 	}
 	return "does not match " + err.SchemaField
+}
+
+// brokenLimit says which limit of a number a value breaks; empty if none.
+func brokenLimit(schema *openapi3.Schema, value any) string {
+	number, err := strconv.ParseFloat(fmt.Sprint(value), 64)
+	switch {
+	case err != nil:
+		return ""
+	case schema.Min != nil && number < *schema.Min:
+		return limitMessage("least", *schema.Min, value)
+	case schema.Max != nil && number > *schema.Max:
+		return limitMessage("most", *schema.Max, value)
+	}
+	return ""
+}
+
+func limitMessage(which string, limit float64, value any) string {
+	return fmt.Sprintf("must be at %s %s, got %s", which, plainNumber(limit), clip(plainNumber(value)))
+}
+
+// plainNumber prints a number without an exponent, unless it is very large.
+func plainNumber(value any) string {
+	const large = 1e18
+	if number, ok := value.(float64); ok && math.Abs(number) < large {
+		return strconv.FormatFloat(number, 'f', -1, 64)
+	}
+	return fmt.Sprint(value)
 }
 
 func formatMessage(format string) string {

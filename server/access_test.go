@@ -103,8 +103,25 @@ func TestRolesOverHTTP(t *testing.T) {
 func TestPublicOperationsNeedNoKey(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	for _, path := range []string{"/healthz", "/readyz", "/metrics", "/", "/ui/app.js", "/ui/style.css"} {
+	for _, path := range []string{"/healthz", "/readyz", "/", "/ui/app.js", "/ui/style.css"} {
 		r.send(r.request("", http.MethodGet, path, "")).is(http.StatusOK)
+	}
+}
+
+// TestMetricsNamePoolsOnlyToARoleInAllOfThem is about the address of the API. A separate address needs no key.
+func TestMetricsNamePoolsOnlyToARoleInAllOfThem(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	get := func(key string) answer {
+		t.Helper()
+		return r.send(r.request(key, http.MethodGet, "/metrics", ""))
+	}
+	get("").refused(http.StatusUnauthorized, "unauthenticated")
+	get(newKey(t)).refused(http.StatusUnauthorized, "unauthenticated")
+	get(r.makeKey("one pool", api.RoleAdmin, "local")).refused(http.StatusForbidden, "forbidden")
+	if names := get(r.makeKey("scraper", api.RoleViewer)).is(http.StatusOK); !strings.Contains(
+		string(names.body), `pool="local"`) {
+		t.Error("the metrics name no pool")
 	}
 }
 

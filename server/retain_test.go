@@ -18,7 +18,7 @@ func removedOf(t *testing.T, r *running, kind string) {
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
 	for {
-		metrics := string(r.send(r.request("", http.MethodGet, "/metrics", "")).is(http.StatusOK).body)
+		metrics := string(r.call(http.MethodGet, "/metrics", "").is(http.StatusOK).body)
 		if line := `berth_retention_removed_total{kind="` + kind + `"} `; strings.Contains(metrics, line) &&
 			!strings.Contains(metrics, line+"0\n") {
 			return

@@ -54,7 +54,7 @@ func (s *server) routes(
 		return nil, err
 	}
 	if s.MetricsListen == "" {
-		router.Handle("/metrics", named("/metrics", s.metricsHandler())).
+		router.Handle("/metrics", named("/metrics", front.metrics(s.metricsHandler()))).
 			Methods(http.MethodGet, http.MethodHead)
 	}
 	front.addSignIn(router)
@@ -70,6 +70,25 @@ func (s *server) routes(
 func named(route string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		metric.SetRoute(w, route)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// metrics serves the metrics on the address of the API. They name work pools, so they take a role in all of them.
+func (f *front) metrics(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		who, err := f.authenticateCaller(r)
+		if err == nil {
+			err = f.checkRate(who)
+		}
+		if err == nil && who.IsLimited() {
+			err = problem.Newf(problem.Forbidden, "%s may not read the metrics: they name all work pools, and take "+
+				"a role in all of them; --metrics-listen serves them on another address without a key", who)
+		}
+		if err != nil {
+			f.responder.Error(w, r, err)
+			return
+		}
 		next.ServeHTTP(w, r)
 	})
 }
@@ -236,10 +255,14 @@ func (f *front) admit(o *request.Operation, w http.ResponseWriter, r *http.Reque
 }
 
 func (f *front) authenticate(r *http.Request, o *request.Operation) (access.Principal, error) {
-	switch {
-	case access.Public(o.ID):
+	if access.Public(o.ID) {
 		return access.Principal{}, nil
-	case f.keys == nil:
+	}
+	return f.authenticateCaller(r)
+}
+
+func (f *front) authenticateCaller(r *http.Request) (access.Principal, error) {
+	if f.keys == nil {
 		return access.Anonymous(), nil
 	}
 	if who, handled, err := f.authenticatePerson(r); handled {

@@ -81,8 +81,8 @@ func TestServerReloadsItsCertificate(t *testing.T) {
 		"")); got.Run.State.Type != api.COMPLETED {
 		t.Errorf("the run is %s", got.Run.State.Type)
 	}
-	if metrics := string(r.send(r.request("", http.MethodGet, "/metrics",
-		"")).body); !strings.Contains(metrics, "berth_tls_certificate_expiry_seconds") {
+	if metrics := string(r.call(http.MethodGet, "/metrics",
+		"").body); !strings.Contains(metrics, "berth_tls_certificate_expiry_seconds") {
 		t.Error("the metrics do not say when the certificate ends")
 	}
 }

@@ -13,7 +13,8 @@ import (
 )
 
 // greet introduces the worker to the server. It retries until the server answers or ctx ends
-// (retry.ErrStopped).
+// (retry.ErrStopped). A redirect ends it: a worker that has never reached its server has a wrong address. Later
+// redirects are retried, as its Jobs are running.
 func (w *worker) greet(ctx context.Context) error {
 	hello := api.WorkerHello{
 		Protocol:  client.ProtocolVersion,
@@ -40,6 +41,8 @@ func (w *worker) greet(ctx context.Context) error {
 		switch {
 		case poolMissing:
 			w.log.Warn("work pool does not exist; create it with `berth pool create`", "pool", w.Pool)
+		case failed.Redirected():
+			return err
 		case !failed.Temporary() && !failed.Denied():
 			// The server will never accept this worker as it is, for example its protocol or its type.
 			return err

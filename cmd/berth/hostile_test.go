@@ -40,6 +40,7 @@ func TestRedirectsAreRefusedAndNeverGetTheKey(t *testing.T) {
 		for _, args := range [][]string{
 			{"run", "ls"}, {"run", "get", id}, {"run", "cancel", id}, {"run", "watch", id}, {"run", "logs", id},
 			{"deployment", "run", "etl"}, {"worker", "start", "--pool", "p"},
+			{"worker", "start", "--pool", "p", "--type", "process", "--metrics-listen", ""},
 		} {
 			r := u.runEnv(t, "", []string{"BERTH_API_KEY=" + hostileKey}, args...)
 			if r.code != 1 || !strings.Contains(r.stderr, "redirects to "+elsewhere.URL+"/login") || r.stdout != "" {

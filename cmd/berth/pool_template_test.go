@@ -90,7 +90,8 @@ func TestAPreviewIsTheJobOfADeployment(t *testing.T) {
 	out := u.ok(t, "pool", "template", "preview", "governed", "--deployment", "own", "--job-variable",
 		"team=ml")
 	demand(t, "preview", out, "kind: Job", "- a longer greeting", "- ml", "berth.dev/deployment: own")
-	r := u.run(t, "pool", "template", "preview", "governed", "--job-variable", "greeting=7")
+	r := u.run(t, "pool", "template", "preview", "governed", "--variables",
+		write(t, t.TempDir(), "variables.yaml", "greeting: 7\n"))
 	if r.code != 1 || r.stdout != "" {
 		t.Errorf("a value of the wrong type: exit code %d\n%s", r.code, r.stdout)
 	}
@@ -185,5 +186,32 @@ func TestAnEditIsCheckedShownAndSaved(t *testing.T) {
 		"governed", "-o", "json")
 	if len(versions.Items) != 3 {
 		t.Errorf("%d versions", len(versions.Items))
+	}
+}
+
+// TestAnAssignmentMeansTheSameInEveryCommand gives a declared text that is JSON too, and an object where one is
+// declared.
+func TestAnAssignmentMeansTheSameInEveryCommand(t *testing.T) {
+	t.Parallel()
+	_, u := startDev(t, t.TempDir())
+	file := write(t, t.TempDir(), "t.yaml", u.ok(t, "pool", "template", "get", "local"))
+	u.ok(t, "deploy", "-f", write(t, t.TempDir(), "berth.yaml",
+		"deployments: [{name: d, pool: local, job_variables: {command: [\"true\"]}}]\n"))
+	const text, object = `env.CONFIG={"a": 1}`, `env={"CONFIG": "{\"a\": 1}"}`
+	for _, assignment := range []string{text, object} {
+		for name, job := range map[string]string{
+			"preview": u.ok(t, "pool", "template", "preview", "local", "--deployment", "d", "--job-variable", assignment),
+			"preview of a file": u.ok(t, "pool", "template", "preview", "local", "-f", file, "--deployment", "d",
+				"--job-variable", assignment),
+			"render": u.ok(t, "template", "render", "-f", file, "--job", "--set", assignment, "--set", `command=["true"]`),
+		} {
+			demand(t, name, job, "name: CONFIG", `value: '{"a": 1}'`)
+		}
+	}
+	run := decode[struct {
+		JobVariables map[string]any `json:"job_variables"`
+	}](t, u, "deployment", "run", "d", "--job-variable", text, "--at", "1h")
+	if run.JobVariables["env.CONFIG"] != `{"a": 1}` {
+		t.Errorf("the run has %v", run.JobVariables)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
 )
 
 // maxRetryAfter bounds how long a server may ask the worker to wait.
@@ -57,6 +58,12 @@ func (e *Error) Foreign() bool {
 // Denied reports whether the server refused the API key. Repeating the call will not help.
 func (e *Error) Denied() bool {
 	return !e.Foreign() && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden)
+}
+
+// Redirected reports whether the answer was a redirect, which is never followed: it would get the API key.
+func (e *Error) Redirected() bool {
+	var redirect *apiclient.RedirectError
+	return errors.As(e.Err, &redirect)
 }
 
 // Temporary reports whether the same call may succeed later.

@@ -34,7 +34,7 @@ func TestAFlagWinsOverTheEnvironmentAndThatOverTheFile(t *testing.T) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte("api_url: http://file:1\napi_key: from-file\n"), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte("api_url: \"http://file:1\\n\"\napi_key: from-file\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	keyFile := filepath.Join(dir, "key")
@@ -50,6 +50,9 @@ func TestAFlagWinsOverTheEnvironmentAndThatOverTheFile(t *testing.T) {
 		{"nothing given", nil, nil, cli.Connection{URL: "http://127.0.0.1:4200"}},
 		{"the file", map[string]string{"XDG_CONFIG_HOME": dir}, nil, cli.Connection{URL: "http://file:1", Key: "from-file"}},
 		{"the environment", map[string]string{"XDG_CONFIG_HOME": dir, "BERTH_API_URL": "http://env:2", "BERTH_API_KEY": "from-env"}, nil, cli.Connection{URL: "http://env:2", Key: "from-env"}},
+		{"an environment that ends with line breaks, as files and Secrets do",
+			map[string]string{"BERTH_API_URL": "\uFEFFhttp://env:2\r\n", "BERTH_API_KEY": "from-env\n"}, nil,
+			cli.Connection{URL: "http://env:2", Key: "from-env"}},
 		{"flags", map[string]string{"XDG_CONFIG_HOME": dir, "BERTH_API_URL": "http://env:2", "BERTH_API_KEY": "from-env"},
 			[]string{"--api-url", "http://flag:3", "--api-key-file", keyFile}, cli.Connection{URL: "http://flag:3", Key: "from-key-file"}},
 		{"a file that is named", map[string]string{"BERTH_CONFIG": path}, nil, cli.Connection{URL: "http://file:1", Key: "from-file"}},
@@ -91,7 +94,7 @@ func TestEveryFlagHasAnEnvironmentVariable(t *testing.T) {
 		return got, code
 	}
 	got, code := run(map[string]string{
-		"BERTH_SOME_COUNT": "7", "BERTH_LINE": "a=1,2\nb=3", "BERTH_COMMA": "x, y",
+		"BERTH_SOME_COUNT": "7\n", "BERTH_LINE": "a=1,2\nb=3", "BERTH_COMMA": "x, y",
 		"BERTH_ATTEMPT": "3", "BERTH_PORT": "tcp://10.0.0.1:4200",
 	})
 	if want := (values{count: 7, lines: []string{"a=1,2", "b=3"}, commas: []string{"x", "y"}}); code != 0 ||

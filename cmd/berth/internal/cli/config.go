@@ -53,6 +53,7 @@ func (a *App) ReadConfig(path string) (Config, error) {
 	if err := decoder.Decode(&config); err != nil && !errors.Is(err, io.EOF) {
 		return Config{}, Usagef("configuration %s: %v (it knows api_url, api_key and ca_file)", path, err)
 	}
+	config.APIURL, config.CAFile = trimmed(config.APIURL), trimmed(config.CAFile)
 	return config, nil
 }
 

@@ -35,12 +35,13 @@ func EnvPerLine(cmd *cobra.Command, flags ...string) {
 }
 
 // BindEnv gives every flag that is not on the command line the value of its environment variable, if that is
-// set and not empty. Repeatable flags take several values, separated by commas.
+// set and not empty. Repeatable flags take several values, separated by commas. White space around values is taken
+// off: a value that comes from a file or a Secret often ends with a line break.
 func BindEnv(flags *pflag.FlagSet, env map[string]string) error {
 	var failed error
 	flags.VisitAll(func(flag *pflag.Flag) {
 		name := EnvName(flag.Name)
-		value := env[name]
+		value := trimmed(env[name])
 		if flag.Changed || flag.Name == "help" || value == "" || jobVariables[name] ||
 			isServiceLink(name, value) {
 			return
@@ -53,6 +54,9 @@ func BindEnv(flags *pflag.FlagSet, env map[string]string) error {
 	})
 	return failed
 }
+
+// trimmed takes white space off a text, and the byte order mark that editors put before it.
+func trimmed(text string) string { return strings.TrimSpace(strings.TrimPrefix(text, "\uFEFF")) }
 
 // isServiceLink recognises what Kubernetes puts into pods that live beside a Service called berth:
 // BERTH_PORT is then an address of that Service, and not meant for us.

@@ -155,8 +155,7 @@ func (in runFlags) schemas(
 	if !cli.NeedsSchema(in.jobVariables) {
 		return s, nil
 	}
-	version, err := cli.Value(client.GetTemplateWithResponse(ctx, d.Pool, &api.GetTemplateParams{}))
-	s.variables = lookup.TemplateSchema(version.Document)
+	s.variables, err = lookup.PoolSchema(ctx, client, d.Pool, nil)
 	return s, err
 }
 

@@ -34,10 +34,10 @@ func templatePreviewCommand(app *cli.App) *cobra.Command {
 		&set,
 		"job-variable",
 		nil,
-		"job variable of the run as name=value; value is JSON if it is valid JSON, else a string (repeatable)",
+		"job variable of the run as name=value; value is JSON if it is valid JSON and not declared as a string (repeatable)",
 	)
 	flags.StringArrayVar(&params, "param", nil,
-		"parameter of the run as name=value; value is JSON if it is valid JSON, else a string (repeatable)")
+		"parameter of the run as name=value; value is JSON if it is valid JSON and not declared as a string (repeatable)")
 	cmd.MarkFlagsMutuallyExclusive("version", "file")
 	cli.EnvPerLine(cmd, "job-variable", "param")
 	format := cli.OutputFlag(cmd)
@@ -53,10 +53,7 @@ func templatePreviewCommand(app *cli.App) *cobra.Command {
 		if deployment != "" {
 			body.Deployment = &deployment
 		}
-		if body.JobVariables, err = readValues(app, variables, "job-variable", set); err != nil {
-			return err
-		}
-		if body.Parameters, err = readValues(app, "", "param", params); err != nil {
+		if err := readRun(ctx, app, client, args[0], &body, runValues{variables, set, params}); err != nil {
 			return err
 		}
 		seen, err := cli.Value(client.PreviewTemplateWithResponse(ctx, args[0], body))
@@ -68,8 +65,45 @@ func templatePreviewCommand(app *cli.App) *cobra.Command {
 	return cmd
 }
 
+// runValues are the values of a run as the flags give them.
+type runValues struct {
+	variables   string // file
+	set, params []string
+}
+
+// readRun reads the values of the run as `berth deployment run` reads them: by the schemas that it will meet.
+func readRun(
+	ctx context.Context, app *cli.App, client *cli.Client, pool string, body *api.TemplatePreviewRequest, in runValues,
+) error {
+	var variables, parameters json.RawMessage
+	var err error
+	switch {
+	case !cli.NeedsSchema(in.set):
+	case body.Document != nil:
+		variables = lookup.TemplateSchema(body.Document)
+	default:
+		if variables, err = lookup.PoolSchema(ctx, client, pool, body.Version); err != nil {
+			return err
+		}
+	}
+	if body.Deployment != nil && cli.NeedsSchema(in.params) {
+		deployment, err := lookup.GetDeployment(ctx, client, *body.Deployment)
+		if err != nil {
+			return err
+		}
+		parameters = deployment.ParameterSchema
+	}
+	if body.JobVariables, err = readValues(app, in.variables, "job-variable", in.set, variables); err != nil {
+		return err
+	}
+	body.Parameters, err = readValues(app, "", "param", in.params, parameters)
+	return err
+}
+
 // readValues are the values of a file, and over them those of flags; nothing where no items found.
-func readValues(app *cli.App, file, flag string, assignments []string) (json.RawMessage, error) {
+func readValues(
+	app *cli.App, file, flag string, assignments []string, schema json.RawMessage,
+) (json.RawMessage, error) {
 	values := map[string]json.RawMessage{}
 	if file != "" {
 		document, err := app.ReadDocument(file)
@@ -80,7 +114,7 @@ func readValues(app *cli.App, file, flag string, assignments []string) (json.Raw
 			return nil, cli.Usagef("%s: must be an object", file)
 		}
 	}
-	set, err := cli.Assignments(flag, assignments, nil)
+	set, err := cli.Assignments(flag, assignments, schema)
 	if err != nil {
 		return nil, err
 	}

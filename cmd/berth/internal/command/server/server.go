@@ -49,7 +49,7 @@ When the server accepts requests, it prints "ready URL" to standard output. It l
 	flags := cmd.Flags()
 	flags.StringVar(&in.listen, "listen", server.DefaultListen, "listen address of the API and the UI")
 	flags.StringVar(&in.metricsListen, "metrics-listen", "",
-		"listen address of /metrics (default: the address of the API)")
+		"listen address of /metrics, where it needs no API key (default: the address of the API, where it does)")
 	flags.StringVar(&in.tlsCertFile, "tls-cert-file", "",
 		"PEM file with the TLS certificate chain; reloaded when it changes")
 	flags.StringVar(&in.tlsKeyFile, "tls-key-file", "",

@@ -50,7 +50,7 @@ is possible, unless --strict is set.`,
 		&in.set,
 		"set",
 		nil,
-		"job variable of the run as name=value; value is JSON if it is valid JSON, else a string (repeatable)",
+		"job variable of the run as name=value; value is JSON if it is valid JSON and not declared as a string (repeatable)",
 	)
 	flags.StringVar(&in.stored, "stored-variables", "", "YAML or JSON file with stored variables")
 	flags.StringVar(&in.context, "context", "",
@@ -90,7 +90,7 @@ func (r *offlineRender) run(ctx context.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	input, parameters, err := r.in.input(r.app)
+	input, parameters, err := r.in.input(r.app, compiled.VariablesSchema())
 	if err != nil {
 		return nil, err
 	}
@@ -183,9 +183,11 @@ func (r *offlineRender) show(problems []templating.Problem, find func(templating
 }
 
 // input reads the files and flags that the render depends on.
-func (in renderFlags) input(app *cli.App) (templating.Input, json.RawMessage, error) {
+func (in renderFlags) input(
+	app *cli.App, schema map[string]any,
+) (templating.Input, json.RawMessage, error) {
 	var input templating.Input
-	variables, err := in.jobVariables(app)
+	variables, err := in.jobVariables(app, schema)
 	if err != nil {
 		return input, nil, err
 	}
@@ -248,7 +250,7 @@ func contextParameters(document json.RawMessage) (json.RawMessage, error) {
 	return context.Run.Parameters, nil
 }
 
-func (in renderFlags) jobVariables(app *cli.App) (map[string]any, error) {
+func (in renderFlags) jobVariables(app *cli.App, schema map[string]any) (map[string]any, error) {
 	values := map[string]any{}
 	if in.variables != "" {
 		var err error
@@ -256,7 +258,11 @@ func (in renderFlags) jobVariables(app *cli.App) (map[string]any, error) {
 			return nil, err
 		}
 	}
-	set, err := cli.Assignments("set", in.set, nil)
+	declared, err := json.Marshal(schema)
+	if err != nil {
+		return nil, fmt.Errorf("encode schema: %w", err)
+	}
+	set, err := cli.Assignments("set", in.set, declared)
 	if err != nil {
 		return nil, err
 	}

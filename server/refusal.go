@@ -50,6 +50,24 @@ func (f *front) checkRate(who access.Principal) error {
 	return nil
 }
 
+// streamsOfCaller is how many streams one caller may have open on this server.
+const streamsOfCaller = 200
+
+// streamRetry is when a caller with too many streams should ask again.
+const streamRetry = 10 * time.Second
+
+// enterStream counts a stream of the caller, or refuses it.
+func (f *front) enterStream(r *http.Request) (leave func(), err error) {
+	who := access.From(r.Context())
+	leave, ok := f.streams.Enter(who.KeyID)
+	if ok {
+		return leave, nil
+	}
+	refusal := problem.Newf(problem.RateLimited, "%s has %d open streams on this server; close some", who, streamsOfCaller)
+	refusal.RetryAfter = streamRetry
+	return nil, refusal
+}
+
 // auditRefusal records in the audit log that a key was refused a change. Requests without a valid key are
 // only logged, because strangers must not fill the database.
 func (f *front) auditRefusal(r *http.Request, err error) {

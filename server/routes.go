@@ -102,6 +102,7 @@ type front struct {
 	strangers *access.Limiter       // of each address without a key
 	requests  *access.Limiter       // of each key
 	refused   *access.Limiter       // what is written down of them
+	streams   *access.OpenLimit
 	store     *store.Store
 }
 
@@ -110,6 +111,7 @@ func (s *server) newFront(keys *access.Authenticator) *front {
 		responder: problem.Responder{Logger: s.Logger}, store: s.store,
 		strangers: access.NewLimiter(strangersRate(s.RateLimit), s.Now),
 		requests:  access.NewLimiter(s.RateLimit, s.Now), refused: access.NewLimiter(refusalsPerSecond, s.Now),
+		streams: access.NewOpenLimit(streamsOfCaller),
 	}
 	if s.Auth == AuthNone {
 		f.guard = access.NewOriginGuard(s.AllowedHosts)
@@ -216,6 +218,14 @@ func (f *front) operation(o *request.Operation, path string, next http.Handler) 
 			}
 			f.responder.Error(w, r, err)
 			return
+		}
+		if o.Streams() {
+			leave, err := f.enterStream(r)
+			if err != nil {
+				f.responder.Error(w, r, err)
+				return
+			}
+			defer leave()
 		}
 		next.ServeHTTP(w, r)
 	})

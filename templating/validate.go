@@ -78,6 +78,9 @@ func (c *Compiled) judge(lists ...Problems) (warnings []Problem, err error) {
 // goroutines.
 type Schema = schema.Schema
 
+// SchemaBudget is what the validations of the values of one request may take together. The zero value is a full one.
+type SchemaBudget = schema.Budget
+
 // CompileSchema compiles a schema of job variables or of the parameters of a deployment. A schema that is not
 // well formed, or with a $ref to another document, gives Problems whose pointers start at the schema.
 func CompileSchema(doc any) (*Schema, error) { return schema.Compile(doc) }

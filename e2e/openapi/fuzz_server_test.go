@@ -22,6 +22,7 @@ import (
 
 	"github.com/berth-dev/berth/internal/oidctest"
 	"github.com/berth-dev/berth/server/apikey"
+	"github.com/berth-dev/berth/server/issuer"
 )
 
 // patience bounds waits for what must happen. Only failing tests wait that long.
@@ -60,7 +61,7 @@ func startServer(t *testing.T, binary string, provider *oidctest.Provider, argum
 		"--oidc-issuer", provider.URL, "--oidc-client-id", oidctest.ClientID}, arguments...)...)
 	cmd.Env = []string{"HOME=" + t.TempDir(), "BERTH_BOOTSTRAP_ADMIN_KEY=" + s.admin,
 		"BERTH_BOOTSTRAP_WORKER_KEY=" + s.worker,
-		"BERTH_OIDC_CLIENT_SECRET=" + oidctest.ClientSecret}
+		"BERTH_OIDC_CLIENT_SECRET=" + oidctest.ClientSecret, "BERTH_IDENTITY_KEY=" + newIdentityKey(t)}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var log bytes.Buffer
 	cmd.Stderr = &log
@@ -111,6 +112,16 @@ func newKey(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return key.Text
+}
+
+// newIdentityKey is a key that encrypts the keys that sign run tokens.
+func newIdentityKey(t *testing.T) string {
+	t.Helper()
+	key, err := issuer.NewSealText()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
 }
 
 // call calls the API and decodes its answer, which must be a success.

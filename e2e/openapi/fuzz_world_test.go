@@ -1,6 +1,7 @@
 package openapi_test
 
 import (
+	"maps"
 	"net/http"
 	"testing"
 
@@ -16,8 +17,9 @@ const poolName = "analytics"
 // openapi.yaml.
 type fuzzWorld struct {
 	*testServer
-	viewer, operator, job, person string              // keys
-	names                         map[string][]string // of parameters
+	viewer, operator, job, person string // keys
+	// names are values of parameters; ofJob those of a job, and spare those of what only destructive operations use.
+	names, ofJob, spare map[string][]string
 }
 
 func newFuzzWorld(t *testing.T, s *testServer, provider *oidctest.Provider) *fuzzWorld {
@@ -45,7 +47,8 @@ func newFuzzWorld(t *testing.T, s *testServer, provider *oidctest.Provider) *fuz
 	admin(http.MethodPut, "variables/warehouse_url", object{"value": 1}, nil)
 	admin(http.MethodPost, "apply", object{"deployments": []object{
 		{"name": "etl", "pool": poolName, "schedules": []object{{"name": "morning", "cron": "@daily"}}},
-		{"name": "report", "pool": "elsewhere"},
+		{"name": "report", "pool": "elsewhere"}, {"name": "spare", "pool": "elsewhere"},
+		{"name": "spare too", "pool": poolName},
 	}}, nil)
 	for _, scope := range []string{"", "work-pools/" + poolName + "/"} {
 		for _, rule := range []string{"registry", "spare"} {
@@ -64,19 +67,24 @@ func newFuzzWorld(t *testing.T, s *testServer, provider *oidctest.Provider) *fuz
 	newRun()
 	w.job = *running.JobKey
 	w.person = w.signIn(t, provider).Token
+	var ruleSets []string
+	for _, set := range running.Rules.Sets {
+		ruleSets = append(ruleSets, set.String())
+	}
 	w.names = map[string][]string{
-		"path.pool": {poolName, "elsewhere"}, "query.pool": {poolName}, "path.queue": {"nightly", "spare", "default"},
+		"path.pool": {poolName, "elsewhere"}, "query.pool": {poolName}, "path.queue": {"nightly", "default"},
 		"path.deployment": {"etl", "report"}, "path.schedule": {"morning"}, "path.run": runs,
-		"path.attempt": {"1"}, "path.rule": {"registry", "spare"}, "path.variable": {"warehouse_url"},
-		"path.key": {"ci"}, "path.worker": {"worker-1"},
-		"path.version": {running.TemplateVersionID.String()},
-		"path.session": {w.signIn(t, provider).Session.ID},
+		"path.attempt": {"1"}, "path.rule": {"registry"}, "path.variable": {"warehouse_url"},
+		"path.worker": {"worker-1"}, "path.version": {running.TemplateVersionID.String()},
+		"path.set": ruleSets,
 	}
-	if running.Rules != nil {
-		for _, set := range running.Rules.Sets {
-			w.names["path.set"] = append(w.names["path.set"], set.String())
-		}
-	}
+	w.ofJob = maps.Clone(w.names)
+	w.ofJob["path.run"] = []string{running.RunID.String()}
+	w.spare = maps.Clone(w.names)
+	maps.Copy(w.spare, map[string][]string{
+		"path.pool": {poolName}, "path.queue": {"spare"}, "path.rule": {"spare"}, "path.key": {"ci"},
+		"path.deployment": {"spare", "spare too"}, "path.session": {w.signIn(t, provider).Session.ID},
+	})
 	return w
 }
 

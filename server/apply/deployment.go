@@ -132,7 +132,7 @@ func (p *planner) checkDeployment(
 	checkRetries(&findings, d.Retries, variables, compiled)
 	checkFrozenNames(&findings, "/frozen/job_variables", d.FrozenVariables, variables, freeze.Variables)
 	checkFrozenNames(&findings, "/frozen/parameters", d.FrozenParameters, parameters, freeze.Parameters)
-	checkParameters(&findings, d, parameters)
+	p.checkParameters(&findings, d, parameters)
 
 	decoded := newrun.Deployment{Deployment: &d, VariableValues: variables, ParameterValues: parameters}
 	if findings.Empty() && compiled != nil {
@@ -200,7 +200,7 @@ type frozenResolver func(values map[string]any, names []string) ([]freeze.Value,
 
 // checkParameters checks the schema of the parameters, and the deployment's own parameters against it. A run
 // may still add the ones that the schema requires.
-func checkParameters(findings *finding.List, d store.Deployment, parameters map[string]any) {
+func (p *planner) checkParameters(findings *finding.List, d store.Deployment, parameters map[string]any) {
 	if parameters == nil {
 		return // has a finding already
 	}
@@ -224,7 +224,7 @@ func checkParameters(findings *finding.List, d store.Deployment, parameters map[
 	delete(schema, "minProperties")
 	partial, err := templating.CompileSchema(schema)
 	if err == nil {
-		err = partial.Validate(parameters)
+		err = partial.ValidateWithin(parameters, &p.budget)
 	}
 	findings.AddProblems(problem.ParametersInvalid, "/parameters", err)
 }

@@ -32,6 +32,8 @@ type planner struct {
 	// rules holds the rules that count in each pool, with the changes of this file.
 	rules map[string]rulebook.Rules
 
+	// budget bounds the validations of all parameters in the file.
+	budget templating.SchemaBudget
 	// compiled holds the templates by pool, with the changes of this file.
 	compiled map[string]*templating.Compiled
 	// project is what everything in the file belongs to, "" for none; owned is what belonged to it before.

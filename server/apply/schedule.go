@@ -36,6 +36,7 @@ func (p *planner) checkSchedules(
 		if maker, err = newrun.NewMaker(d, compiled, newrun.NewStoredVariables(p.tx)); err != nil {
 			return nil, err
 		}
+		maker.Spend(&p.budget)
 		rules, err := p.rulesOf(ctx, d.Pool)
 		if err != nil {
 			return nil, err

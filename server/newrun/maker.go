@@ -71,6 +71,8 @@ type Maker struct {
 	// parameters are those of the deployment as they are written: decoding loses the form of numbers.
 	parameters  map[string]json.RawMessage
 	enforcement Enforcement
+	// budget bounds the validations of all runs that it makes.
+	budget *templating.SchemaBudget
 	// judge is nil where references are judged by somewhere else, as in previews.
 	judge *referenceJudge
 }
@@ -103,7 +105,7 @@ func (c *Creator) Maker(ctx context.Context, d *store.Deployment, caller rule.Ca
 // NewMaker makes a Maker from a deployment, the compiled template of its pool, and the stored variables that
 // values may refer to.
 func NewMaker(d Deployment, compiled *templating.Compiled, variables *StoredVariables) (*Maker, error) {
-	m := &Maker{deployment: d, compiled: compiled, variables: variables}
+	m := &Maker{deployment: d, compiled: compiled, variables: variables, budget: &templating.SchemaBudget{}}
 	var err error
 	if m.schema, err = compileSchema(d.ParameterSchema); err != nil {
 		return nil, err
@@ -178,8 +180,11 @@ func (m *Maker) Parameters(own json.RawMessage) (json.RawMessage, error) {
 	if m.schema == nil {
 		return document, nil
 	}
-	return document, finding.Refuse(problem.ParametersInvalid, "/parameters", m.schema.Validate(values))
+	return document, finding.Refuse(problem.ParametersInvalid, "/parameters", m.schema.ValidateWithin(values, m.budget))
 }
+
+// Spend makes the Maker share a budget with others of the same request.
+func (m *Maker) Spend(budget *templating.SchemaBudget) { m.budget = budget }
 
 // checkFrozenParameters refuses a frozen parameter with another value than the deployment's.
 func (m *Maker) checkFrozenParameters(own map[string]any) error {

@@ -55,6 +55,12 @@ func Operations(spec *openapi3.T) map[string]*Operation {
 	return operations
 }
 
+// Streams reports whether responses are streams, which have no end.
+func (o *Operation) Streams() bool {
+	success := o.route.Operation.Responses.Value("200")
+	return success != nil && success.Value.Content["text/event-stream"] != nil
+}
+
 // Check checks parameters and body. It returns the request to pass on, whose body is in memory, or the
 // refusal.
 func (o *Operation) Check(w http.ResponseWriter, r *http.Request) (*http.Request, error) {

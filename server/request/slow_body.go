@@ -44,6 +44,11 @@ func (b *Bodies) Wrap(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
+		if len(r.TransferEncoding) > 0 {
+			// net/http takes the chunks and drops a Content-Length beside them. A proxy that went by the length would
+			// take the rest of the body for the next request, so that there must be none on this connection (RFC 9112).
+			w.Header().Set("Connection", "close")
+		}
 		incoming := &body{ReadCloser: r.Body, connection: http.NewResponseController(w)}
 		if err := b.begin(incoming); err != nil {
 			w.Header().Set("Connection", "close")

@@ -19,7 +19,13 @@ const (
 	MaxSubschemas   = 2_000
 	maxApplications = 100_000
 	maxRef          = 1_000
+	// maxTogether is how many applications the values of one request may take.
+	maxTogether = 2_000_000
 )
+
+// Budget is what the validations of the values of one request may take together: each is bounded, but a request may
+// hold a thousand. The zero Budget is a full one.
+type Budget struct{ spent int }
 
 // Some parts of an application go fast: so many of them count as one more application.
 const (
@@ -159,10 +165,13 @@ func walkSchema(v any, pointer string, visit func(schema map[string]any, pointer
 
 // allows says whether a value can be validated without applying subschemas too often. References that double
 // at each step would otherwise take for ever.
-func (b *schemaBound) allows(instance any) bool {
+func (b *schemaBound) allows(instance any) bool { return b.steps(instance) < maxApplications }
+
+// steps counts what validating a value takes; maxApplications stands for all that is more.
+func (b *schemaBound) steps(instance any) int {
 	left := maxApplications
 	b.apply(b.root, instance, 0, &left)
-	return left > 0
+	return maxApplications - max(left, 0)
 }
 
 // apply counts the subschemas that are applied to a value and its parts, alternatives all counted.

@@ -82,11 +82,21 @@ func schemaProblems(err error) problem.Problems {
 }
 
 // Validate checks a value. What is wrong comes back as Problems with pointers that begin at the value.
-func (s *Schema) Validate(v any) error {
+func (s *Schema) Validate(v any) error { return s.ValidateWithin(v, &Budget{}) }
+
+// ValidateWithin is Validate as far as a budget lasts, which it spends.
+func (s *Schema) ValidateWithin(v any, budget *Budget) error {
 	v, err := value.Normalize(v)
 	if err != nil {
 		return problem.Problems{problem.Errorf(problem.CodeParameters, "", "%v", err)}
 	}
+	if budget.spent >= maxTogether {
+		return problem.Problems{
+			problem.Errorf(problem.CodeLimit, "",
+				"validating all values of this request takes more than %d steps: send fewer at a time", maxTogether),
+		}
+	}
+	budget.spent += s.bound.steps(v)
 	return s.Check(v, problem.CodeParameters).ErrorOrNil()
 }
 

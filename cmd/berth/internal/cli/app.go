@@ -29,6 +29,7 @@ type App struct {
 	// Transport carries requests to the server; nil means the usual one.
 	Transport http.RoundTripper
 
+	raw              io.Writer       // of RawWriter
 	defaultTransport *http.Transport // made at the first request, so that all of a command share its connections
 }
 
@@ -153,12 +154,4 @@ func (a *App) Printf(format string, args ...any) error {
 func (a *App) Notef(format string, args ...any) {
 	// Nowhere is left to complain to when standard error is gone.
 	_, _ = fmt.Fprint(a.Err, Escape(fmt.Sprintf(format+"\n", args...), a.Style(a.Err).on))
-}
-
-// WriteRaw writes output of a workload to standard output as it is.
-func (a *App) WriteRaw(text string) error {
-	if _, err := fmt.Fprint(a.Out, text); err != nil {
-		return fmt.Errorf("write output: %w", err)
-	}
-	return nil
 }

@@ -21,8 +21,9 @@ func logsCommand(app *cli.App) *cobra.Command {
 	var attempt int32
 	cmd := &cobra.Command{
 		Use: "logs RUN", Short: "Print the output of a run",
-		Long: `Print the output of a run, unchanged. With -o json or -o yaml, the output is one document with the
-number of the attempt; with --follow, one JSON object per line.`,
+		Long: `Print the output of a run. A file or a pipe gets it unchanged; on a terminal, control sequences other
+than colors are shown escaped. With -o json or -o yaml, the output is one document with the number
+of the attempt; with --follow, one JSON object per line.`,
 		Args: lookup.RunArg, ValidArgsFunction: lookup.RunNames(app),
 	}
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "follow the output until the run ends")
@@ -38,7 +39,7 @@ number of the attempt; with --follow, one JSON object per line.`,
 			params.Attempt = &attempt
 		}
 		if *format == cli.Table {
-			return copyLogs(cmd.Context(), app.Out, client, id, params)
+			return copyLogs(cmd.Context(), app.RawWriter(), client, id, params)
 		}
 		return documentLogs(cmd.Context(), app, client, id, params, *format)
 	})

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -219,4 +220,30 @@ func TestCostlyValuesOfOneRequestAreBoundedTogether(t *testing.T) {
 	}
 	r.call(http.MethodPost, "/api/v1/apply", `{"deployments":[`+strings.Join(items, ",")+`]}`).refused(
 		http.StatusUnprocessableEntity, "parameters-invalid")
+}
+
+// TestReadingOutputCostsWhatItHas measures allocations: what one reader holds is what a slow one holds for long.
+func TestReadingOutputCostsWhatItHas(t *testing.T) {
+	r := start(t)
+	r.deploy("d", "")
+	run := r.startRun("d", `{}`)
+	worker := r.newWorker("w")
+	claim := worker.claimOne()
+	worker.begin(claim)
+	const parts, size = 16, 512 << 10
+	for i := range parts {
+		worker.write(claim, int64(i*size), strings.Repeat("line of output.\n", size/16))
+	}
+
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	a := r.call(http.MethodGet, "/api/v1/runs/"+run.ID.String()+"/logs", "").is(http.StatusOK)
+	runtime.ReadMemStats(&after)
+	if len(a.body) != parts*size {
+		t.Errorf("%d bytes of output, want %d", len(a.body), parts*size)
+	}
+	const most = 20 // times what there is: drivers and the client copy
+	if allocated := after.TotalAlloc - before.TotalAlloc; allocated > most*parts*size {
+		t.Errorf("reading %d MB allocated %d MB", parts*size>>20, allocated>>20)
+	}
 }

@@ -50,10 +50,10 @@ func (f *front) checkRate(who access.Principal) error {
 	return nil
 }
 
-// streamsOfCaller is how many streams one caller may have open on this server.
+// streamsOfCaller is how many streams and downloads of output one caller may have open on this server.
 const streamsOfCaller = 200
 
-// streamRetry is when a caller with too many streams should ask again.
+// streamRetry is when a caller with too many of them should ask again.
 const streamRetry = 10 * time.Second
 
 // enterStream counts a stream of the caller, or refuses it.
@@ -63,7 +63,7 @@ func (f *front) enterStream(r *http.Request) (leave func(), err error) {
 	if ok {
 		return leave, nil
 	}
-	refusal := problem.Newf(problem.RateLimited, "%s has %d open streams on this server; close some", who, streamsOfCaller)
+	refusal := problem.Newf(problem.RateLimited, "%s has %d open streams and downloads of output on this server; close some", who, streamsOfCaller)
 	refusal.RetryAfter = streamRetry
 	return nil, refusal
 }

@@ -219,7 +219,7 @@ func (f *front) operation(o *request.Operation, path string, next http.Handler) 
 			f.responder.Error(w, r, err)
 			return
 		}
-		if o.Streams() {
+		if o.TakesLong() {
 			leave, err := f.enterStream(r)
 			if err != nil {
 				f.responder.Error(w, r, err)

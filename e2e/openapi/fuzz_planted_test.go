@@ -9,8 +9,8 @@ import (
 	"github.com/berth-dev/berth/internal/testenv"
 )
 
-// TestTheFuzzerSeesAnAnswerThatIsNotDeclared puts wrong answers before the fuzzer: a test that cannot fail proves
-// nothing.
+// TestTheFuzzerSeesAnAnswerThatIsNotDeclared puts wrong answers before the fuzzer: a test that cannot fail
+// proves nothing.
 func TestTheFuzzerSeesAnAnswerThatIsNotDeclared(t *testing.T) {
 	testenv.Slow(t, "it installs packages from the Python package index")
 	t.Parallel()

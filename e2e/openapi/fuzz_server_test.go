@@ -52,7 +52,8 @@ func startServer(t *testing.T, binary string, provider *oidctest.Provider, argum
 	t.Helper()
 	provider.Register(publicURL + "/sign-in/callback")
 	access := filepath.Join(t.TempDir(), "access.yaml")
-	if err := os.WriteFile(access, []byte("grants: [{user: ada@example.com, role: viewer}]\n"), 0o600); err != nil {
+	const grants = "grants: [{user: ada@example.com, role: viewer}, {user: bob@example.com, role: viewer}]\n"
+	if err := os.WriteFile(access, []byte(grants), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s := &testServer{admin: newKey(t), worker: newKey(t), exited: make(chan struct{})}

@@ -12,8 +12,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// strictSpecification is openapi.yaml without what would let any answer pass: the default responses. It gives the
-// events of streams the schema of an event, where OpenAPI 3.0 has only one for the whole body.
+// strictSpecification is openapi.yaml without what would let any answer pass: the default responses. It gives
+// streams the schema of an event, where OpenAPI 3.0 has only one for the whole body.
 func strictSpecification(t *testing.T) []byte {
 	t.Helper()
 	text, err := os.ReadFile(specification)

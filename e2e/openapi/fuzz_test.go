@@ -41,8 +41,9 @@ func TestTheServerAnswersEveryRequestAsSpecified(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			provider := oidctest.Start(t, oidctest.User{Subject: "u-ada", Email: "ada@example.com",
-				EmailVerified: true})
+			provider := oidctest.Start(t,
+				oidctest.User{Subject: "ada", Email: "ada@example.com", EmailVerified: true},
+				oidctest.User{Subject: "bob", Email: "bob@example.com", EmailVerified: true})
 			s := startServer(t, binary, provider, database(t)...)
 			w := newFuzzWorld(t, s, provider)
 			forJob, destroyer := fuzzer.aimAt(t, s.url, w.ofJob), fuzzer.aimAt(t, s.url, w.spare)
@@ -69,7 +70,7 @@ func TestTheServerAnswersEveryRequestAsSpecified(t *testing.T) {
 			as("admin", func(t *testing.T) { fuzzer.run(t, s.admin, keep...) })
 			as("person with a session", func(t *testing.T) {
 				destroyer.run(t, w.person, "--include-tag", "sessions", "--exclude-operation-id", "revokeSessions")
-				destroyer.run(t, w.person, "--include-operation-id", "revokeSessions")
+				destroyer.run(t, w.leaver, "--include-operation-id", "revokeSessions")
 			})
 			as("admin who destroys", func(t *testing.T) {
 				destroyer.run(t, s.admin, "--include-operation-id-regex", destructive,
@@ -95,8 +96,8 @@ func installFuzzer(t *testing.T) fuzzer {
 	return fuzzer{program: filepath.Join(environment, "bin", "schemathesis")}
 }
 
-// aimAt returns a fuzzer of one server. The values of the parameters are tried often, beside ones that the fuzzer
-// makes up.
+// aimAt returns a fuzzer of one server. The values of the parameters are tried often, beside ones that the
+// fuzzer makes up.
 func (f fuzzer) aimAt(t *testing.T, url string, parameters map[string][]string) fuzzer {
 	t.Helper()
 	f.dir, f.url = t.TempDir(), url
@@ -146,8 +147,8 @@ const seedVariable = "E2E_FUZZ_SEED"
 
 func seed() string { return fromEnvironment(seedVariable, "1") }
 
-// examples is how many requests the fuzzer makes up for an operation, beside the ones that it derives from the
-// bounds of the specification.
+// examples is how many requests the fuzzer makes up for an operation, beside the ones that it derives from
+// the bounds of the specification.
 func examples() string { return fromEnvironment("E2E_FUZZ_EXAMPLES", "4") }
 
 func fromEnvironment(name, otherwise string) string {

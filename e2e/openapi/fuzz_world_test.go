@@ -17,8 +17,9 @@ const poolName = "analytics"
 // openapi.yaml.
 type fuzzWorld struct {
 	*testServer
-	viewer, operator, job, person string // keys
-	// names are values of parameters; ofJob those of a job, and spare those of what only destructive operations use.
+	viewer, operator, job string // keys
+	person, leaver        string // sessions of two people
+	// names are values of parameters; ofJob those of a job, and spare those for destructive operations.
 	names, ofJob, spare map[string][]string
 }
 
@@ -66,7 +67,7 @@ func newFuzzWorld(t *testing.T, s *testServer, provider *oidctest.Provider) *fuz
 	w.end(t, ended)
 	newRun()
 	w.job = *running.JobKey
-	w.person = w.signIn(t, provider).Token
+	w.person, w.leaver = w.signIn(t, provider, "ada").Token, w.signIn(t, provider, "bob").Token
 	var ruleSets []string
 	for _, set := range running.Rules.Sets {
 		ruleSets = append(ruleSets, set.String())
@@ -83,7 +84,7 @@ func newFuzzWorld(t *testing.T, s *testServer, provider *oidctest.Provider) *fuz
 	w.spare = maps.Clone(w.names)
 	maps.Copy(w.spare, map[string][]string{
 		"path.pool": {poolName}, "path.queue": {"spare"}, "path.rule": {"spare"}, "path.key": {"ci"},
-		"path.deployment": {"spare", "spare too"}, "path.session": {w.signIn(t, provider).Session.ID},
+		"path.deployment": {"spare", "spare too"}, "path.session": {w.signIn(t, provider, "ada").Session.ID},
 	})
 	return w
 }
@@ -136,11 +137,11 @@ func (w *fuzzWorld) report(t *testing.T, reports ...api.Report) {
 }
 
 // signIn signs a person in as the command line does.
-func (w *fuzzWorld) signIn(t *testing.T, provider *oidctest.Provider) api.SessionCreated {
+func (w *fuzzWorld) signIn(t *testing.T, provider *oidctest.Provider, subject string) api.SessionCreated {
 	t.Helper()
 	var begun api.DeviceSignIn
 	w.call(t, "", http.MethodPost, "/api/v1/sign-in/device", nil, &begun)
-	provider.Approve(t, begun.UserCode, "u-ada")
+	provider.Approve(t, begun.UserCode, subject)
 	var created api.SessionCreated
 	w.call(t, "", http.MethodPost, "/api/v1/sign-in/device/token",
 		api.DeviceSignInPoll{DeviceCode: begun.DeviceCode}, &created)

@@ -125,8 +125,17 @@ JOIN log_chunks c ON c.attempt_id = a.id
 WHERE a.id = ?
 	AND c.at >= ?
 	AND c.byte_offset >= COALESCE((SELECT MAX(byte_offset) FROM log_chunks WHERE attempt_id = ? AND at >= ? AND byte_offset <= ?), 0)
+	AND c.byte_offset < ?
 ORDER BY c.byte_offset
 LIMIT ?`
+
+// nextLogSQL finds where output goes on after a part that has expired.
+const nextLogSQL = `
+SELECT COALESCE(MIN(byte_offset), -1)
+FROM log_chunks
+WHERE attempt_id = ?
+	AND at >= ?
+	AND byte_offset > ?`
 
 const attemptIDSQL = `
 SELECT a.id, a.claimed_at
@@ -167,17 +176,43 @@ func (q Reader) ListLogChunks(
 	id, since := found[0].ID, found[0].ClaimedAt.Time().
 		Add(-logSlack)
 		// so that only some partitions are looked into
+	if limitBytes <= 0 || limitBytes > logReadMax {
+		limitBytes = logReadMax
+	}
+	chunks, err := q.readLogs(ctx, id, since, offset, limitBytes)
+	if err == nil && len(chunks) == 0 {
+		chunks, err = q.readLogsAfter(ctx, id, since, offset, limitBytes)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the logs of run %s: %w", runID, err)
+	}
+	return chunks, nil
+}
+
+// readLogsAfter reads the output after a part that has expired.
+func (q Reader) readLogsAfter(
+	ctx context.Context, id uuid.UUID, since time.Time, offset int64, limitBytes int,
+) ([]LogChunk, error) {
+	var next []int64
+	if err := q.db.All(ctx, &next, nextLogSQL, id, since, offset); err != nil || next[0] < 0 {
+		return nil, err
+	}
+	return q.readLogs(ctx, id, since, next[0], limitBytes)
+}
+
+// readLogs reads the rows that begin before offset + limitBytes: a row has up to 64 KiB, and a reader may be slow.
+func (q Reader) readLogs(
+	ctx context.Context, id uuid.UUID, since time.Time, offset int64, limitBytes int,
+) ([]LogChunk, error) {
 	var rows []struct {
 		AttemptID uuid.UUID `db:"attempt_id"`
 		Number    int32     `db:"number"`
 		Offset    int64     `db:"byte_offset"`
 		Content   []byte    `db:"content"`
 	}
-	if err := q.db.All(ctx, &rows, readLogsSQL, id, since, id, since, offset, logChunksMax); err != nil {
-		return nil, fmt.Errorf("read the logs of run %s: %w", runID, err)
-	}
-	if limitBytes <= 0 || limitBytes > logReadMax {
-		limitBytes = logReadMax
+	err := q.db.All(ctx, &rows, readLogsSQL, id, since, id, since, offset, offset+int64(limitBytes), logChunksMax)
+	if err != nil {
+		return nil, err
 	}
 	var chunks []LogChunk
 	for _, r := range rows {

@@ -121,6 +121,10 @@ func (m *model) retry() {
 		return
 	}
 	_, err := m.RetryRun(m.t.Context(), run.id, actor)
+	if run.deployment == m.deleted {
+		m.refuses(err, store.Conflict)
+		return
+	}
 	if !run.state.Terminal() {
 		m.refuses(err, store.RunNotFinished)
 		return
@@ -129,6 +133,25 @@ func (m *model) retry() {
 	run.state, run.reason, run.spent, run.timeoutAt = lifecycle.Scheduled, lifecycle.NotCancelled, lifecycle.RetriesUsed{}, 0
 	run.startBy = 0
 	run.due, run.soon = m.now, false
+}
+
+// deleteOrRestore deletes a deployment with its live runs, or brings the deleted one back.
+func (m *model) deleteOrRestore() {
+	if m.deleted != "" {
+		m.restores(store.DeletedDeployment, m.deleted)
+		if d := m.getDeployment(m.deleted); d.Paused != m.paused[m.deleted] {
+			m.failf("the restored deployment %s has paused = %v", m.deleted, d.Paused)
+		}
+		m.deleted = ""
+		return
+	}
+	m.deleted = pickOne(m.dice, []string{"free", "narrow", "timed", "hasty", "patient"})
+	m.check(m.DeleteDeployment(m.t.Context(), m.deleted, store.DeleteOptions{Force: true}, actor))
+	for _, run := range m.runs {
+		if run.deployment == m.deleted {
+			m.cancelled(run, lifecycle.CancelRequested)
+		}
+	}
 }
 
 func (m *model) jump() {
@@ -160,6 +183,11 @@ func (m *model) pause() {
 		if paused {
 			what = name
 		}
+	}
+	if what == m.deleted && what != "" {
+		_, err := m.UpdateDeploymentPaused(m.t.Context(), what, true, actor)
+		m.refuses(err, store.NotFound)
+		return
 	}
 	now := !m.paused[what]
 	m.paused[what] = now

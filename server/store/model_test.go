@@ -69,6 +69,7 @@ type model struct {
 	attempts map[uuid.UUID]*modelAttempt
 	claims   []modelClaim
 	paused   map[string]bool // deployments; "" is the pool
+	deleted  string          // the deployment that is deleted, and can be restored; empty: none
 	open     bool            // nothing is limited
 	step     int
 	claimed  int
@@ -198,6 +199,7 @@ func (m *model) take() {
 			45, "report", m.report,
 		}, {4, "cancel", m.cancel}, {4, "retry", m.retry}, {3, "release", m.release}, {3, "abandon", m.abandon},
 		{4, "jump", m.jump}, {3, "sweep", m.sweep}, {3, "pause", m.pause}, {2, "retain", m.retain},
+		{2, "delete or restore", m.deleteOrRestore},
 	}
 	sum := 0
 	for _, s := range steps {
@@ -226,6 +228,10 @@ func (m *model) create() {
 	name := pickOne(m.dice, names)
 	n := 1 + m.dice.IntN(4)
 	made, err := m.CreateRuns(m.t.Context(), name, make([]store.NewRun, n), actor)
+	if name == m.deleted {
+		m.refuses(err, store.NotFound)
+		return
+	}
 	m.check(err)
 	for _, r := range made {
 		run := &modelRun{

@@ -222,6 +222,28 @@ func TestCostlyValuesOfOneRequestAreBoundedTogether(t *testing.T) {
 		http.StatusUnprocessableEntity, "parameters-invalid")
 }
 
+func TestACostlySchemaIsNotTriedOnEveryDeployment(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	var deployments []string
+	for i := range 100 {
+		deployments = append(deployments,
+			fmt.Sprintf(`{"name":"d%d","pool":"local","job_variables":{"command":["true"],"x":"a"}}`, i))
+	}
+	open := `{"variables":{"type":"object","properties":{"command":{"type":"array"},"x":{}}},"job_configuration":` +
+		`{"job_manifest":{"spec":{"template":{"spec":{"containers":[{"name":"job","image":"x","command":"{{ command }}"}]}}}}}}`
+	const path = "/api/v1/work-pools/local/template"
+	r.call(http.MethodPut, path, open).is(http.StatusOK)
+	r.call(http.MethodPost, "/api/v1/apply", `{"deployments":[`+strings.Join(deployments, ",")+`]}`).is(http.StatusOK)
+
+	costly := strings.Replace(open, `{"type":"object","properties":{"command":{"type":"array"},"x":{}}}`,
+		strings.Replace(costlySchema(), `"properties":{`, `"properties":{"command":{"type":"array"},`, 1), 1)
+	viewer := r.makeKey("viewer", api.RoleViewer)
+	r.send(r.request(viewer, http.MethodPost, path+"/impact", `{"document":`+costly+`}`)).refused(
+		http.StatusUnprocessableEntity, "template-invalid")
+	r.call(http.MethodPut, path, costly).refused(http.StatusUnprocessableEntity, "template-invalid")
+}
+
 // TestReadingOutputCostsWhatItHas measures allocations: what one reader holds is what a slow one holds for long.
 func TestReadingOutputCostsWhatItHas(t *testing.T) {
 	r := start(t)

@@ -194,7 +194,11 @@ func onlyOfVariables(problems Problems) Problems {
 
 // validate asks the schema, and lets each problem name its variable.
 func (c *Compiled) validate(instance map[string]any) Problems {
-	problems := c.schema.Check(instance, CodeVariable)
+	budget := c.budget
+	if budget == nil {
+		budget = &SchemaBudget{}
+	}
+	problems := c.schema.CheckWithin(instance, CodeVariable, budget)
 	for i := range problems {
 		problems[i].Message = nameVariable(problems[i])
 	}

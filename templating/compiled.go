@@ -36,6 +36,16 @@ type Compiled struct {
 	frozenValues []freeze.Value // one by one, those of env last
 	templateEnv  []string
 	warnings     Problems
+
+	budget *schema.Budget // of Within; nil: each validation has its own
+}
+
+// Within returns the template with a budget for all validations of values together. It is for one request, and not
+// safe for concurrent use.
+func (c *Compiled) Within(budget *SchemaBudget) *Compiled {
+	bounded := *c
+	bounded.budget = budget
+	return &bounded
 }
 
 // Input is everything a render depends on: the same input gives the same bytes, anywhere, any number of

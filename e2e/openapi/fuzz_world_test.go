@@ -51,6 +51,10 @@ func newFuzzWorld(t *testing.T, s *testServer, provider *oidctest.Provider) *fuz
 		{"name": "report", "pool": "elsewhere"}, {"name": "spare", "pool": "elsewhere"},
 		{"name": "spare too", "pool": poolName},
 	}}, nil)
+	for range 2 { // one to restore and one to purge
+		admin(http.MethodPost, "apply", object{"deployments": []object{{"name": "retired", "pool": poolName}}}, nil)
+		admin(http.MethodDelete, "deployments/retired", nil, nil)
+	}
 	for _, scope := range []string{"", "work-pools/" + poolName + "/"} {
 		for _, rule := range []string{"registry", "spare"} {
 			admin(http.MethodPut, scope+"rules/"+rule, object{"from": "registries-allowed", "action": "warn"}, nil)

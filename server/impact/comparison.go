@@ -25,6 +25,26 @@ type comparison struct {
 	from                          int32
 	to                            *int32 // nil: a document that is not saved
 	check                         func(context.Context, preview.Subject, *manifest.Finished) error
+
+	budget templating.SchemaBudget
+}
+
+// bound makes both templates share a budget: a schema may take much for one deployment, and a pool may have
+// thousands.
+func (c *comparison) bound() {
+	c.before, c.after = c.before.Within(&c.budget), c.after.Within(&c.budget)
+}
+
+// checkBudget refuses a comparison that has become too costly to go on with.
+func (c *comparison) checkBudget() error { return checkBudget(&c.budget) }
+
+func checkBudget(budget *templating.SchemaBudget) error {
+	if !budget.Exhausted() {
+		return nil
+	}
+	return problem.Newf(problem.TemplateInvalid, "validating the values of all deployments against the schemas of the "+
+		"templates takes too many steps: simplify the schema of the variables").
+		At("/variables", "too costly for the deployments of the work pool")
 }
 
 func (a *Analyzer) comparison(
@@ -113,6 +133,7 @@ func (a *Analyzer) Impact(
 	if err != nil {
 		return nil, err
 	}
+	c.bound()
 	c.check, err = a.ruleCheck(ctx, pool, caller)
 	if err != nil {
 		return nil, err
@@ -162,7 +183,7 @@ func (a *Analyzer) affected(
 	if after != "" {
 		earlier := preview.Comparison{Before: c.before, After: c.after, Check: c.check}
 		names := func(name string) bool { return name <= after }
-		countOnly := func(preview.Outcome) error { return nil }
+		countOnly := func(preview.Outcome) error { return c.checkBudget() }
 		counts, err := earlier.Run(ctx, sampler.runs(ctx, pool, names), countOnly)
 		if err != nil {
 			return nil, err
@@ -173,6 +194,9 @@ func (a *Analyzer) affected(
 	rest := preview.Comparison{Before: c.before, After: c.after, Check: c.check, Details: limit}
 	names := func(name string) bool { return name > after }
 	counts, err := rest.Run(ctx, sampler.runs(ctx, pool, names), func(o preview.Outcome) error {
+		if err := c.checkBudget(); err != nil {
+			return err
+		}
 		switch {
 		case o.Verdict == preview.Unchanged:
 		case len(page.shown) < limit:

@@ -11,6 +11,7 @@ import (
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
+	"github.com/berth-dev/berth/templating"
 	"github.com/berth-dev/berth/templating/preview"
 	"github.com/berth-dev/berth/templating/rule"
 )
@@ -85,13 +86,18 @@ func (a *Analyzer) breakage(
 		before = checked.Compiled
 	}
 	b := &breakage{}
-	comparison := preview.Comparison{Before: before, After: checked.Compiled}
+	// Only the new template is bounded: one that costs too much can be replaced.
+	budget := &templating.SchemaBudget{}
+	comparison := preview.Comparison{Before: before, After: checked.Compiled.Within(budget)}
 	if comparison.Check, err = a.ruleCheck(ctx, r.Pool, r.Caller); err != nil {
 		return nil, err
 	}
 	everything := func(string) bool { return true }
 	runs := a.sampler(before, checked.Compiled).runs(ctx, r.Pool, everything)
 	b.Summary, err = comparison.Run(ctx, runs, func(o preview.Outcome) error {
+		if err := checkBudget(budget); err != nil {
+			return err
+		}
 		if o.Verdict == preview.Broken && !o.BrokenBefore && len(b.names) < maxNamed {
 			b.names = append(b.names, o.Deployment)
 			b.reasons = append(

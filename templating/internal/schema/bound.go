@@ -20,12 +20,15 @@ const (
 	maxApplications = 100_000
 	maxRef          = 1_000
 	// maxTogether is how many applications the values of one request may take.
-	maxTogether = 2_000_000
+	maxTogether = 5_000_000
 )
 
 // Budget is what the validations of the values of one request may take together: each is bounded, but a request may
 // hold a thousand. The zero Budget is a full one.
 type Budget struct{ spent int }
+
+// Exhausted reports whether nothing is left.
+func (b *Budget) Exhausted() bool { return b.spent >= maxTogether }
 
 // Some parts of an application go fast: so many of them count as one more application.
 const (
@@ -163,11 +166,8 @@ func walkSchema(v any, pointer string, visit func(schema map[string]any, pointer
 	}
 }
 
-// allows says whether a value can be validated without applying subschemas too often. References that double
-// at each step would otherwise take for ever.
-func (b *schemaBound) allows(instance any) bool { return b.steps(instance) < maxApplications }
-
-// steps counts what validating a value takes; maxApplications stands for all that is more.
+// steps counts how often subschemas are applied to validate a value; maxApplications stands for all that is more.
+// References that double at each step would otherwise take for ever.
 func (b *schemaBound) steps(instance any) int {
 	left := maxApplications
 	b.apply(b.root, instance, 0, &left)

@@ -90,18 +90,23 @@ func (s *Schema) ValidateWithin(v any, budget *Budget) error {
 	if err != nil {
 		return problem.Problems{problem.Errorf(problem.CodeParameters, "", "%v", err)}
 	}
-	if budget.spent >= maxTogether {
+	return s.CheckWithin(v, problem.CodeParameters, budget).ErrorOrNil()
+}
+
+// Check is Validate for a normalized value; the problems get a code.
+func (s *Schema) Check(v any, code string) problem.Problems { return s.CheckWithin(v, code, &Budget{}) }
+
+// CheckWithin is Check as far as a budget lasts, which it spends.
+func (s *Schema) CheckWithin(v any, code string, budget *Budget) problem.Problems {
+	if budget.Exhausted() {
 		return problem.Problems{
 			problem.Errorf(problem.CodeLimit, "",
 				"validating all values of this request takes more than %d steps: send fewer at a time", maxTogether),
 		}
 	}
-	budget.spent += s.bound.steps(v)
-	return s.Check(v, problem.CodeParameters).ErrorOrNil()
-}
-
-func (s *Schema) Check(v any, code string) problem.Problems {
-	if !s.bound.allows(v) {
+	steps := s.bound.steps(v)
+	budget.spent += steps
+	if steps >= maxApplications {
 		return problem.Problems{
 			problem.Errorf(problem.CodeLimit, "",
 				"validating the value against its schema takes more than %d steps", maxApplications),

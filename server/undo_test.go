@@ -138,3 +138,17 @@ func TestARefusedDeletionListsWhatUsesTheObject(t *testing.T) {
 		}
 	}
 }
+
+func TestARefusedPruneListsWhatUsesTheObjects(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	apply := func(deployments, more string) answer {
+		return r.call(http.MethodPost, "/api/v1/apply", `{"project":"p","prune":true,"deployments":[`+deployments+`]`+more+`}`)
+	}
+	apply(`{"name":"etl","pool":"local"}`, `,"variables":[{"name":"place","value":1}]`).is(http.StatusOK)
+	run := r.startRun("etl", `{}`)
+	refusal := read[api.Problem](apply("", "").is(http.StatusUnprocessableEntity))
+	if refusal.Users == nil || len(*refusal.Users) != 1 || (*refusal.Users)[0].ID != run.ID || *refusal.UsersTotal != 1 {
+		t.Errorf("refused with %+v", refusal)
+	}
+}

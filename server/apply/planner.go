@@ -45,6 +45,9 @@ type planner struct {
 	changes  []change
 	warnings []api.Finding
 	findings finding.List
+	// inUse is what uses the objects that a prune could not delete.
+	inUse      []store.User
+	inUseTotal int
 }
 
 func (p *planner) applyFile(ctx context.Context) error {

@@ -50,7 +50,17 @@ func (p *planner) prune(ctx context.Context) error {
 			return err
 		}
 	}
-	return p.findings.Err()
+	return p.refusedPrune()
+}
+
+// refusedPrune is the refusal of a prune with what uses the objects; nil if nothing was refused.
+func (p *planner) refusedPrune() error {
+	err := p.findings.Err()
+	var refusal *problem.Error
+	if errors.As(err, &refusal) {
+		refusal.Users, refusal.UsersTotal = p.inUse, p.inUseTotal
+	}
+	return err
 }
 
 // undeclared returns the names that belong to the project and are not in the file.
@@ -154,6 +164,7 @@ func (p *planner) collectInUse(err error) error {
 	if !errors.As(err, &inUse) {
 		return err
 	}
+	p.inUse, p.inUseTotal = append(p.inUse, inUse.Users...), p.inUseTotal+inUse.UsersTotal
 	switch inUse.Code {
 	case store.Conflict, store.VariableInUse, store.PoolInUse, store.QueueInUse:
 		p.findings.Addf(problem.Code(inUse.Code), p.place, "%s", inUse.Message)

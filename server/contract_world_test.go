@@ -25,6 +25,8 @@ type contractWorld struct {
 	attempt    api.Claim         // that runs
 	names      []string          // what a test has made or called
 	provider   *oidctest.Provider
+	// fingerprint is that of the approval request that another person has made.
+	fingerprint string
 }
 
 const contractPool = "analytics"
@@ -73,11 +75,15 @@ func newContractWorld(t *testing.T, change ...func(*server.Options)) *contractWo
 		"run":     ended.ID.String(),
 		"attempt": "1", "rule": "registry", "set": claim.Rules.Sets[0].String(), "variable": "warehouse_url", "key": "ci", "version": claim.TemplateVersionID.String(),
 	}
+	asker := ""
 	if w.admin != "" {
 		people := &company{running: w.running, provider: provider}
-		people.device("u-ada")
+		asker = people.device("u-ada").Token
 		w.parameters["session"] = people.device("u-bob").Session.ID
 	}
+	w.parameters["own approval"] = w.askForApproval(w.admin, "asked-by-admin").ID.String()
+	asked := w.askForApproval(asker, "asked")
+	w.parameters["approval"], w.fingerprint = asked.ID.String(), asked.Fingerprint
 	return w
 }
 
@@ -88,6 +94,21 @@ func (w *contractWorld) makeDeleted(name string) {
 		`{"deployments":[{"name":"`+name+`","pool":"`+contractPool+`"}]}`).is(http.StatusOK)
 	w.call(http.MethodDelete, "/api/v1/deployments/"+strings.ReplaceAll(name, " ", "%20"), "").is(http.StatusOK)
 }
+
+// askForApproval makes an approval request by a person whom no key of this world belongs to. From then on the
+// pool's rules need approvals.
+func (w *contractWorld) askForApproval(asker, rule string) api.ApprovalNeed {
+	w.t.Helper()
+	const pool = "/api/v1/work-pools/" + contractPool
+	w.call(http.MethodPatch, pool,
+		`{"approvals":{"require":["rules"],"approver":"deployer"}}`).is(http.StatusOK)
+	refusal := w.running.send(w.request(asker, http.MethodPut, pool+"/rules/"+rule,
+		`{"from":"registries-allowed"}`)).refused(http.StatusConflict, "approval-required")
+	return (*refusal.Approvals)[0]
+}
+
+// withoutApproval is the query of an admin whose change needs an approval.
+const withoutApproval = "break_glass=the+test+is+an+emergency"
 
 // newTemplateVersion saves a second version of the pool's template.
 func (w *contractWorld) newTemplateVersion() {
@@ -161,7 +182,17 @@ func (w *contractWorld) validCall(o operation) aCall {
 		tell[api.RenewResponse](w.running, "leases",
 			api.RenewRequest{Pool: contractPool, Worker: "worker-1", Leases: []api.AttemptLease{},
 				Release: &gone})
-	case "DeleteWorkPool", "DeleteDeployment":
+	case "DeleteWorkPool":
+		c.query = "force=true&" + withoutApproval
+	case "SetPoolRule", "DeletePoolRule":
+		c.query = withoutApproval
+	case "WithdrawChange":
+		known["approval"] = w.parameters["own approval"]
+	case "ApproveChange":
+		c.path = o.at(w.t, known)
+		c.body = map[string]any{"fingerprint": w.fingerprint, "comment": "Looks right"}
+		return c
+	case "DeleteDeployment":
 		c.query = "force=true" // there are runs that have not ended
 	}
 	c.path = o.at(w.t, known)

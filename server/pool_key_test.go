@@ -93,7 +93,7 @@ func openToAll(operation string) bool {
 		return true
 	case "GetHealth", "GetReady", "GetInfo", "GetWhoAmI", "ListVariables", "GetVariable", "PreviewSchedule",
 		"ListWorkPools", "ListDeployments", "ListSchedules", "ListRuns", "CountRuns", "StreamRuns", "ListAudit", "ListWorkers", "ListAPIKeys", "ListDeleted",
-		"CancelRuns", "RetryRuns",
+		"ListApprovals", "CancelRuns", "RetryRuns",
 		"ListSessions", "GetSignIn", "StartDeviceSignIn", "FinishDeviceSignIn",
 		"ListRules", "GetRuleSetForWorker": // of the installation, which count in every pool
 		return true
@@ -110,7 +110,7 @@ func namesAnObject(o operation) bool {
 	if o.OperationID == "RestoreDeleted" || o.OperationID == "PurgeDeleted" {
 		return true // in the body
 	}
-	for _, parameter := range []string{"{deployment}", "{run}", "{version}", "{session}"} {
+	for _, parameter := range []string{"{deployment}", "{run}", "{version}", "{session}", "{approval}"} {
 		if strings.Contains(o.path, parameter) {
 			return true
 		}

@@ -49,7 +49,7 @@ func (s *server) expire(counts *metric.Retention) func(context.Context) error {
 		if removed.Any() {
 			s.Logger.Info("removed expired objects", "runs", removed.Runs, "log_chunks", removed.LogChunks,
 				"log_partitions", removed.LogPartitions, "audit", removed.Audit, "sessions", removed.Sessions,
-				"deleted", removed.Deleted)
+				"deleted", removed.Deleted, "approvals", removed.Approvals)
 		}
 		return err
 	}

@@ -18,7 +18,6 @@ import (
 	"github.com/berth-dev/berth/server/apikey"
 	"github.com/berth-dev/berth/server/handler"
 	"github.com/berth-dev/berth/server/metric"
-	"github.com/berth-dev/berth/server/poolguard"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/request"
 	"github.com/berth-dev/berth/server/signin"
@@ -32,7 +31,7 @@ func (s *server) metricsHandler() http.Handler {
 
 // routes serves the API, the UI and the metrics.
 func (s *server) routes(
-	operations *handler.Handler, guard *poolguard.Guard, keys *access.Authenticator,
+	operations *handler.Handler, checks []apiserver.StrictMiddlewareFunc, keys *access.Authenticator,
 ) (http.Handler, error) {
 	front := s.newFront(keys)
 	if operations.People != nil {
@@ -42,7 +41,6 @@ func (s *server) routes(
 	// are encoded: an encoded slash belongs to a name, and names no other resource.
 	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	generated := mux.NewRouter()
-	checks := []apiserver.StrictMiddlewareFunc{guard.Middleware}
 	apiserver.HandlerWithOptions(
 		apiserver.NewStrictHandlerWithOptions(operations, checks, apiserver.StrictHTTPServerOptions{
 			RequestErrorHandlerFunc:  front.refuseBody,

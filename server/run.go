@@ -14,6 +14,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/berth-dev/berth/server/access"
+	"github.com/berth-dev/berth/server/api/apiserver"
+	"github.com/berth-dev/berth/server/approval"
 	"github.com/berth-dev/berth/server/catalog"
 	"github.com/berth-dev/berth/server/certificate"
 	"github.com/berth-dev/berth/server/handler"
@@ -166,12 +168,17 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 		Store: s.store, Templates: templates, Rules: rules, Installation: installation, Now: s.Now,
 	})
 	guard := poolguard.New(s.store)
+	approvals := approval.Options{Store: s.store, Now: s.Now}
+	if people != nil { // a nil *identity.Service must not become a People
+		approvals.People = people
+	}
+	gate := approval.New(approvals)
 	operations := s.newHandler(handler.Options{
 		Installation: installation, Templates: templates, Rules: rules, Runs: runs, Guard: guard,
 		Retention: s.retention(), KeysChanged: keys.ClearCache, Stopping: stopping, Issuer: identities, IssuerOff: identitiesOff,
-		People: people,
+		People: people, Approvals: gate,
 	})
-	routes, err := s.routes(operations, guard, keys)
+	routes, err := s.routes(operations, []apiserver.StrictMiddlewareFunc{handler.WithApprovals(gate), guard.Middleware}, keys)
 	if err != nil {
 		return err
 	}

@@ -150,7 +150,7 @@ func keepsSecrets(t *testing.T, database func(*server.Options), stored func() st
 	jobKey, run := r.fullRun(operator, token.value)
 	secrets = append(secrets, key("the job's key", jobKey, "POST /api/v1/worker/claim"))
 	r.mistakes(gone, unknown, operator, token.value)
-	r.readEverything(run)
+	r.readEverything(run, r.askForApproval(token.value))
 	if err := r.stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -244,8 +244,19 @@ func (r *running) mistakes(gone, unknown, operator, value string) {
 	}
 }
 
+// askForApproval asks for a change that has the value of a stored variable beside it.
+func (r *running) askForApproval(value string) string {
+	r.t.Helper()
+	r.call(http.MethodPost, "/api/v1/work-pools",
+		`{"name":"approved","type":"process","approvals":{"require":["deploys"]}}`).is(http.StatusCreated)
+	refusal := r.call(http.MethodPost, "/api/v1/apply", `{"variables":[{"name":"token","value":["`+value+`"]}],
+		"deployments":[{"name":"waits","pool":"approved","job_variables":{"env":{"TOKEN":"{{ berth.variables.token }}"}}}]}`).
+		refused(http.StatusConflict, "approval-required")
+	return (*refusal.Approvals)[0].ID.String()
+}
+
 // readEverything asks for all that can be read.
-func (r *running) readEverything(run api.Run) {
+func (r *running) readEverything(run api.Run, approval string) {
 	r.t.Helper()
 	spec, err := apispec.GetSpec()
 	if err != nil {
@@ -254,7 +265,7 @@ func (r *running) readEverything(run api.Run) {
 	fill := strings.NewReplacer("{pool}", "local", "{queue}", "default", "{deployment}", "etl", "{run}",
 		run.ID.String(), "{attempt}", "1",
 		"{variable}", "token", "{schedule}", "nightly", "{version}", "00000000-0000-7000-8000-000000000000",
-		"{set}", "00000000-0000-7000-8000-000000000000")
+		"{set}", "00000000-0000-7000-8000-000000000000", "{approval}", approval)
 	for path, item := range spec.Paths.Map() {
 		if item.Get == nil || path == "/api/v1/runs/stream" { // which never ends
 			continue

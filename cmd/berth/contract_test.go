@@ -62,7 +62,13 @@ queue delete --pool --yes -o
 queue restore --pool --as -o
 queue pause --pool
 queue resume --pool
-deploy -f --file --dry-run --prune --yes -o
+deploy -f --file --dry-run --prune --yes --wait-approval --break-glass -o
+approval ls --pool --state --all -o
+approval get -o
+approval reject --reason -o
+approval withdraw --reason -o
+approve --yes --comment --fingerprint -o
+pool approvals --require --approver --lifetime --off --break-glass -o
 deploy schema
 deployment ls -o
 deployment get -o

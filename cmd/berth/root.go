@@ -6,6 +6,7 @@ import (
 	"github.com/berth-dev/berth/cmd/berth/internal/build"
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/apikey"
+	"github.com/berth-dev/berth/cmd/berth/internal/command/approval"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/audit"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/deleted"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/deploy"
@@ -39,7 +40,8 @@ Every flag has an environment variable: --api-url is BERTH_API_URL. A flag overr
 variable, which overrides the configuration file (~/.config/berth/config.yaml with api_url, api_key
 and ca_file).
 
-Exit codes: 0 success, 1 the operation failed, 2 the command line or an input file is invalid.`,
+Exit codes: 0 success, 1 the operation failed, 2 the command line or an input file is invalid, 3 the
+change waits for the approval of another person.`,
 		Args:    cobra.ArbitraryArgs,
 		Version: build.Version(),
 	}
@@ -65,6 +67,7 @@ Exit codes: 0 success, 1 the operation failed, 2 the command line or an input fi
 		keys.Command(app),
 		version.Command(app),
 	}
+	children = append(children, approval.Commands(app)...)
 	children = append(children, session.Commands(app)...)
 	children = append(children, install.Commands(app)...)
 	cli.Group(root, children...)

@@ -96,12 +96,13 @@ func (a *Authenticator) Authenticate(r *http.Request) (Principal, error) {
 		Kind:          api.CallerAPIKey,
 		CreatedBy:     key.CreatedBy,
 		ExpiresAt:     key.ExpiresAt,
-		Bindings:      bindings(key.Bindings),
+		Bindings:      Bindings(key.Bindings),
 		Authenticated: true,
 	}, nil
 }
 
-func bindings(stored []store.Binding) []Binding {
+// Bindings converts the stored bindings of a key.
+func Bindings(stored []store.Binding) []Binding {
 	all := make([]Binding, len(stored))
 	for i, b := range stored {
 		all[i] = Binding{Role: api.Role(b.Role), Pool: b.Pool}

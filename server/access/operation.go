@@ -57,6 +57,7 @@ const (
 	RetriedRun   Place = "those of the run and its deployment"
 	PathVersion  Place = "that of the template version"
 	PathRuleSet  Place = "that of the rule set"
+	PathApproval Place = "that of the request"
 	BodyAttempts Place = "those of the attempts"
 )
 

@@ -23,6 +23,9 @@ func Roles() []api.Role { return append(userRoles[:len(userRoles):len(userRoles)
 // rank returns the position of a user role; -1 for other roles.
 func rank(role api.Role) int { return slices.Index(userRoles[:], role) }
 
+// AtLeast reports whether a role includes the rights of another. The role of workers includes none.
+func AtLeast(role, least api.Role) bool { return rank(least) >= 0 && rank(role) >= rank(least) }
+
 // A Binding gives its holder a role in one pool, or in AllPools.
 type Binding struct {
 	Role api.Role

@@ -42,6 +42,8 @@ var may = map[string]string{
 	"ListAPIKeys": "admin", "CreateAPIKey": "admin", "RevokeAPIKey": "admin", "ListAudit": "admin",
 
 	"GetPoolForWorker": "worker", "WorkerHello": "worker", "ClaimRuns": "worker", "RenewLeases": "worker", "ReportAttempts": "worker", "AppendLogs": "worker",
+	"ListApprovals": "viewer", "GetApproval": "viewer",
+	"ApproveChange": "deployer", "RejectChange": "deployer", "WithdrawChange": "deployer",
 	"ListPoolRules": "viewer", "ListRules": "viewer", "TestPoolRule": "viewer",
 	"SetPoolRule": "editor", "DeletePoolRule": "editor",
 	"SetRule": "admin", "DeleteRule": "admin", "TestRule": "admin", "GetRuleSetForWorker": "worker",

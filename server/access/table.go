@@ -56,6 +56,13 @@ var operations = []Operation{
 	{"SetRule", admin, false, in(EveryPool), "set a rule of the installation"},
 	{"DeleteRule", admin, false, in(EveryPool), "delete a rule of the installation"},
 
+	// The policy of the pool can ask for a higher role than deployer.
+	{"ListApprovals", viewer, false, in(Listed), "list approval requests"},
+	{"GetApproval", viewer, false, in(PathApproval), "read an approval request"},
+	{"ApproveChange", deployer, false, in(PathApproval), "approve a change"},
+	{"RejectChange", deployer, false, in(PathApproval), "reject a change"},
+	{"WithdrawChange", deployer, false, in(PathApproval), "withdraw an own approval request"},
+
 	{"ListWorkQueues", viewer, false, in(PathPool), "list the queues of a work pool"},
 	{"GetWorkQueue", viewer, false, in(PathPool), "read a queue"},
 	{"CreateWorkQueue", editor, false, in(PathPool), "create a queue"},

@@ -10,6 +10,81 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for ApprovalState.
+const (
+	ApprovalApproved  ApprovalState = "approved"
+	ApprovalBypassed  ApprovalState = "bypassed"
+	ApprovalLapsed    ApprovalState = "lapsed"
+	ApprovalOpen      ApprovalState = "open"
+	ApprovalRejected  ApprovalState = "rejected"
+	ApprovalUsed      ApprovalState = "used"
+	ApprovalWithdrawn ApprovalState = "withdrawn"
+)
+
+// Valid indicates whether the value is a known member of the ApprovalState enum.
+func (e ApprovalState) Valid() bool {
+	switch e {
+	case ApprovalApproved:
+		return true
+	case ApprovalBypassed:
+		return true
+	case ApprovalLapsed:
+		return true
+	case ApprovalOpen:
+		return true
+	case ApprovalRejected:
+		return true
+	case ApprovalUsed:
+		return true
+	case ApprovalWithdrawn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ApprovalSubject.
+const (
+	ApprovalDeploys   ApprovalSubject = "deploys"
+	ApprovalRules     ApprovalSubject = "rules"
+	ApprovalTemplates ApprovalSubject = "templates"
+)
+
+// Valid indicates whether the value is a known member of the ApprovalSubject enum.
+func (e ApprovalSubject) Valid() bool {
+	switch e {
+	case ApprovalDeploys:
+		return true
+	case ApprovalRules:
+		return true
+	case ApprovalTemplates:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ApproverRole.
+const (
+	ApproverAdmin    ApproverRole = "admin"
+	ApproverDeployer ApproverRole = "deployer"
+	ApproverEditor   ApproverRole = "editor"
+)
+
+// Valid indicates whether the value is a known member of the ApproverRole enum.
+func (e ApproverRole) Valid() bool {
+	switch e {
+	case ApproverAdmin:
+		return true
+	case ApproverDeployer:
+		return true
+	case ApproverEditor:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AttemptPhase.
 const (
 	AttemptPhaseClaimed    AttemptPhase = "claimed"
@@ -63,28 +138,49 @@ func (e AttemptStatusStatus) Valid() bool {
 
 // Defines values for AuditAction.
 const (
-	AuditCreate  AuditAction = "create"
-	AuditDelete  AuditAction = "delete"
-	AuditPurge   AuditAction = "purge"
-	AuditRefuse  AuditAction = "refuse"
-	AuditRestore AuditAction = "restore"
-	AuditUpdate  AuditAction = "update"
+	AuditApprove    AuditAction = "approve"
+	AuditBreakGlass AuditAction = "break-glass"
+	AuditCreate     AuditAction = "create"
+	AuditDelete     AuditAction = "delete"
+	AuditLapse      AuditAction = "lapse"
+	AuditPurge      AuditAction = "purge"
+	AuditRefuse     AuditAction = "refuse"
+	AuditReject     AuditAction = "reject"
+	AuditRequest    AuditAction = "request"
+	AuditRestore    AuditAction = "restore"
+	AuditUpdate     AuditAction = "update"
+	AuditUse        AuditAction = "use"
+	AuditWithdraw   AuditAction = "withdraw"
 )
 
 // Valid indicates whether the value is a known member of the AuditAction enum.
 func (e AuditAction) Valid() bool {
 	switch e {
+	case AuditApprove:
+		return true
+	case AuditBreakGlass:
+		return true
 	case AuditCreate:
 		return true
 	case AuditDelete:
+		return true
+	case AuditLapse:
 		return true
 	case AuditPurge:
 		return true
 	case AuditRefuse:
 		return true
+	case AuditReject:
+		return true
+	case AuditRequest:
+		return true
 	case AuditRestore:
 		return true
 	case AuditUpdate:
+		return true
+	case AuditUse:
+		return true
+	case AuditWithdraw:
 		return true
 	default:
 		return false
@@ -94,6 +190,7 @@ func (e AuditAction) Valid() bool {
 // Defines values for AuditKind.
 const (
 	AuditAPIKey     AuditKind = "api-key"
+	AuditApproval   AuditKind = "approval"
 	AuditDeployment AuditKind = "deployment"
 	AuditOperation  AuditKind = "operation"
 	AuditPool       AuditKind = "pool"
@@ -112,6 +209,8 @@ const (
 func (e AuditKind) Valid() bool {
 	switch e {
 	case AuditAPIKey:
+		return true
+	case AuditApproval:
 		return true
 	case AuditDeployment:
 		return true
@@ -768,7 +867,9 @@ type ApplyRequest struct {
 
 // ApplyResult Example: {"changes":[{"action":"unchanged","kind":"pool","name":"analytics"},{"action":"update","fields":["parameters","timeout_seconds"],"kind":"deployment","name":"report"}],"dry_run":false,"plan":"3b1f0c7a9d2e4f58","warnings":[]}
 type ApplyResult struct {
-	Changes []Change `json:"changes"`
+	// Approvals Approvals that these changes need; absent for none
+	Approvals *[]ApprovalNeed `json:"approvals,omitempty"`
+	Changes   []Change        `json:"changes"`
 
 	// Deletion What a request deleted
 	//
@@ -780,6 +881,122 @@ type ApplyResult struct {
 	Plan     string    `json:"plan"`
 	Warnings []Finding `json:"warnings"`
 }
+
+// Approval Request for the approval of a change
+//
+// Example: {"approver":"editor","asked_at":"2026-01-01T05:00:00Z","asked_by":"ci","expires_at":"2026-01-15T05:00:00Z","fingerprint":"3Q2-7wvVuXg0aU1yyHcU2u1KpMZf9W5p3l4qg5zj1rE","id":"0199a000-0000-7000-8000-0000000000c1","items":[{"action":"update","fields":["parameters"],"kind":"deployment","name":"report"}],"may_approve":true,"may_reject":true,"may_withdraw":false,"operation":"Apply","pool":"analytics","state":"open","subjects":["deploys"]}
+type Approval struct {
+	// Approver The least role that an approver must have in the work pool
+	Approver  ApproverRole `json:"approver"`
+	AskedAt   time.Time    `json:"asked_at"`
+	AskedBy   string       `json:"asked_by"`
+	DecidedAt *time.Time   `json:"decided_at,omitempty"`
+
+	// DecidedBy Who approved or rejected it
+	DecidedBy *string    `json:"decided_by,omitempty"`
+	EndedAt   *time.Time `json:"ended_at,omitempty"`
+
+	// ExpiresAt When the request, or its approval, lapses; absent where it has ended
+	ExpiresAt   *time.Time         `json:"expires_at,omitempty"`
+	Fingerprint string             `json:"fingerprint"`
+	ID          openapi_types.UUID `json:"id"`
+
+	// Items What changes; with the differences where one request is read
+	Items []Change `json:"items"`
+
+	// MayApprove Whether the caller can approve it now
+	MayApprove bool `json:"may_approve"`
+
+	// MayNot Why the caller cannot
+	MayNot *string `json:"may_not,omitempty"`
+
+	// MayReject Whether the caller can reject it now
+	MayReject bool `json:"may_reject"`
+
+	// MayWithdraw Whether the caller can withdraw it now
+	MayWithdraw bool `json:"may_withdraw"`
+
+	// Operation Operation of the API that asked
+	//
+	// Example: Apply
+	Operation string `json:"operation"`
+	Pool      string `json:"pool"`
+
+	// Reason Comment of the approver, or why it was rejected, lapsed or bypassed
+	Reason *string `json:"reason,omitempty"`
+
+	// State `open` waits for an approver, `approved` can be used, `used` was carried out, `lapsed` can be used no more, `bypassed` was carried out without an approval by an admin
+	State    ApprovalState `json:"state"`
+	Subjects []string      `json:"subjects"`
+	UsedBy   *string       `json:"used_by,omitempty"`
+}
+
+// ApprovalApprove Example: {"comment":"Looks right","fingerprint":"3Q2-7wvVuXg0aU1yyHcU2u1KpMZf9W5p3l4qg5zj1rE"}
+type ApprovalApprove struct {
+	Comment *string `json:"comment,omitempty"`
+
+	// Fingerprint Fingerprint of the plan that was reviewed
+	Fingerprint string `json:"fingerprint"`
+}
+
+// ApprovalList defines model for ApprovalList.
+type ApprovalList struct {
+	Items      []Approval `json:"items"`
+	NextCursor *string    `json:"next_cursor,omitempty"`
+}
+
+// ApprovalNeed An approval that a change needs in one work pool
+type ApprovalNeed struct {
+	// Approver The least role that an approver must have in the work pool
+	Approver  ApproverRole `json:"approver"`
+	ExpiresAt *time.Time   `json:"expires_at,omitempty"`
+
+	// Fingerprint Identifies the changes in this pool with all their values
+	Fingerprint string `json:"fingerprint"`
+
+	// ID Request for it; absent where it was not requested yet
+	ID   *openapi_types.UUID `json:"id,omitempty"`
+	Pool string              `json:"pool"`
+
+	// State `open` waits for an approver, `approved` can be used, `used` was carried out, `lapsed` can be used no more, `bypassed` was carried out without an approval by an admin
+	State *ApprovalState `json:"state,omitempty"`
+
+	// Subjects `templates`, `rules`, `deploys`, and `policy` for the policy itself
+	Subjects []string `json:"subjects"`
+}
+
+// ApprovalPolicy Which changes of a work pool another person must approve. While `require` has a subject, a change of the policy and the deletion of the pool need an approval too
+//
+// Example: {"approver":"editor","lifetime_seconds":86400,"require":["templates","deploys"]}
+type ApprovalPolicy struct {
+	// Approver The least role that an approver must have in the work pool
+	Approver *ApproverRole `json:"approver,omitempty"`
+
+	// LifetimeSeconds How long an approval can be used; default 86400, a day
+	LifetimeSeconds *int64 `json:"lifetime_seconds,omitempty"`
+
+	// Require Empty for no approvals
+	Require []ApprovalSubject `json:"require"`
+}
+
+// ApprovalReject Example: {"reason":"The image is not scanned yet"}
+type ApprovalReject struct {
+	Reason string `json:"reason"`
+}
+
+// ApprovalState `open` waits for an approver, `approved` can be used, `used` was carried out, `lapsed` can be used no more, `bypassed` was carried out without an approval by an admin
+type ApprovalState string
+
+// ApprovalSubject Changes that need an approval: `templates` are the template of the pool, its references and the audiences of its run tokens; `rules` are the rules of the pool; `deploys` are deployments and their schedules
+type ApprovalSubject string
+
+// ApprovalWithdraw Example: {"reason":"Not needed any more"}
+type ApprovalWithdraw struct {
+	Reason *string `json:"reason,omitempty"`
+}
+
+// ApproverRole The least role that an approver must have in the work pool
+type ApproverRole string
 
 // Attempt Example: {"category":"app","claimed_at":"2026-01-01T06:00:01Z","cluster_id":"3f9a0c","ended_at":"2026-01-01T06:03:09Z","exit_code":3,"id":"0197a1de-7f10-7a02-8b1e-91c4a7d3e001","job_name":"etl-brave-anchor-042-1","job_namespace":"jobs","job_uid":"5f0c9a1e-3f38-4d53-9f1c-2b6f7d6a0c11","last_lines":"no such table: orders\n","lease_epoch":1,"message":"container job ended with exit code 3","node":"node-1","number":1,"phase":"ended","running_at":"2026-01-01T06:00:04Z","submitted_at":"2026-01-01T06:00:02Z","template_version":2,"worker":"worker-1"}
 type Attempt struct {
@@ -848,7 +1065,7 @@ type AttemptStatus struct {
 // AttemptStatusStatus `unknown`: not of this installation, or deleted. `active`: not finished. `ended`: outcome recorded, the Job can be finalized. `duplicate`: another Job UID is recorded for the attempt
 type AttemptStatusStatus string
 
-// AuditAction `restore`: a deleted object came back. `purge`: a deleted object was removed for good. `refuse`: the role or pools of an API key do not permit the requested change
+// AuditAction `restore`: a deleted object came back. `purge`: a deleted object was removed for good. `refuse`: the role or pools of an API key do not permit the requested change. `request`, `approve`, `reject`, `withdraw`, `use`, `lapse` and `break-glass` are about approvals
 type AuditAction string
 
 // AuditChange defines model for AuditChange.
@@ -868,7 +1085,7 @@ type AuditChange struct {
 
 // AuditEntry Example: {"action":"update","actor":"alice","address":"192.0.2.7","at":"2026-01-01T05:00:00Z","changes":[{"after":4,"before":2,"field":"concurrency_limit"},{"after":"9be3d04c6a58f21e07c1aa925d34e6b8","before":"4f1c0a7be21d93c5a80e6b7719d2f3aa","digest":true,"field":"job_variables.token"}],"id":"0199a000-0000-7000-8000-0000000000a1","key_id":"0badcafe","kind":"deployment","name":"etl","pool":"kubernetes"}
 type AuditEntry struct {
-	// Action `restore`: a deleted object came back. `purge`: a deleted object was removed for good. `refuse`: the role or pools of an API key do not permit the requested change
+	// Action `restore`: a deleted object came back. `purge`: a deleted object was removed for good. `refuse`: the role or pools of an API key do not permit the requested change. `request`, `approve`, `reject`, `withdraw`, `use`, `lapse` and `break-glass` are about approvals
 	Action AuditAction `json:"action"`
 
 	// Actor Name of the API key
@@ -886,7 +1103,7 @@ type AuditEntry struct {
 	// KeyID Public part of the API key
 	KeyID *string `json:"key_id,omitempty"`
 
-	// Kind Kind of the changed resource. A `template` has the name of its pool, a `schedule` has DEPLOYMENT/NAME, a `run-token` the id of its run, a `session` the name of its person, and an `operation` is a refused request
+	// Kind Kind of the changed resource. A `template` has the name of its pool, a `schedule` has DEPLOYMENT/NAME, a `run-token` the id of its run, a `session` the name of its person, an `approval` the id of its request, and an `operation` is a refused request
 	Kind AuditKind `json:"kind"`
 	Name string    `json:"name"`
 
@@ -894,7 +1111,7 @@ type AuditEntry struct {
 	Pool *string `json:"pool,omitempty"`
 }
 
-// AuditKind Kind of the changed resource. A `template` has the name of its pool, a `schedule` has DEPLOYMENT/NAME, a `run-token` the id of its run, a `session` the name of its person, and an `operation` is a refused request
+// AuditKind Kind of the changed resource. A `template` has the name of its pool, a `schedule` has DEPLOYMENT/NAME, a `run-token` the id of its run, a `session` the name of its person, an `approval` the id of its request, and an `operation` is a refused request
 type AuditKind string
 
 // AuditList defines model for AuditList.
@@ -1341,6 +1558,11 @@ type OpenIDConfiguration struct {
 
 // PoolSpec defines model for PoolSpec.
 type PoolSpec struct {
+	// Approvals Which changes of a work pool another person must approve. While `require` has a subject, a change of the policy and the deletion of the pool need an approval too
+	//
+	// Example: {"approver":"editor","lifetime_seconds":86400,"require":["templates","deploys"]}
+	Approvals *ApprovalPolicy `json:"approvals,omitempty"`
+
 	// BaseJobTemplate Base job template with `engine`, `variables`, `frozen`, `template_env` and `job_configuration`
 	//
 	// Example: {"job_configuration":{"job_manifest":{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"image":"{{ image }}","name":"job","resources":{"limits":{"memory":"{{ memory_limit }}"}}}]}}}}},"variables":{"properties":{"image":{"default":"ghcr.io/acme/etl:1.4.2","type":"string"},"memory_limit":{"default":"512Mi","type":"string"}},"required":["image"],"type":"object"}}
@@ -1372,6 +1594,9 @@ type PoolType string
 //
 // Example: {"code":"variables-invalid","detail":"memory_limit: must be a string","errors":[{"message":"must be a string","pointer":"/job_variables/memory_limit"}],"instance":"/api/v1/deployments/etl/runs","status":422,"title":"The job variables are not valid","type":"https://berth.dev/problems/variables-invalid"}
 type Problem struct {
+	// Approvals Approvals that the change needs, with `approval-required`
+	Approvals *[]ApprovalNeed `json:"approvals,omitempty"`
+
 	// Code Stable code; scripts can rely on it
 	//
 	// Example: template-invalid
@@ -2380,14 +2605,21 @@ type WhoAmI struct {
 	RunID *openapi_types.UUID `json:"run_id,omitempty"`
 }
 
-// WorkPool Example: {"concurrency_limit":20,"created_at":"2026-01-01T00:00:00Z","description":"What the data team runs","id":"0197a0b2-1e40-7d5a-b6c0-5a1f2e3d4c01","name":"analytics","paused":false,"references":{"secrets":[{"keys":["url"],"name":"warehouse"}]},"run_token_audiences":[],"slots_used":3,"template_version":2,"type":"kubernetes","updated_at":"2026-01-01T05:00:00Z"}
+// WorkPool Example: {"approvals":{"approver":"editor","lifetime_seconds":86400,"require":["templates"]},"concurrency_limit":20,"created_at":"2026-01-01T00:00:00Z","description":"What the data team runs","id":"0197a0b2-1e40-7d5a-b6c0-5a1f2e3d4c01","name":"analytics","paused":false,"references":{"secrets":[{"keys":["url"],"name":"warehouse"}]},"run_token_audiences":[],"slots_used":3,"template_version":2,"type":"kubernetes","updated_at":"2026-01-01T05:00:00Z"}
 type WorkPool struct {
+	// Approvals Which changes of a work pool another person must approve. While `require` has a subject, a change of the policy and the deletion of the pool need an approval too
+	//
+	// Example: {"approver":"editor","lifetime_seconds":86400,"require":["templates","deploys"]}
+	Approvals        ApprovalPolicy     `json:"approvals"`
 	ConcurrencyLimit *int32             `json:"concurrency_limit,omitempty"`
 	CreatedAt        time.Time          `json:"created_at"`
 	Description      string             `json:"description"`
 	ID               openapi_types.UUID `json:"id"`
 	Name             string             `json:"name"`
-	Paused           bool               `json:"paused"`
+
+	// OpenApprovals Number of open approval requests; absent for none
+	OpenApprovals *int32 `json:"open_approvals,omitempty"`
+	Paused        bool   `json:"paused"`
 
 	// Project Project of the deployment file that last applied it
 	Project *string `json:"project,omitempty"`
@@ -2409,6 +2641,11 @@ type WorkPool struct {
 
 // WorkPoolCreate Example: {"concurrency_limit":20,"description":"Nightly batches","name":"batch","type":"kubernetes"}
 type WorkPoolCreate struct {
+	// Approvals Which changes of a work pool another person must approve. While `require` has a subject, a change of the policy and the deletion of the pool need an approval too
+	//
+	// Example: {"approver":"editor","lifetime_seconds":86400,"require":["templates","deploys"]}
+	Approvals *ApprovalPolicy `json:"approvals,omitempty"`
+
 	// BaseJobTemplate Base job template with `engine`, `variables`, `frozen`, `template_env` and `job_configuration`
 	//
 	// Example: {"job_configuration":{"job_manifest":{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"image":"{{ image }}","name":"job","resources":{"limits":{"memory":"{{ memory_limit }}"}}}]}}}}},"variables":{"properties":{"image":{"default":"ghcr.io/acme/etl:1.4.2","type":"string"},"memory_limit":{"default":"512Mi","type":"string"}},"required":["image"],"type":"object"}}
@@ -2438,6 +2675,11 @@ type WorkPoolList struct {
 
 // WorkPoolUpdate Example: {"concurrency_limit":30,"paused":false}
 type WorkPoolUpdate struct {
+	// Approvals Which changes of a work pool another person must approve. While `require` has a subject, a change of the policy and the deletion of the pool need an approval too
+	//
+	// Example: {"approver":"editor","lifetime_seconds":86400,"require":["templates","deploys"]}
+	Approvals *ApprovalPolicy `json:"approvals,omitempty"`
+
 	// ConcurrencyLimit Maximum number of active attempts; 0 allows none
 	ConcurrencyLimit *int32  `json:"concurrency_limit,omitempty"`
 	Description      *string `json:"description,omitempty"`
@@ -2548,6 +2790,12 @@ type WorkerWelcome struct {
 	ServerVersion  string             `json:"server_version"`
 }
 
+// ApprovalParam defines model for ApprovalParam.
+type ApprovalParam = openapi_types.UUID
+
+// BreakGlassParam defines model for BreakGlassParam.
+type BreakGlassParam = string
+
 // CreatedAfter defines model for CreatedAfter.
 type CreatedAfter = time.Time
 
@@ -2608,6 +2856,25 @@ type TagFilter = []Tag
 // TextFilter defines model for TextFilter.
 type TextFilter = string
 
+// ApplyParams defines parameters for Apply.
+type ApplyParams struct {
+	// BreakGlass Reason to carry out the change without the approval that the policy of the work pool requires. Needs the role admin in the pool, is recorded in the audit and shown to all users who can read the pool
+	BreakGlass *BreakGlassParam `form:"break_glass,omitempty" json:"break_glass,omitempty"`
+}
+
+// ListApprovalsParams defines parameters for ListApprovals.
+type ListApprovalsParams struct {
+	// Limit Maximum number of items
+	Limit *LimitParam `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the previous page
+	Cursor *CursorParam `form:"cursor,omitempty" json:"cursor,omitempty"`
+	Pool   *PoolFilter  `form:"pool,omitempty" json:"pool,omitempty"`
+
+	// State States of which one must match
+	State *[]ApprovalState `form:"state,omitempty" json:"state,omitempty"`
+}
+
 // ListAuditParams defines parameters for ListAudit.
 type ListAuditParams struct {
 	// Limit Maximum number of items
@@ -2647,6 +2914,12 @@ type ListDeletedParams struct {
 	Deletion *openapi_types.UUID `form:"deletion,omitempty" json:"deletion,omitempty"`
 }
 
+// RestoreDeletedParams defines parameters for RestoreDeleted.
+type RestoreDeletedParams struct {
+	// BreakGlass Reason to carry out the change without the approval that the policy of the work pool requires. Needs the role admin in the pool, is recorded in the audit and shown to all users who can read the pool
+	BreakGlass *BreakGlassParam `form:"break_glass,omitempty" json:"break_glass,omitempty"`
+}
+
 // ListDeploymentsParams defines parameters for ListDeployments.
 type ListDeploymentsParams struct {
 	// Limit Maximum number of items
@@ -2669,7 +2942,9 @@ type ListDeploymentsParams struct {
 
 // DeleteDeploymentParams defines parameters for DeleteDeployment.
 type DeleteDeploymentParams struct {
-	Force *bool `form:"force,omitempty" json:"force,omitempty"`
+	// BreakGlass Reason to carry out the change without the approval that the policy of the work pool requires. Needs the role admin in the pool, is recorded in the audit and shown to all users who can read the pool
+	BreakGlass *BreakGlassParam `form:"break_glass,omitempty" json:"break_glass,omitempty"`
+	Force      *bool            `form:"force,omitempty" json:"force,omitempty"`
 
 	// Permanently Keep nothing, so that it cannot be restored
 	Permanently *bool `form:"permanently,omitempty" json:"permanently,omitempty"`
@@ -2688,6 +2963,12 @@ type UpdateDeploymentParams struct {
 type CreateRunParams struct {
 	// IdempotencyKey Unique per deployment; a repeated key returns the first run and rejects a different body
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
+// UpdateScheduleParams defines parameters for UpdateSchedule.
+type UpdateScheduleParams struct {
+	// BreakGlass Reason to carry out the change without the approval that the policy of the work pool requires. Needs the role admin in the pool, is recorded in the audit and shown to all users who can read the pool
+	BreakGlass *BreakGlassParam `form:"break_glass,omitempty" json:"break_glass,omitempty"`
 }
 
 // ListRunsParams defines parameters for ListRuns.
@@ -2865,10 +3146,30 @@ type ListWorkPoolsParams struct {
 
 // DeleteWorkPoolParams defines parameters for DeleteWorkPool.
 type DeleteWorkPoolParams struct {
-	Force *bool `form:"force,omitempty" json:"force,omitempty"`
+	// BreakGlass Reason to carry out the change without the approval that the policy of the work pool requires. Needs the role admin in the pool, is recorded in the audit and shown to all users who can read the pool
+	BreakGlass *BreakGlassParam `form:"break_glass,omitempty" json:"break_glass,omitempty"`
+	Force      *bool            `form:"force,omitempty" json:"force,omitempty"`
 
 	// Permanently Keep nothing, so that it cannot be restored
 	Permanently *bool `form:"permanently,omitempty" json:"permanently,omitempty"`
+}
+
+// UpdateWorkPoolParams defines parameters for UpdateWorkPool.
+type UpdateWorkPoolParams struct {
+	// BreakGlass Reason to carry out the change without the approval that the policy of the work pool requires. Needs the role admin in the pool, is recorded in the audit and shown to all users who can read the pool
+	BreakGlass *BreakGlassParam `form:"break_glass,omitempty" json:"break_glass,omitempty"`
+}
+
+// DeletePoolRuleParams defines parameters for DeletePoolRule.
+type DeletePoolRuleParams struct {
+	// BreakGlass Reason to carry out the change without the approval that the policy of the work pool requires. Needs the role admin in the pool, is recorded in the audit and shown to all users who can read the pool
+	BreakGlass *BreakGlassParam `form:"break_glass,omitempty" json:"break_glass,omitempty"`
+}
+
+// SetPoolRuleParams defines parameters for SetPoolRule.
+type SetPoolRuleParams struct {
+	// BreakGlass Reason to carry out the change without the approval that the policy of the work pool requires. Needs the role admin in the pool, is recorded in the audit and shown to all users who can read the pool
+	BreakGlass *BreakGlassParam `form:"break_glass,omitempty" json:"break_glass,omitempty"`
 }
 
 // GetTemplateParams defines parameters for GetTemplate.
@@ -2878,6 +3179,9 @@ type GetTemplateParams struct {
 
 // SetTemplateParams defines parameters for SetTemplate.
 type SetTemplateParams struct {
+	// BreakGlass Reason to carry out the change without the approval that the policy of the work pool requires. Needs the role admin in the pool, is recorded in the audit and shown to all users who can read the pool
+	BreakGlass *BreakGlassParam `form:"break_glass,omitempty" json:"break_glass,omitempty"`
+
 	// RequireUnbroken Reject a version that breaks a working deployment
 	RequireUnbroken *RequireUnbrokenParam `form:"require_unbroken,omitempty" json:"require_unbroken,omitempty"`
 
@@ -2896,6 +3200,9 @@ type ImpactTemplateParams struct {
 
 // RollBackTemplateParams defines parameters for RollBackTemplate.
 type RollBackTemplateParams struct {
+	// BreakGlass Reason to carry out the change without the approval that the policy of the work pool requires. Needs the role admin in the pool, is recorded in the audit and shown to all users who can read the pool
+	BreakGlass *BreakGlassParam `form:"break_glass,omitempty" json:"break_glass,omitempty"`
+
 	// RequireUnbroken Reject a version that breaks a working deployment
 	RequireUnbroken *RequireUnbrokenParam `form:"require_unbroken,omitempty" json:"require_unbroken,omitempty"`
 
@@ -2923,6 +3230,15 @@ type CreateAPIKeyJSONRequestBody = APIKeyCreate
 
 // ApplyJSONRequestBody defines body for Apply for application/json ContentType.
 type ApplyJSONRequestBody = ApplyRequest
+
+// ApproveChangeJSONRequestBody defines body for ApproveChange for application/json ContentType.
+type ApproveChangeJSONRequestBody = ApprovalApprove
+
+// RejectChangeJSONRequestBody defines body for RejectChange for application/json ContentType.
+type RejectChangeJSONRequestBody = ApprovalReject
+
+// WithdrawChangeJSONRequestBody defines body for WithdrawChange for application/json ContentType.
+type WithdrawChangeJSONRequestBody = ApprovalWithdraw
 
 // PurgeDeletedJSONRequestBody defines body for PurgeDeleted for application/json ContentType.
 type PurgeDeletedJSONRequestBody = PurgeRequest

@@ -9,6 +9,7 @@ import (
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/approval"
 	"github.com/berth-dev/berth/server/catalog"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/rulebook"
@@ -25,6 +26,7 @@ type Options struct {
 	Store        *store.Store
 	Templates    *catalog.Catalog
 	Rules        *rulebook.Book
+	Approvals    *approval.Gate
 	Installation uuid.UUID
 	Now          func() time.Time
 	// Retention says for how long deleted objects can be restored.
@@ -56,11 +58,12 @@ func (a *Applier) Apply(ctx context.Context, r Request) (*api.ApplyResult, error
 	var p *planner
 	var plan string
 	var gone store.Deletion
+	var needs []api.ApprovalNeed
 	err := a.Store.InTx(ctx, func(tx *store.Tx) (err error) {
 		// The transaction may be repeated; each try starts from nothing.
 		p = &planner{
 			Request: r, tx: tx, templates: a.Templates, now: a.Now(), book: a.Rules, installation: a.Installation,
-			compiled: map[string]*templating.Compiled{}, rules: map[string]rulebook.Rules{},
+			gate: a.Approvals, compiled: map[string]*templating.Compiled{}, rules: map[string]rulebook.Rules{},
 		}
 		if err := p.applyFile(ctx); err != nil {
 			return err
@@ -73,11 +76,11 @@ func (a *Applier) Apply(ctx context.Context, r Request) (*api.ApplyResult, error
 			return problem.Newf(problem.PlanChanged,
 				"the plan is out of date: what it would change has changed since; make the plan again")
 		}
-		if dryRun {
-			return errDryRun
+		if needs, err = p.admit(ctx, dryRun); err == nil && dryRun {
+			err = errDryRun
 		}
 		gone = tx.Deleted()
-		return nil
+		return err
 	})
 	if err != nil && !errors.Is(err, errDryRun) {
 		return nil, err
@@ -96,6 +99,9 @@ func (a *Applier) Apply(ctx context.Context, r Request) (*api.ApplyResult, error
 	if len(gone.Items) > 0 {
 		deletion := wire.Deletion(gone, a.Retention)
 		result.Deletion = &deletion
+	}
+	if len(needs) > 0 {
+		result.Approvals = &needs
 	}
 	return result, nil
 }

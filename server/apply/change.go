@@ -7,15 +7,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
-
-	"github.com/aymanbagabas/go-udiff"
 
 	"github.com/berth-dev/berth/server/api"
-	"github.com/berth-dev/berth/server/jsondoc"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
-	"github.com/berth-dev/berth/templating"
 )
 
 // change is what an apply does to one item.
@@ -23,6 +18,7 @@ type change struct {
 	kind   api.ChangeKind
 	name   string
 	pool   string           // in which the caller needs a role; empty for variables
+	from   string           // the pool that a deployment leaves; empty if it was in none
 	action api.ChangeAction // empty: update if there are fields, otherwise unchanged
 	fields []string
 	// before and after are the item, or its changed fields, in the form of templating.DecodeJSON.
@@ -120,80 +116,11 @@ func wireChanges(changes []change) ([]api.Change, error) {
 		one := api.Change{Kind: c.kind, Name: c.name, Action: c.action}
 		if c.action == api.Update {
 			one.Fields = &c.fields
-			if err := c.describe(&one); err != nil {
+			if err := wire.DescribeChange(c.before, c.after, &one); err != nil {
 				return nil, fmt.Errorf("describe the change of %s %q: %w", c.kind, c.name, err)
 			}
 		}
 		converted = append(converted, one)
 	}
 	return converted, nil
-}
-
-// describe adds the differences, as a list and as a unified diff of YAML.
-func (c change) describe(to *api.Change) error {
-	before, after := orEmpty(c.before), orEmpty(c.after)
-	differences, err := wire.DocumentChanges(templating.Diff(before, after))
-	if err != nil || len(differences) == 0 {
-		return err
-	}
-
-	beforeText, err := templating.EncodeYAML(before)
-	if err != nil {
-		return err
-	}
-	afterText, err := templating.EncodeYAML(after)
-	if err != nil {
-		return err
-	}
-	text := udiff.Unified("before", "after", string(beforeText), string(afterText))
-	to.Diff, to.Text = &differences, &text
-	return nil
-}
-
-// orEmpty makes a missing object the empty one: a nil map would be written as null.
-func orEmpty(object map[string]any) map[string]any {
-	if object == nil {
-		return map[string]any{}
-	}
-	return object
-}
-
-// declaredSchedule is a schedule as a file declares it.
-type declaredSchedule struct {
-	active bool
-	spec   json.RawMessage
-}
-
-// deploymentDocument is a deployment in the form in which a file declares it.
-func deploymentDocument(d store.Deployment, schedules []declaredSchedule) (map[string]any, error) {
-	data, err := json.Marshal(wire.Deployment(d))
-	if err != nil {
-		return nil, fmt.Errorf("describe deployment %q: %w", d.Name, err)
-	}
-	document, err := jsondoc.Object(data)
-	if err != nil {
-		return nil, fmt.Errorf("describe deployment %q: %w", d.Name, err)
-	}
-	// Not declared by a file, or never different; project is added where it changes.
-	for _, field := range []string{"id", "name", "paused", "project", "created_at", "updated_at"} {
-		delete(document, field)
-	}
-
-	specs := make([]any, 0, len(schedules))
-	for _, s := range schedules {
-		spec, err := jsondoc.Object(s.spec)
-		if err != nil {
-			return nil, fmt.Errorf("describe a schedule of deployment %q: %w", d.Name, err)
-		}
-		spec["active"] = s.active
-		specs = append(specs, spec)
-	}
-	slices.SortFunc(specs, func(a, b any) int { return strings.Compare(scheduleName(a), scheduleName(b)) })
-	document["schedules"] = specs
-	return document, nil
-}
-
-func scheduleName(spec any) string {
-	name, _ := spec.(map[string]any)["name"].(string) // every stored schedule has one
-	return name
 }

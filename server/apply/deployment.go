@@ -55,10 +55,11 @@ func (p *planner) applyDeployment(ctx context.Context, spec api.DeploymentSpec) 
 	c := change{kind: api.ChangeKindDeployment, name: spec.Name, pool: spec.Pool, fields: fields}
 	if current == nil {
 		c.action = api.Create
-		return p.record(ctx, c)
+	} else {
+		c.from = current.Pool
 	}
-	if len(fields) > 0 || p.newToProject(c.kind, c.name) {
-		if err := c.setDeployment(*current, before, wanted, schedules); err != nil {
+	if current == nil || len(fields) > 0 || p.newToProject(c.kind, c.name) {
+		if err := c.setDeployment(current, before, wanted, schedules); err != nil {
 			return err
 		}
 	}
@@ -91,19 +92,18 @@ func (p *planner) lockDeployment(ctx context.Context, spec api.DeploymentSpec) (
 	return current, nil
 }
 
-// setDeployment describes a deployment before and after the change.
+// setDeployment describes a deployment before and after the change; current is nil for a new one.
 func (c *change) setDeployment(
-	current store.Deployment, before []store.Schedule, wanted store.Deployment, after []store.NewSchedule,
+	current *store.Deployment, before []store.Schedule, wanted store.Deployment, after []store.NewSchedule,
 ) error {
 	var err error
-	c.before, err = deploymentDocument(current, wire.Each(before, func(s store.Schedule) declaredSchedule {
-		return declaredSchedule{s.Active, s.Spec}
-	}))
-	if err != nil {
-		return err
+	if current != nil {
+		if c.before, err = wire.DeploymentDocument(*current, wire.DeclaredSchedules(before)); err != nil {
+			return err
+		}
 	}
-	c.after, err = deploymentDocument(wanted, wire.Each(after, func(s store.NewSchedule) declaredSchedule {
-		return declaredSchedule{s.Active, s.Spec}
+	c.after, err = wire.DeploymentDocument(wanted, wire.Each(after, func(s store.NewSchedule) wire.DeclaredSchedule {
+		return wire.DeclaredSchedule{Active: s.Active, Spec: s.Spec}
 	}))
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/approval"
 	"github.com/berth-dev/berth/server/catalog"
 	"github.com/berth-dev/berth/server/finding"
 	"github.com/berth-dev/berth/server/jsondoc"
@@ -28,12 +29,17 @@ type planner struct {
 	now       time.Time
 
 	book         *rulebook.Book
+	gate         *approval.Gate
 	installation uuid.UUID
 	// rules holds the rules that count in each pool, with the changes of this file.
 	rules map[string]rulebook.Rules
 
 	// budget bounds the validations of all parameters in the file.
 	budget templating.SchemaBudget
+
+	// approvals decides about the changes, by the policies that counted before them.
+	approvals *approval.Check
+
 	// compiled holds the templates by pool, with the changes of this file.
 	compiled map[string]*templating.Compiled
 	// project is what everything in the file belongs to, "" for none; owned is what belonged to it before.
@@ -54,8 +60,11 @@ func (p *planner) applyFile(ctx context.Context) error {
 	if err := p.tx.LockApply(ctx); err != nil {
 		return err
 	}
+	var err error
+	if p.approvals, err = p.gate.Begin(ctx, p.tx); err != nil {
+		return err
+	}
 	if p.project = wire.Or(p.File.Project, ""); p.project != "" {
-		var err error
 		if p.owned, err = p.tx.ListOwned(ctx, p.project); err != nil {
 			return err
 		}

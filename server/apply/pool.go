@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/approval"
 	"github.com/berth-dev/berth/server/catalog"
 	"github.com/berth-dev/berth/server/finding"
 	"github.com/berth-dev/berth/server/jsondoc"
@@ -58,6 +59,7 @@ func (p *planner) createPool(ctx context.Context, spec api.PoolSpec) error {
 
 		RunTokenAudiences: sortedUnique(wire.Or(spec.RunTokenAudiences, nil)),
 		References:        references,
+		Approvals:         approval.ReadPolicy(spec.Approvals),
 	}, p.By.Name)
 	if err != nil {
 		return err
@@ -170,6 +172,7 @@ func (p *planner) poolUpdate(ctx context.Context, read readPool, d declaredPool)
 	if err := u.setReferences(current.References, d.References); err != nil {
 		return u, err
 	}
+	u.setPolicy(current.Approvals, d.Approvals)
 	if d.template == nil {
 		return u, nil
 	}

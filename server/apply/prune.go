@@ -7,6 +7,7 @@ import (
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/approval"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
@@ -91,10 +92,15 @@ func (p *planner) pruneDeployment(ctx context.Context, name string, force bool) 
 	if !p.By.MayDo("DeleteDeployment", d.Pool) {
 		return nil
 	}
+	c := change{kind: api.ChangeKindDeployment, name: name, pool: d.Pool, action: api.Delete}
+	if c.before, err = p.deploymentBefore(ctx, *d); err != nil {
+		return err
+	}
+	c.after = approval.DeletionDocument(store.DeleteOptions{Force: force})
 	if err := p.tx.DeleteDeployment(ctx, name, store.DeleteOptions{Force: force}, p.By.Name); err != nil {
 		return p.collectInUse(err)
 	}
-	return p.record(ctx, change{kind: api.ChangeKindDeployment, name: name, pool: d.Pool, action: api.Delete})
+	return p.record(ctx, c)
 }
 
 func (p *planner) pruneVariable(ctx context.Context, name string, force bool) error {

@@ -133,6 +133,9 @@ func (p *planner) pruneRules(ctx context.Context, spec api.PoolSpec) error {
 		c := change{
 			kind: api.ChangeKindRule, name: ruleName(spec.Name, r.Name), pool: spec.Name, action: api.Delete,
 		}
+		if c.before, err = rulebook.Document(r); err != nil {
+			return err
+		}
 		if err := p.record(ctx, c); err != nil {
 			return err
 		}

@@ -57,8 +57,14 @@ func (h *Handler) RestoreDeleted(
 	}
 	var restored []store.DeletedItem
 	err = h.changesDeleted(ctx, selection, func(tx *store.Tx, items []store.DeletedItem) (err error) {
-		restored, err = tx.RestoreDeleted(ctx, items, wire.Or(r.Body.As, ""), actor(ctx))
-		return err
+		check, err := h.Approvals.Begin(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if restored, err = tx.RestoreDeleted(ctx, items, wire.Or(r.Body.As, ""), actor(ctx)); err != nil {
+			return err
+		}
+		return admitRestored(ctx, tx, check, restored)
 	})
 	if err != nil {
 		return nil, err

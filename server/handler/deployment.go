@@ -97,6 +97,9 @@ func (h *Handler) DeleteDeployment(
 			return err
 		}
 		options := deleteOptions(r.Params.Force, r.Params.Permanently)
+		if err := h.admitDeployment(ctx, tx, r.Deployment, options, nil); err != nil {
+			return err
+		}
 		return tx.DeleteDeployment(ctx, r.Deployment, options, actor(ctx))
 	})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/apply"
+	"github.com/berth-dev/berth/server/approval"
 	"github.com/berth-dev/berth/server/catalog"
 	"github.com/berth-dev/berth/server/identity"
 	"github.com/berth-dev/berth/server/impact"
@@ -30,6 +31,7 @@ type Options struct {
 	Rules        *rulebook.Book
 	Runs         *newrun.Creator
 	Guard        *poolguard.Guard
+	Approvals    *approval.Gate
 	Logger       *slog.Logger
 	Metrics      *metric.Protocol
 	Installation uuid.UUID
@@ -73,8 +75,8 @@ func New(o Options) *Handler {
 		runs:    o.Runs,
 		guard:   o.Guard,
 		applier: apply.New(apply.Options{
-			Store: o.Store, Templates: o.Templates, Rules: o.Rules, Installation: o.Installation, Now: o.Now,
-			Retention: o.Retention,
+			Store: o.Store, Templates: o.Templates, Rules: o.Rules, Approvals: o.Approvals,
+			Installation: o.Installation, Now: o.Now, Retention: o.Retention,
 		}),
 		impact: impact.New(impact.Options{
 			Store: o.Store, Templates: o.Templates, Rules: o.Rules, Installation: o.Installation, Now: o.Now,

@@ -7,6 +7,7 @@ import (
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/api/apiserver"
+	"github.com/berth-dev/berth/server/approval"
 	"github.com/berth-dev/berth/server/catalog"
 	"github.com/berth-dev/berth/server/finding"
 	"github.com/berth-dev/berth/server/problem"
@@ -54,6 +55,7 @@ func (h *Handler) CreateWorkPool(
 
 		RunTokenAudiences: unique(wire.Or(r.Body.RunTokenAudiences, nil)),
 		References:        references,
+		Approvals:         approval.ReadPolicy(r.Body.Approvals),
 	}, actor(ctx))
 	if err != nil {
 		return nil, err
@@ -99,14 +101,26 @@ func (h *Handler) UpdateWorkPool(
 	if err != nil {
 		return nil, err
 	}
-	pool, err := h.store.UpdatePool(ctx, r.Pool, store.PoolUpdate{
+	update := store.PoolUpdate{
 		Description:        r.Body.Description,
 		ConcurrencyLimit:   r.Body.ConcurrencyLimit,
 		NoConcurrencyLimit: noLimit,
 		Paused:             r.Body.Paused,
 		RunTokenAudiences:  uniqueOrNil(r.Body.RunTokenAudiences),
 		References:         references,
-	}, actor(ctx))
+	}
+	if r.Body.Approvals != nil {
+		policy := approval.ReadPolicy(r.Body.Approvals)
+		update.Approvals = &policy
+	}
+	var pool *store.Pool
+	err = h.store.InTx(ctx, func(tx *store.Tx) (err error) {
+		if err := h.admitPool(ctx, tx, r.Pool, update); err != nil {
+			return err
+		}
+		pool, err = tx.UpdatePool(ctx, r.Pool, update, actor(ctx))
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +141,11 @@ func (h *Handler) DeleteWorkPool(
 	ctx context.Context, r apiserver.DeleteWorkPoolRequestObject,
 ) (apiserver.DeleteWorkPoolResponseObject, error) {
 	gone, err := h.deletes(ctx, func(tx *store.Tx) error {
-		return tx.DeletePool(ctx, r.Pool, deleteOptions(r.Params.Force, r.Params.Permanently), actor(ctx))
+		options := deleteOptions(r.Params.Force, r.Params.Permanently)
+		if err := h.admitPoolDeletion(ctx, tx, r.Pool, options); err != nil {
+			return err
+		}
+		return tx.DeletePool(ctx, r.Pool, options, actor(ctx))
 	})
 	if err != nil {
 		return nil, err

@@ -66,7 +66,17 @@ func (h *Handler) setRule(ctx context.Context, pool, name string, spec api.RuleS
 	if err != nil {
 		return api.Rule{}, err
 	}
-	stored, err := rulebook.Put(ctx, h.store, pool, read, actor(ctx))
+	stored, err := rulebook.Stored(read)
+	if err != nil {
+		return api.Rule{}, err
+	}
+	err = h.store.InTx(ctx, func(tx *store.Tx) error {
+		if err := h.admitRule(ctx, tx, pool, name, &stored); err != nil {
+			return err
+		}
+		_, err := rulebook.Put(ctx, tx, pool, read, actor(ctx))
+		return err
+	})
 	if err != nil {
 		return api.Rule{}, err
 	}
@@ -80,6 +90,9 @@ func (h *Handler) DeletePoolRule(
 	ctx context.Context, r apiserver.DeletePoolRuleRequestObject,
 ) (apiserver.DeletePoolRuleResponseObject, error) {
 	gone, err := h.deletes(ctx, func(tx *store.Tx) error {
+		if err := h.admitRule(ctx, tx, r.Pool, r.Rule, nil); err != nil {
+			return err
+		}
 		return rulebook.Delete(ctx, tx, r.Pool, r.Rule, actor(ctx))
 	})
 	return apiserver.DeletePoolRule200JSONResponse(gone), err

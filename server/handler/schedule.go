@@ -8,6 +8,7 @@ import (
 	"github.com/berth-dev/berth/server/finding"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/schedule"
+	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
 )
 
@@ -53,7 +54,16 @@ func (h *Handler) ListSchedules(
 func (h *Handler) UpdateSchedule(
 	ctx context.Context, r apiserver.UpdateScheduleRequestObject,
 ) (apiserver.UpdateScheduleResponseObject, error) {
-	changed, err := h.store.UpdateScheduleActive(ctx, r.Deployment, r.Schedule, r.Body.Active, actor(ctx))
+	var changed *store.Schedule
+	err := h.store.InTx(ctx, func(tx *store.Tx) (err error) {
+		if r.Body.Active { // what stops work needs no approval
+			if err := h.admitDeployment(ctx, tx, r.Deployment, store.DeleteOptions{}, &r.Schedule); err != nil {
+				return err
+			}
+		}
+		changed, err = tx.UpdateScheduleActive(ctx, r.Deployment, r.Schedule, r.Body.Active, actor(ctx))
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -40,6 +40,7 @@ func (h *Handler) SetTemplate(
 		RequireUnbroken: wire.Or(r.Params.RequireUnbroken, false),
 		Actor:           actor(ctx),
 		Caller:          caller(ctx, r.Pool),
+		Admit:           h.admitTemplate(r.Pool),
 	})
 	if err != nil {
 		return nil, err
@@ -69,6 +70,7 @@ func (h *Handler) RollBackTemplate(
 		RequireUnbroken: wire.Or(r.Params.RequireUnbroken, false),
 		Actor:           actor(ctx),
 		Caller:          caller(ctx, r.Pool),
+		Admit:           h.admitTemplate(r.Pool),
 	})
 	if err != nil {
 		return nil, err

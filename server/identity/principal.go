@@ -37,6 +37,14 @@ func bindings(grants []Grant) []access.Binding {
 	return all
 }
 
+// BindingsOf returns the roles of a person by the current access file; none for a person who may not sign in.
+func (s *Service) BindingsOf(person store.Person) []access.Binding {
+	if s.check(person) != nil {
+		return nil
+	}
+	return bindings(s.grants.Of(person))
+}
+
 func principal(session *store.Session, grants []Grant) access.Principal {
 	p := session.Person
 	return access.Principal{

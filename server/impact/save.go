@@ -8,6 +8,7 @@ import (
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/catalog"
+	"github.com/berth-dev/berth/server/jsondoc"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
@@ -31,6 +32,8 @@ type SaveRequest struct {
 	Actor           string
 	// Caller is who saves, as rules see it.
 	Caller rule.Caller
+	// Admit is asked in the transaction that saves, with the documents before and after. Its error ends it.
+	Admit func(ctx context.Context, tx *store.Tx, before, after json.RawMessage) error
 }
 
 // Save checks a template, works out its impact, and saves it. The answer warns of deployments that it breaks.
@@ -59,7 +62,7 @@ func (a *Analyzer) Save(ctx context.Context, r SaveRequest) (*api.TemplateVersio
 		}
 		base = &current.Version // the impact was worked out against this version
 	}
-	version, err := a.store.UpdateTemplate(ctx, r.Pool, checked.Doc, base, r.Actor)
+	version, err := a.update(ctx, r, checked.Doc, base)
 	if err != nil {
 		return nil, err
 	}
@@ -67,6 +70,29 @@ func (a *Analyzer) Save(ctx context.Context, r SaveRequest) (*api.TemplateVersio
 	warnings, summary := append(checked.Warnings, breakage.warnings()...), wireSummary(breakage.Summary)
 	saved.Warnings, saved.Impact = &warnings, &summary
 	return &saved, nil
+}
+
+// update saves a checked template, unless Admit refuses it.
+func (a *Analyzer) update(
+	ctx context.Context, r SaveRequest, doc store.TemplateDocument, base *int32,
+) (version *store.TemplateVersion, err error) {
+	err = a.store.InTx(ctx, func(tx *store.Tx) error {
+		if _, err := tx.LockPool(ctx, r.Pool); err != nil {
+			return err
+		}
+		current, err := tx.GetTemplateVersion(ctx, r.Pool, 0)
+		if err != nil {
+			return err
+		}
+		if !jsondoc.Equal(current.Document, doc.Document) {
+			if err := r.Admit(ctx, tx, current.Document, doc.Document); err != nil {
+				return err
+			}
+		}
+		version, err = tx.UpdateTemplate(ctx, r.Pool, doc, base, r.Actor)
+		return err
+	})
+	return version, err
 }
 
 // breakage is which deployments of a pool a new template breaks that work with the current one.

@@ -9,7 +9,7 @@ import (
 
 // Retention counts what this server removed after its retention period.
 type Retention struct {
-	runs, chunks, partitions, audit, sessions, deleted prometheus.Counter
+	runs, chunks, partitions, audit, sessions, approvals, deleted prometheus.Counter
 }
 
 // NewRetention registers the metrics of retention.
@@ -21,7 +21,8 @@ func NewRetention(r prometheus.Registerer) *Retention {
 	return &Retention{
 		runs: removed.WithLabelValues("runs"), chunks: removed.WithLabelValues("log_chunks"),
 		partitions: removed.WithLabelValues("log_partitions"), audit: removed.WithLabelValues("audit"),
-		sessions: removed.WithLabelValues("sessions"), deleted: removed.WithLabelValues("deleted"),
+		sessions: removed.WithLabelValues("sessions"), approvals: removed.WithLabelValues("approvals"),
+		deleted: removed.WithLabelValues("deleted"),
 	}
 }
 
@@ -33,4 +34,5 @@ func (m *Retention) Add(r store.Expired) {
 	m.audit.Add(float64(r.Audit))
 	m.sessions.Add(float64(r.Sessions))
 	m.deleted.Add(float64(r.Deleted))
+	m.approvals.Add(float64(r.Approvals))
 }

@@ -66,6 +66,8 @@ func (c call) checkPlace(ctx context.Context, place access.Place) error {
 		return c.checkTemplateVersion(ctx)
 	case access.PathRuleSet:
 		return c.checkRuleSet(ctx)
+	case access.PathApproval:
+		return c.checkApproval(ctx)
 	case access.PathRun, access.RetriedRun:
 		return c.checkRun(ctx, place)
 	}
@@ -128,6 +130,19 @@ func (c call) checkRuleSet(ctx context.Context) error {
 		return nil
 	}
 	return c.who.CheckObject(c.operation, set.Pool, object)
+}
+
+func (c call) checkApproval(ctx context.Context) error {
+	id, err := uuid.Parse(c.path("approval"))
+	if err != nil {
+		return fmt.Errorf("read the approval request in the path: %w", err)
+	}
+	object := "approval request " + id.String()
+	request, err := c.guard.store.GetApproval(ctx, id)
+	if err != nil {
+		return missing(err, c.who, object)
+	}
+	return c.who.CheckObject(c.operation, request.Pool, object)
 }
 
 // checkAttempts refuses attempts of other pools: the pool that a worker names says nothing about them.

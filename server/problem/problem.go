@@ -38,6 +38,7 @@ const (
 	ApplyInvalid        Code = "apply-invalid"
 	Frozen              Code = "frozen"
 	PlanChanged         Code = "plan-changed" // an apply would change other things than its plan showed
+	ApprovalRequired    Code = "approval-required"
 	ProtocolUnsupported Code = "protocol-unsupported"
 	// RuleInvalid: a rule does not compile. RuleDenied: a Job does not comply with a rule.
 	RuleInvalid Code = "rule-invalid"
@@ -65,6 +66,8 @@ type Error struct {
 	// Users are what keeps an object from being deleted, some of UsersTotal.
 	Users      []store.User
 	UsersTotal int
+	// Approvals are what a change needs, with ApprovalRequired.
+	Approvals []api.ApprovalNeed
 	// RetryAfter is how long to wait before a retry; 0 means unknown.
 	RetryAfter time.Duration
 	// Err is the cause. It is logged and never sent.

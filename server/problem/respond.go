@@ -115,6 +115,9 @@ func Document(e *Error) api.Problem {
 		users := inUse(e.Users)
 		document.Users, document.UsersTotal = &users, &total
 	}
+	if len(e.Approvals) > 0 {
+		document.Approvals = &e.Approvals
+	}
 	return document
 }
 

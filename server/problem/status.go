@@ -53,6 +53,8 @@ func meaningOf(code Code) meaning {
 		return meaning{http.StatusUnprocessableEntity, "A rule refuses this"}
 	case PlanChanged:
 		return meaning{http.StatusConflict, "The plan is out of date"}
+	case ApprovalRequired:
+		return meaning{http.StatusConflict, "The change needs an approval"}
 	case TemplateBreaks:
 		return meaning{http.StatusConflict, "The template breaks working deployments"}
 	case ProtocolUnsupported:

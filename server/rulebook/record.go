@@ -107,3 +107,17 @@ func Wire(pool string, r store.Rule) api.Rule {
 		From:              wire.OrNil(r.From),
 	}
 }
+
+// Document is a stored rule in the form of templating.DecodeJSON, without its name.
+func Document(r store.Rule) (map[string]any, error) {
+	encoded, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("describe rule %q: %w", r.Name, err)
+	}
+	document, err := jsondoc.Object(encoded)
+	delete(document, "name")
+	return document, err
+}
+
+// Stored is a checked rule as it would be stored.
+func Stored(r rule.Rule) (store.Rule, error) { return record(r) }

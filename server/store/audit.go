@@ -24,6 +24,15 @@ const (
 	AuditRestore AuditAction = "restore"
 	AuditPurge   AuditAction = "purge"
 	AuditRefuse  AuditAction = "refuse" // an authenticated user requested a forbidden operation
+
+	// The actions of approvals.
+	AuditRequest    AuditAction = "request"
+	AuditApprove    AuditAction = "approve"
+	AuditReject     AuditAction = "reject"
+	AuditWithdraw   AuditAction = "withdraw"
+	AuditUse        AuditAction = "use"
+	AuditLapse      AuditAction = "lapse"
+	AuditBreakGlass AuditAction = "break-glass" // carried out without an approval
 )
 
 // AuditKind is what it was done to.
@@ -44,6 +53,7 @@ const (
 	AuditOperation  AuditKind = "operation" // of the API, that was refused
 	AuditRunToken   AuditKind = "run-token" // named as its run
 	AuditSigningKey AuditKind = "signing-key"
+	AuditApproval   AuditKind = "approval" // named by the id of its request
 )
 
 // AuditEntry is a change, or the refusal of one.

@@ -25,6 +25,7 @@ func (tx *Tx) poolCreated(ctx context.Context, p NewPool, saved savedTemplate, a
 		field("paused", nil, valueOrNil(p.Paused)).
 		field("run_token_audiences", nil, listOrNil(p.RunTokenAudiences)).
 		field("references", nil, rawValue(p.References)).
+		field("approvals", nil, policyOrNil(p.Approvals)).
 		field("template_sha256", nil, saved.hash).
 		field("references_by_variables", nil, listOrNil(p.Template.Reaches)).
 		members("frozen", nil, database.JSON(saved.frozen))
@@ -41,7 +42,8 @@ func (tx *Tx) poolUpdated(ctx context.Context, before, after Pool, actor string)
 		field("concurrency_limit", before.ConcurrencyLimit, after.ConcurrencyLimit).
 		field("paused", before.Paused, after.Paused).
 		field("run_token_audiences", listOrNil(before.RunTokenAudiences), listOrNil(after.RunTokenAudiences)).
-		field("references", rawValue(before.References), rawValue(after.References))
+		field("references", rawValue(before.References), rawValue(after.References)).
+		field("approvals", policyOrNil(before.Approvals), policyOrNil(after.Approvals))
 	return tx.auditChanges(ctx, d,
 		AuditEntry{Actor: actor, Action: AuditUpdate, Kind: AuditPool, Name: after.Name, Pool: after.Name})
 }

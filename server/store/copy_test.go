@@ -36,6 +36,8 @@ func TestACopyHasEveryRowOfTheSource(t *testing.T) {
 	from.updateRules("p", aRule("a", "true"))
 	must[*store.Variable](t)(from.UpsertVariable(ctx, "deleted", []byte(`1`), actor))
 	from.check(from.DeleteVariable(ctx, "deleted", store.DeleteOptions{}, actor))
+	asked, _ := from.ask(aRequest("p", "f"))
+	from.decide(asked.ID, store.ApprovalApproved)
 	from.createSession(session("s", "ada", time.Now()))
 	next := time.Now().Add(time.Hour)
 	from.check(

@@ -29,6 +29,10 @@ type Pool struct {
 	RunTokenAudiences []string
 	// References are what job variables may refer to in the cluster: a reference.Allowed as JSON; nil is none.
 	References json.RawMessage
+	// Approvals says which changes another person must approve.
+	Approvals ApprovalPolicy
+	// OpenApprovals is how many requests wait for an approver.
+	OpenApprovals int32
 }
 
 // NewPool is what it takes to create a pool. Its default queue and first template version come with it.
@@ -39,9 +43,10 @@ type NewPool struct {
 	ConcurrencyLimit *int32
 	Paused           bool
 	Template         TemplateDocument
-	// RunTokenAudiences and References as in Pool.
+	// RunTokenAudiences, References and Approvals as in Pool.
 	RunTokenAudiences []string
 	References        json.RawMessage
+	Approvals         ApprovalPolicy
 }
 
 // PoolUpdate holds the fields to change; nil leaves a field as it is.
@@ -52,6 +57,7 @@ type PoolUpdate struct {
 	Paused             *bool
 	RunTokenAudiences  *[]string
 	References         json.RawMessage
+	Approvals          *ApprovalPolicy
 }
 
 // TemplateDocument is a base job template that has passed its lint.

@@ -16,7 +16,7 @@ import (
 type Retention struct {
 	Runs  time.Duration // after their end, with their attempts, events and output
 	Logs  time.Duration // after they were written
-	Audit time.Duration
+	Audit time.Duration // also of approval requests, after their end
 	// Deleted is for how long deleted objects can be restored.
 	Deleted time.Duration
 }
@@ -29,6 +29,7 @@ type Expired struct {
 	Audit         int64
 	Sessions      int64
 	Deleted       int64 // objects that can no longer be restored
+	Approvals     int64
 }
 
 // Any reports whether any record was removed.
@@ -63,6 +64,7 @@ func (s *Store) Expire(ctx context.Context, keep Retention) (Expired, error) {
 		{"remove old audit entries", s.retainAudit},
 		{"remove old sessions", s.retainSessions},
 		{"remove what was deleted long ago", s.retainDeleted},
+		{"remove old approval requests", s.retainApprovals},
 	} {
 		err := step.do(ctx, keep, &removed)
 		if errors.Is(err, errRetentionRunning) {

@@ -28,6 +28,8 @@ type poolRow struct {
 	// RunTokenAudiences is empty for NULL.
 	RunTokenAudiences database.Strings `db:"run_token_audiences"`
 	References        *string          `db:"allowed_references"`
+	Approvals         *string          `db:"approval_policy"`
+	OpenApprovals     int32            `db:"open_approvals"`
 }
 
 func (r poolRow) pool() Pool {
@@ -36,6 +38,8 @@ func (r poolRow) pool() Pool {
 		Paused: r.Paused, TemplateVersion: r.TemplateVersion, SlotsUsed: r.SlotsUsed, Project: r.Project,
 		RunTokenAudiences: r.RunTokenAudiences.V,
 		References:        rawOrNil(r.References),
+		Approvals:         readPolicy(r.Approvals),
+		OpenApprovals:     r.OpenApprovals,
 		CreatedAt:         r.CreatedAt.Time(), UpdatedAt: r.UpdatedAt.Time(),
 	}
 }
@@ -43,7 +47,8 @@ func (r poolRow) pool() Pool {
 const poolSQL = `
 SELECT
 	p.id, p.name, p.type, p.description, p.concurrency_limit, p.paused, p.template_version, p.created_at, p.updated_at,
-	COALESCE(p.project, '') AS project, p.run_token_audiences, p.allowed_references,
+	COALESCE(p.project, '') AS project, p.run_token_audiences, p.allowed_references, p.approval_policy,
+	(SELECT COUNT(*) FROM approvals o WHERE o.pool_id = p.id AND o.state = 'open') AS open_approvals,
 	(SELECT COUNT(*) FROM attempts a WHERE a.pool_id = p.id AND a.ended_at IS NULL) AS slots_used
 FROM pools p
 WHERE p.deleted_at IS NULL`
@@ -84,10 +89,10 @@ func (q Reader) ListPools(ctx context.Context, names []string, page Page) ([]Poo
 
 const insertPoolSQL = `
 INSERT INTO pools (
-	id, name, type, description, concurrency_limit, paused, run_token_audiences, allowed_references, template_version,
-	created_at, created_by, updated_at, updated_by
+	id, name, type, description, concurrency_limit, paused, run_token_audiences, allowed_references, approval_policy,
+	template_version, created_at, created_by, updated_at, updated_by
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)
 ON CONFLICT DO NOTHING`
 
 // CreatePool creates a pool with its default queue and its first template version.
@@ -100,8 +105,12 @@ func (tx *Tx) CreatePool(ctx context.Context, p NewPool, actor string) (*Pool, e
 	if err != nil {
 		return nil, fmt.Errorf("generate an ID: %w", err)
 	}
+	policy, err := policyText(p.Approvals)
+	if err != nil {
+		return nil, err
+	}
 	n, err := tx.db.Exec(ctx, insertPoolSQL, id, p.Name, p.Type, p.Description, p.ConcurrencyLimit, p.Paused,
-		database.StringsOf(p.RunTokenAudiences), textOrNil(p.References), now, actor, now, actor)
+		database.StringsOf(p.RunTokenAudiences), textOrNil(p.References), policy, now, actor, now, actor)
 	if err != nil {
 		return nil, fmt.Errorf("create work pool %q: %w", p.Name, err)
 	}
@@ -136,6 +145,7 @@ SET description = ?,
 	paused = ?,
 	run_token_audiences = ?,
 	allowed_references = ?,
+	approval_policy = ?,
 	updated_at = ?,
 	updated_by = ?
 WHERE id = ?`
@@ -168,11 +178,18 @@ func (tx *Tx) UpdatePool(ctx context.Context, name string, c PoolUpdate, actor s
 	if c.References != nil {
 		p.References = c.References
 	}
+	if c.Approvals != nil {
+		p.Approvals = *c.Approvals
+	}
 	if p.UpdatedAt, err = tx.db.Now(ctx); err != nil {
 		return nil, err
 	}
+	policy, err := policyText(p.Approvals)
+	if err != nil {
+		return nil, err
+	}
 	_, err = tx.db.Exec(ctx, updatePoolSQL, p.Description, p.ConcurrencyLimit, p.Paused,
-		database.StringsOf(p.RunTokenAudiences), textOrNil(p.References), p.UpdatedAt, actor, p.ID)
+		database.StringsOf(p.RunTokenAudiences), textOrNil(p.References), policy, p.UpdatedAt, actor, p.ID)
 	if err != nil {
 		return nil, fmt.Errorf("update work pool %q: %w", name, err)
 	}

@@ -44,6 +44,7 @@ func (s *Store) Sweep(ctx context.Context) error {
 		}},
 		{"end runs past their timeout", func(tx *Tx) (int, error) { return tx.cancelOverdue(ctx, timeoutSQL, lifecycle.CancelTimeout) }},
 		{"delete old claims and workers", func(tx *Tx) (int, error) { return 0, tx.deleteOldClaimsAndWorkers(ctx) }},
+		{"end approvals that ran out", func(tx *Tx) (int, error) { return tx.lapseOverdue(ctx) }},
 		{"remove deleted pools and deployments", func(tx *Tx) (int, error) { return tx.clearDeleted(ctx) }},
 	} {
 		for round, n := 0, sweepBatch; n >= sweepBatch && round < clearAwayRounds; round++ {

@@ -29,9 +29,24 @@ func WorkPool(p store.Pool) api.WorkPool {
 
 		RunTokenAudiences: append([]string{}, p.RunTokenAudiences...),
 		References:        AllowedReferences(p.References),
+		Approvals:         ApprovalPolicy(p.Approvals),
+		OpenApprovals:     OrNil(p.OpenApprovals),
 		CreatedAt:         Time(p.CreatedAt),
 		UpdatedAt:         Time(p.UpdatedAt),
 	}
+}
+
+// ApprovalPolicy converts the policy of a pool.
+func ApprovalPolicy(p store.ApprovalPolicy) api.ApprovalPolicy {
+	policy := api.ApprovalPolicy{Require: []api.ApprovalSubject{}}
+	for _, subject := range p.Require {
+		policy.Require = append(policy.Require, api.ApprovalSubject(subject))
+	}
+	if len(p.Require) > 0 {
+		approver := api.ApproverRole(p.Approver)
+		policy.Approver, policy.LifetimeSeconds = &approver, &p.Lifetime
+	}
+	return policy
 }
 
 // AllowedReferences reads a stored list. What cannot be read allows nothing.

@@ -65,7 +65,7 @@ func install(b *testing.B, manifest string) *installation {
 	made, err := client.CreateWorkPoolWithResponse(b.Context(),
 		api.WorkPoolCreate{Name: poolName, Type: api.Kubernetes, BaseJobTemplate: template})
 	in.is(201, made, err)
-	applied, err := client.ApplyWithResponse(b.Context(),
+	applied, err := client.ApplyWithResponse(b.Context(), nil,
 		api.ApplyRequest{Deployments: &[]api.DeploymentSpec{{Name: poolName, Pool: poolName}}})
 	in.is(200, applied, err)
 	return in
@@ -138,7 +138,7 @@ func (in *installation) create(n int) {
 
 func (in *installation) pause(paused bool) {
 	in.b.Helper()
-	changed, err := in.client.UpdateWorkPoolWithResponse(in.b.Context(), poolName,
+	changed, err := in.client.UpdateWorkPoolWithResponse(in.b.Context(), poolName, nil,
 		api.WorkPoolUpdate{Paused: &paused})
 	in.is(200, changed, err)
 }

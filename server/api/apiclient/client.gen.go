@@ -136,7 +136,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/apply (the `Apply` operationId).
-	ApplyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ApplyWithBody(ctx context.Context, params *ApplyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// Apply Apply pools, variables and deployments in one transaction
 	//
@@ -145,7 +145,73 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api/v1/apply (the `Apply` operationId).
-	Apply(ctx context.Context, body ApplyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	Apply(ctx context.Context, params *ApplyParams, body ApplyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListApprovals List approval requests, newest first
+	//
+	// A change that the policy of a work pool wants approved is not carried out: it is answered with 409 `approval-required`, and a request for each such pool is stored. The list has no plans.
+	//
+	// Corresponds with GET /api/v1/approvals (the `ListApprovals` operationId).
+	ListApprovals(ctx context.Context, params *ListApprovalsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetApproval Get an approval request with its plan
+	//
+	// Corresponds with GET /api/v1/approvals/{approval} (the `GetApproval` operationId).
+	GetApproval(ctx context.Context, approval ApprovalParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ApproveChangeWithBody Approve a change
+	//
+	// Approves exactly the plan with this fingerprint, once, for the lifetime that the policy sets. It needs the role that the policy names, and another person than the one who asked. The change is carried out when it is sent again.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/approvals/{approval}/approve (the `ApproveChange` operationId).
+	ApproveChangeWithBody(ctx context.Context, approval ApprovalParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ApproveChange Approve a change
+	//
+	// Approves exactly the plan with this fingerprint, once, for the lifetime that the policy sets. It needs the role that the policy names, and another person than the one who asked. The change is carried out when it is sent again.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/approvals/{approval}/approve (the `ApproveChange` operationId).
+	ApproveChange(ctx context.Context, approval ApprovalParam, body ApproveChangeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RejectChangeWithBody Reject a change, or take an approval back
+	//
+	// Needs the role that the policy names. A change that was carried out cannot be rejected.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/approvals/{approval}/reject (the `RejectChange` operationId).
+	RejectChangeWithBody(ctx context.Context, approval ApprovalParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RejectChange Reject a change, or take an approval back
+	//
+	// Needs the role that the policy names. A change that was carried out cannot be rejected.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/approvals/{approval}/reject (the `RejectChange` operationId).
+	RejectChange(ctx context.Context, approval ApprovalParam, body RejectChangeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// WithdrawChangeWithBody Withdraw a request
+	//
+	// Only the person who asked may withdraw a request.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/approvals/{approval}/withdraw (the `WithdrawChange` operationId).
+	WithdrawChangeWithBody(ctx context.Context, approval ApprovalParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// WithdrawChange Withdraw a request
+	//
+	// Only the person who asked may withdraw a request.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/approvals/{approval}/withdraw (the `WithdrawChange` operationId).
+	WithdrawChange(ctx context.Context, approval ApprovalParam, body WithdrawChangeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListAudit List changes and refused requests, newest first
 	//
@@ -186,7 +252,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/deleted/restore (the `RestoreDeleted` operationId).
-	RestoreDeletedWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	RestoreDeletedWithBody(ctx context.Context, params *RestoreDeletedParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RestoreDeleted Restore deleted objects
 	//
@@ -195,7 +261,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api/v1/deleted/restore (the `RestoreDeleted` operationId).
-	RestoreDeleted(ctx context.Context, body RestoreDeletedJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	RestoreDeleted(ctx context.Context, params *RestoreDeletedParams, body RestoreDeletedJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListDeployments List deployments, ordered by name
 	//
@@ -283,7 +349,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /api/v1/deployments/{deployment}/schedules/{schedule} (the `UpdateSchedule` operationId).
-	UpdateScheduleWithBody(ctx context.Context, deployment DeploymentParam, schedule string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateScheduleWithBody(ctx context.Context, deployment DeploymentParam, schedule string, params *UpdateScheduleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateSchedule Pause or resume a schedule
 	//
@@ -292,7 +358,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /api/v1/deployments/{deployment}/schedules/{schedule} (the `UpdateSchedule` operationId).
-	UpdateSchedule(ctx context.Context, deployment DeploymentParam, schedule string, body UpdateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateSchedule(ctx context.Context, deployment DeploymentParam, schedule string, params *UpdateScheduleParams, body UpdateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetInfo Get the installation and its version
 	//
@@ -716,7 +782,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /api/v1/work-pools/{pool} (the `UpdateWorkPool` operationId).
-	UpdateWorkPoolWithBody(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateWorkPoolWithBody(ctx context.Context, pool PoolParam, params *UpdateWorkPoolParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateWorkPool Update a work pool
 	//
@@ -725,7 +791,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /api/v1/work-pools/{pool} (the `UpdateWorkPool` operationId).
-	UpdateWorkPool(ctx context.Context, pool PoolParam, body UpdateWorkPoolJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateWorkPool(ctx context.Context, pool PoolParam, params *UpdateWorkPoolParams, body UpdateWorkPoolJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListWorkQueues List the queues of a pool, ordered by priority
 	//
@@ -804,7 +870,7 @@ type ClientInterface interface {
 	// DeletePoolRule Delete a rule of a work pool
 	//
 	// Corresponds with DELETE /api/v1/work-pools/{pool}/rules/{rule} (the `DeletePoolRule` operationId).
-	DeletePoolRule(ctx context.Context, pool PoolParam, rule RuleParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+	DeletePoolRule(ctx context.Context, pool PoolParam, rule RuleParam, params *DeletePoolRuleParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SetPoolRuleWithBody Create or replace a rule of a work pool
 	//
@@ -813,7 +879,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /api/v1/work-pools/{pool}/rules/{rule} (the `SetPoolRule` operationId).
-	SetPoolRuleWithBody(ctx context.Context, pool PoolParam, rule RuleParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	SetPoolRuleWithBody(ctx context.Context, pool PoolParam, rule RuleParam, params *SetPoolRuleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SetPoolRule Create or replace a rule of a work pool
 	//
@@ -822,7 +888,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /api/v1/work-pools/{pool}/rules/{rule} (the `SetPoolRule` operationId).
-	SetPoolRule(ctx context.Context, pool PoolParam, rule RuleParam, body SetPoolRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	SetPoolRule(ctx context.Context, pool PoolParam, rule RuleParam, params *SetPoolRuleParams, body SetPoolRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetTemplate Get a version of the pool's base job template
 	//
@@ -1198,8 +1264,8 @@ func (c *Client) RevokeAPIKey(ctx context.Context, key string, reqEditors ...Req
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /api/v1/apply (the `Apply` operationId).
-func (c *Client) ApplyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewApplyRequestWithBody(c.Server, contentType, body)
+func (c *Client) ApplyWithBody(ctx context.Context, params *ApplyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewApplyRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1217,8 +1283,154 @@ func (c *Client) ApplyWithBody(ctx context.Context, contentType string, body io.
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /api/v1/apply (the `Apply` operationId).
-func (c *Client) Apply(ctx context.Context, body ApplyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewApplyRequest(c.Server, body)
+func (c *Client) Apply(ctx context.Context, params *ApplyParams, body ApplyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewApplyRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListApprovals List approval requests, newest first
+//
+// A change that the policy of a work pool wants approved is not carried out: it is answered with 409 `approval-required`, and a request for each such pool is stored. The list has no plans.
+//
+// Corresponds with GET /api/v1/approvals (the `ListApprovals` operationId).
+func (c *Client) ListApprovals(ctx context.Context, params *ListApprovalsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListApprovalsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetApproval Get an approval request with its plan
+//
+// Corresponds with GET /api/v1/approvals/{approval} (the `GetApproval` operationId).
+func (c *Client) GetApproval(ctx context.Context, approval ApprovalParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetApprovalRequest(c.Server, approval)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ApproveChangeWithBody Approve a change
+//
+// Approves exactly the plan with this fingerprint, once, for the lifetime that the policy sets. It needs the role that the policy names, and another person than the one who asked. The change is carried out when it is sent again.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/approvals/{approval}/approve (the `ApproveChange` operationId).
+func (c *Client) ApproveChangeWithBody(ctx context.Context, approval ApprovalParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewApproveChangeRequestWithBody(c.Server, approval, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ApproveChange Approve a change
+//
+// Approves exactly the plan with this fingerprint, once, for the lifetime that the policy sets. It needs the role that the policy names, and another person than the one who asked. The change is carried out when it is sent again.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/approvals/{approval}/approve (the `ApproveChange` operationId).
+func (c *Client) ApproveChange(ctx context.Context, approval ApprovalParam, body ApproveChangeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewApproveChangeRequest(c.Server, approval, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RejectChangeWithBody Reject a change, or take an approval back
+//
+// Needs the role that the policy names. A change that was carried out cannot be rejected.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/approvals/{approval}/reject (the `RejectChange` operationId).
+func (c *Client) RejectChangeWithBody(ctx context.Context, approval ApprovalParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRejectChangeRequestWithBody(c.Server, approval, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RejectChange Reject a change, or take an approval back
+//
+// Needs the role that the policy names. A change that was carried out cannot be rejected.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/approvals/{approval}/reject (the `RejectChange` operationId).
+func (c *Client) RejectChange(ctx context.Context, approval ApprovalParam, body RejectChangeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRejectChangeRequest(c.Server, approval, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// WithdrawChangeWithBody Withdraw a request
+//
+// Only the person who asked may withdraw a request.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/approvals/{approval}/withdraw (the `WithdrawChange` operationId).
+func (c *Client) WithdrawChangeWithBody(ctx context.Context, approval ApprovalParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWithdrawChangeRequestWithBody(c.Server, approval, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// WithdrawChange Withdraw a request
+//
+// Only the person who asked may withdraw a request.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/approvals/{approval}/withdraw (the `WithdrawChange` operationId).
+func (c *Client) WithdrawChange(ctx context.Context, approval ApprovalParam, body WithdrawChangeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWithdrawChangeRequest(c.Server, approval, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1308,8 +1520,8 @@ func (c *Client) PurgeDeleted(ctx context.Context, body PurgeDeletedJSONRequestB
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /api/v1/deleted/restore (the `RestoreDeleted` operationId).
-func (c *Client) RestoreDeletedWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewRestoreDeletedRequestWithBody(c.Server, contentType, body)
+func (c *Client) RestoreDeletedWithBody(ctx context.Context, params *RestoreDeletedParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRestoreDeletedRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1327,8 +1539,8 @@ func (c *Client) RestoreDeletedWithBody(ctx context.Context, contentType string,
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /api/v1/deleted/restore (the `RestoreDeleted` operationId).
-func (c *Client) RestoreDeleted(ctx context.Context, body RestoreDeletedJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewRestoreDeletedRequest(c.Server, body)
+func (c *Client) RestoreDeleted(ctx context.Context, params *RestoreDeletedParams, body RestoreDeletedJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRestoreDeletedRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1535,8 +1747,8 @@ func (c *Client) ListDeploymentSchedules(ctx context.Context, deployment Deploym
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /api/v1/deployments/{deployment}/schedules/{schedule} (the `UpdateSchedule` operationId).
-func (c *Client) UpdateScheduleWithBody(ctx context.Context, deployment DeploymentParam, schedule string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUpdateScheduleRequestWithBody(c.Server, deployment, schedule, contentType, body)
+func (c *Client) UpdateScheduleWithBody(ctx context.Context, deployment DeploymentParam, schedule string, params *UpdateScheduleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateScheduleRequestWithBody(c.Server, deployment, schedule, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1554,8 +1766,8 @@ func (c *Client) UpdateScheduleWithBody(ctx context.Context, deployment Deployme
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /api/v1/deployments/{deployment}/schedules/{schedule} (the `UpdateSchedule` operationId).
-func (c *Client) UpdateSchedule(ctx context.Context, deployment DeploymentParam, schedule string, body UpdateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUpdateScheduleRequest(c.Server, deployment, schedule, body)
+func (c *Client) UpdateSchedule(ctx context.Context, deployment DeploymentParam, schedule string, params *UpdateScheduleParams, body UpdateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateScheduleRequest(c.Server, deployment, schedule, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2558,8 +2770,8 @@ func (c *Client) GetWorkPool(ctx context.Context, pool PoolParam, reqEditors ...
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /api/v1/work-pools/{pool} (the `UpdateWorkPool` operationId).
-func (c *Client) UpdateWorkPoolWithBody(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUpdateWorkPoolRequestWithBody(c.Server, pool, contentType, body)
+func (c *Client) UpdateWorkPoolWithBody(ctx context.Context, pool PoolParam, params *UpdateWorkPoolParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateWorkPoolRequestWithBody(c.Server, pool, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2577,8 +2789,8 @@ func (c *Client) UpdateWorkPoolWithBody(ctx context.Context, pool PoolParam, con
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /api/v1/work-pools/{pool} (the `UpdateWorkPool` operationId).
-func (c *Client) UpdateWorkPool(ctx context.Context, pool PoolParam, body UpdateWorkPoolJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUpdateWorkPoolRequest(c.Server, pool, body)
+func (c *Client) UpdateWorkPool(ctx context.Context, pool PoolParam, params *UpdateWorkPoolParams, body UpdateWorkPoolJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateWorkPoolRequest(c.Server, pool, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2766,8 +2978,8 @@ func (c *Client) TestPoolRule(ctx context.Context, pool PoolParam, body TestPool
 // DeletePoolRule Delete a rule of a work pool
 //
 // Corresponds with DELETE /api/v1/work-pools/{pool}/rules/{rule} (the `DeletePoolRule` operationId).
-func (c *Client) DeletePoolRule(ctx context.Context, pool PoolParam, rule RuleParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewDeletePoolRuleRequest(c.Server, pool, rule)
+func (c *Client) DeletePoolRule(ctx context.Context, pool PoolParam, rule RuleParam, params *DeletePoolRuleParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeletePoolRuleRequest(c.Server, pool, rule, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2785,8 +2997,8 @@ func (c *Client) DeletePoolRule(ctx context.Context, pool PoolParam, rule RulePa
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /api/v1/work-pools/{pool}/rules/{rule} (the `SetPoolRule` operationId).
-func (c *Client) SetPoolRuleWithBody(ctx context.Context, pool PoolParam, rule RuleParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewSetPoolRuleRequestWithBody(c.Server, pool, rule, contentType, body)
+func (c *Client) SetPoolRuleWithBody(ctx context.Context, pool PoolParam, rule RuleParam, params *SetPoolRuleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetPoolRuleRequestWithBody(c.Server, pool, rule, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2804,8 +3016,8 @@ func (c *Client) SetPoolRuleWithBody(ctx context.Context, pool PoolParam, rule R
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /api/v1/work-pools/{pool}/rules/{rule} (the `SetPoolRule` operationId).
-func (c *Client) SetPoolRule(ctx context.Context, pool PoolParam, rule RuleParam, body SetPoolRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewSetPoolRuleRequest(c.Server, pool, rule, body)
+func (c *Client) SetPoolRule(ctx context.Context, pool PoolParam, rule RuleParam, params *SetPoolRuleParams, body SetPoolRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetPoolRuleRequest(c.Server, pool, rule, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3574,18 +3786,18 @@ func NewRevokeAPIKeyRequest(server string, key string) (*http.Request, error) {
 }
 
 // NewApplyRequest calls the generic Apply builder with application/json body
-func NewApplyRequest(server string, body ApplyJSONRequestBody) (*http.Request, error) {
+func NewApplyRequest(server string, params *ApplyParams, body ApplyJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewApplyRequestWithBody(server, "application/json", bodyReader)
+	return NewApplyRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewApplyRequestWithBody constructs an http.Request for the Apply method, with any body, and a specified content type
-func NewApplyRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewApplyRequestWithBody(server string, params *ApplyParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -3594,6 +3806,298 @@ func NewApplyRequestWithBody(server string, contentType string, body io.Reader) 
 	}
 
 	operationPath := fmt.Sprintf("/api/v1/apply")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.BreakGlass != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "break_glass", *params.BreakGlass, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListApprovalsRequest constructs an http.Request for the ListApprovals method
+func NewListApprovalsRequest(server string, params *ListApprovalsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/approvals")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Pool != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "pool", *params.Pool, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetApprovalRequest constructs an http.Request for the GetApproval method
+func NewGetApprovalRequest(server string, approval ApprovalParam) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "approval", approval, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/approvals/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewApproveChangeRequest calls the generic ApproveChange builder with application/json body
+func NewApproveChangeRequest(server string, approval ApprovalParam, body ApproveChangeJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewApproveChangeRequestWithBody(server, approval, "application/json", bodyReader)
+}
+
+// NewApproveChangeRequestWithBody constructs an http.Request for the ApproveChange method, with any body, and a specified content type
+func NewApproveChangeRequestWithBody(server string, approval ApprovalParam, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "approval", approval, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/approvals/%s/approve", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRejectChangeRequest calls the generic RejectChange builder with application/json body
+func NewRejectChangeRequest(server string, approval ApprovalParam, body RejectChangeJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRejectChangeRequestWithBody(server, approval, "application/json", bodyReader)
+}
+
+// NewRejectChangeRequestWithBody constructs an http.Request for the RejectChange method, with any body, and a specified content type
+func NewRejectChangeRequestWithBody(server string, approval ApprovalParam, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "approval", approval, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/approvals/%s/reject", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewWithdrawChangeRequest calls the generic WithdrawChange builder with application/json body
+func NewWithdrawChangeRequest(server string, approval ApprovalParam, body WithdrawChangeJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewWithdrawChangeRequestWithBody(server, approval, "application/json", bodyReader)
+}
+
+// NewWithdrawChangeRequestWithBody constructs an http.Request for the WithdrawChange method, with any body, and a specified content type
+func NewWithdrawChangeRequestWithBody(server string, approval ApprovalParam, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "approval", approval, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/approvals/%s/withdraw", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -3918,18 +4422,18 @@ func NewPurgeDeletedRequestWithBody(server string, contentType string, body io.R
 }
 
 // NewRestoreDeletedRequest calls the generic RestoreDeleted builder with application/json body
-func NewRestoreDeletedRequest(server string, body RestoreDeletedJSONRequestBody) (*http.Request, error) {
+func NewRestoreDeletedRequest(server string, params *RestoreDeletedParams, body RestoreDeletedJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewRestoreDeletedRequestWithBody(server, "application/json", bodyReader)
+	return NewRestoreDeletedRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewRestoreDeletedRequestWithBody constructs an http.Request for the RestoreDeleted method, with any body, and a specified content type
-func NewRestoreDeletedRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewRestoreDeletedRequestWithBody(server string, params *RestoreDeletedParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -3945,6 +4449,33 @@ func NewRestoreDeletedRequestWithBody(server string, contentType string, body io
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.BreakGlass != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "break_glass", *params.BreakGlass, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
@@ -4117,6 +4648,18 @@ func NewDeleteDeploymentRequest(server string, deployment DeploymentParam, param
 		// styled parameters, preserving literal commas as delimiters
 		// per the OpenAPI spec (e.g. "color=blue,black,brown").
 		var rawQueryFragments []string
+
+		if params.BreakGlass != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "break_glass", *params.BreakGlass, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
 
 		if params.Force != nil {
 
@@ -4445,18 +4988,18 @@ func NewListDeploymentSchedulesRequest(server string, deployment DeploymentParam
 }
 
 // NewUpdateScheduleRequest calls the generic UpdateSchedule builder with application/json body
-func NewUpdateScheduleRequest(server string, deployment DeploymentParam, schedule string, body UpdateScheduleJSONRequestBody) (*http.Request, error) {
+func NewUpdateScheduleRequest(server string, deployment DeploymentParam, schedule string, params *UpdateScheduleParams, body UpdateScheduleJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewUpdateScheduleRequestWithBody(server, deployment, schedule, "application/json", bodyReader)
+	return NewUpdateScheduleRequestWithBody(server, deployment, schedule, params, "application/json", bodyReader)
 }
 
 // NewUpdateScheduleRequestWithBody constructs an http.Request for the UpdateSchedule method, with any body, and a specified content type
-func NewUpdateScheduleRequestWithBody(server string, deployment DeploymentParam, schedule string, contentType string, body io.Reader) (*http.Request, error) {
+func NewUpdateScheduleRequestWithBody(server string, deployment DeploymentParam, schedule string, params *UpdateScheduleParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -4486,6 +5029,33 @@ func NewUpdateScheduleRequestWithBody(server string, deployment DeploymentParam,
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.BreakGlass != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "break_glass", *params.BreakGlass, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
@@ -6850,6 +7420,18 @@ func NewDeleteWorkPoolRequest(server string, pool PoolParam, params *DeleteWorkP
 		// per the OpenAPI spec (e.g. "color=blue,black,brown").
 		var rawQueryFragments []string
 
+		if params.BreakGlass != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "break_glass", *params.BreakGlass, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Force != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "force", *params.Force, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
@@ -6923,18 +7505,18 @@ func NewGetWorkPoolRequest(server string, pool PoolParam) (*http.Request, error)
 }
 
 // NewUpdateWorkPoolRequest calls the generic UpdateWorkPool builder with application/json body
-func NewUpdateWorkPoolRequest(server string, pool PoolParam, body UpdateWorkPoolJSONRequestBody) (*http.Request, error) {
+func NewUpdateWorkPoolRequest(server string, pool PoolParam, params *UpdateWorkPoolParams, body UpdateWorkPoolJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewUpdateWorkPoolRequestWithBody(server, pool, "application/json", bodyReader)
+	return NewUpdateWorkPoolRequestWithBody(server, pool, params, "application/json", bodyReader)
 }
 
 // NewUpdateWorkPoolRequestWithBody constructs an http.Request for the UpdateWorkPool method, with any body, and a specified content type
-func NewUpdateWorkPoolRequestWithBody(server string, pool PoolParam, contentType string, body io.Reader) (*http.Request, error) {
+func NewUpdateWorkPoolRequestWithBody(server string, pool PoolParam, params *UpdateWorkPoolParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -6957,6 +7539,33 @@ func NewUpdateWorkPoolRequestWithBody(server string, pool PoolParam, contentType
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.BreakGlass != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "break_glass", *params.BreakGlass, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
@@ -7268,7 +7877,7 @@ func NewTestPoolRuleRequestWithBody(server string, pool PoolParam, contentType s
 }
 
 // NewDeletePoolRuleRequest constructs an http.Request for the DeletePoolRule method
-func NewDeletePoolRuleRequest(server string, pool PoolParam, rule RuleParam) (*http.Request, error) {
+func NewDeletePoolRuleRequest(server string, pool PoolParam, rule RuleParam, params *DeletePoolRuleParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -7298,6 +7907,33 @@ func NewDeletePoolRuleRequest(server string, pool PoolParam, rule RuleParam) (*h
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.BreakGlass != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "break_glass", *params.BreakGlass, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
@@ -7309,18 +7945,18 @@ func NewDeletePoolRuleRequest(server string, pool PoolParam, rule RuleParam) (*h
 }
 
 // NewSetPoolRuleRequest calls the generic SetPoolRule builder with application/json body
-func NewSetPoolRuleRequest(server string, pool PoolParam, rule RuleParam, body SetPoolRuleJSONRequestBody) (*http.Request, error) {
+func NewSetPoolRuleRequest(server string, pool PoolParam, rule RuleParam, params *SetPoolRuleParams, body SetPoolRuleJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewSetPoolRuleRequestWithBody(server, pool, rule, "application/json", bodyReader)
+	return NewSetPoolRuleRequestWithBody(server, pool, rule, params, "application/json", bodyReader)
 }
 
 // NewSetPoolRuleRequestWithBody constructs an http.Request for the SetPoolRule method, with any body, and a specified content type
-func NewSetPoolRuleRequestWithBody(server string, pool PoolParam, rule RuleParam, contentType string, body io.Reader) (*http.Request, error) {
+func NewSetPoolRuleRequestWithBody(server string, pool PoolParam, rule RuleParam, params *SetPoolRuleParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -7350,6 +7986,33 @@ func NewSetPoolRuleRequestWithBody(server string, pool PoolParam, rule RuleParam
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.BreakGlass != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "break_glass", *params.BreakGlass, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
@@ -7468,6 +8131,18 @@ func NewSetTemplateRequestWithBody(server string, pool PoolParam, params *SetTem
 		// styled parameters, preserving literal commas as delimiters
 		// per the OpenAPI spec (e.g. "color=blue,black,brown").
 		var rawQueryFragments []string
+
+		if params.BreakGlass != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "break_glass", *params.BreakGlass, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
 
 		if params.RequireUnbroken != nil {
 
@@ -7784,6 +8459,18 @@ func NewRollBackTemplateRequestWithBody(server string, pool PoolParam, params *R
 		// styled parameters, preserving literal commas as delimiters
 		// per the OpenAPI spec (e.g. "color=blue,black,brown").
 		var rawQueryFragments []string
+
+		if params.BreakGlass != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "break_glass", *params.BreakGlass, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
 
 		if params.RequireUnbroken != nil {
 
@@ -8538,7 +9225,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/apply (the `Apply` operationId).
-	ApplyWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ApplyResponse, error)
+	ApplyWithBodyWithResponse(ctx context.Context, params *ApplyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ApplyResponse, error)
 
 	// ApplyWithResponse Apply pools, variables and deployments in one transaction
 	//
@@ -8547,7 +9234,77 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/apply (the `Apply` operationId).
-	ApplyWithResponse(ctx context.Context, body ApplyJSONRequestBody, reqEditors ...RequestEditorFn) (*ApplyResponse, error)
+	ApplyWithResponse(ctx context.Context, params *ApplyParams, body ApplyJSONRequestBody, reqEditors ...RequestEditorFn) (*ApplyResponse, error)
+
+	// ListApprovalsWithResponse List approval requests, newest first
+	//
+	// A change that the policy of a work pool wants approved is not carried out: it is answered with 409 `approval-required`, and a request for each such pool is stored. The list has no plans.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/approvals (the `ListApprovals` operationId).
+	ListApprovalsWithResponse(ctx context.Context, params *ListApprovalsParams, reqEditors ...RequestEditorFn) (*ListApprovalsResponse, error)
+
+	// GetApprovalWithResponse Get an approval request with its plan
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/approvals/{approval} (the `GetApproval` operationId).
+	GetApprovalWithResponse(ctx context.Context, approval ApprovalParam, reqEditors ...RequestEditorFn) (*GetApprovalResponse, error)
+
+	// ApproveChangeWithBodyWithResponse Approve a change
+	//
+	// Approves exactly the plan with this fingerprint, once, for the lifetime that the policy sets. It needs the role that the policy names, and another person than the one who asked. The change is carried out when it is sent again.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/approvals/{approval}/approve (the `ApproveChange` operationId).
+	ApproveChangeWithBodyWithResponse(ctx context.Context, approval ApprovalParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ApproveChangeResponse, error)
+
+	// ApproveChangeWithResponse Approve a change
+	//
+	// Approves exactly the plan with this fingerprint, once, for the lifetime that the policy sets. It needs the role that the policy names, and another person than the one who asked. The change is carried out when it is sent again.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/approvals/{approval}/approve (the `ApproveChange` operationId).
+	ApproveChangeWithResponse(ctx context.Context, approval ApprovalParam, body ApproveChangeJSONRequestBody, reqEditors ...RequestEditorFn) (*ApproveChangeResponse, error)
+
+	// RejectChangeWithBodyWithResponse Reject a change, or take an approval back
+	//
+	// Needs the role that the policy names. A change that was carried out cannot be rejected.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/approvals/{approval}/reject (the `RejectChange` operationId).
+	RejectChangeWithBodyWithResponse(ctx context.Context, approval ApprovalParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RejectChangeResponse, error)
+
+	// RejectChangeWithResponse Reject a change, or take an approval back
+	//
+	// Needs the role that the policy names. A change that was carried out cannot be rejected.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/approvals/{approval}/reject (the `RejectChange` operationId).
+	RejectChangeWithResponse(ctx context.Context, approval ApprovalParam, body RejectChangeJSONRequestBody, reqEditors ...RequestEditorFn) (*RejectChangeResponse, error)
+
+	// WithdrawChangeWithBodyWithResponse Withdraw a request
+	//
+	// Only the person who asked may withdraw a request.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/approvals/{approval}/withdraw (the `WithdrawChange` operationId).
+	WithdrawChangeWithBodyWithResponse(ctx context.Context, approval ApprovalParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*WithdrawChangeResponse, error)
+
+	// WithdrawChangeWithResponse Withdraw a request
+	//
+	// Only the person who asked may withdraw a request.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/approvals/{approval}/withdraw (the `WithdrawChange` operationId).
+	WithdrawChangeWithResponse(ctx context.Context, approval ApprovalParam, body WithdrawChangeJSONRequestBody, reqEditors ...RequestEditorFn) (*WithdrawChangeResponse, error)
 
 	// ListAuditWithResponse List changes and refused requests, newest first
 	//
@@ -8592,7 +9349,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/deleted/restore (the `RestoreDeleted` operationId).
-	RestoreDeletedWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RestoreDeletedResponse, error)
+	RestoreDeletedWithBodyWithResponse(ctx context.Context, params *RestoreDeletedParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RestoreDeletedResponse, error)
 
 	// RestoreDeletedWithResponse Restore deleted objects
 	//
@@ -8601,7 +9358,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/deleted/restore (the `RestoreDeleted` operationId).
-	RestoreDeletedWithResponse(ctx context.Context, body RestoreDeletedJSONRequestBody, reqEditors ...RequestEditorFn) (*RestoreDeletedResponse, error)
+	RestoreDeletedWithResponse(ctx context.Context, params *RestoreDeletedParams, body RestoreDeletedJSONRequestBody, reqEditors ...RequestEditorFn) (*RestoreDeletedResponse, error)
 
 	// ListDeploymentsWithResponse List deployments, ordered by name
 	//
@@ -8699,7 +9456,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /api/v1/deployments/{deployment}/schedules/{schedule} (the `UpdateSchedule` operationId).
-	UpdateScheduleWithBodyWithResponse(ctx context.Context, deployment DeploymentParam, schedule string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateScheduleResponse, error)
+	UpdateScheduleWithBodyWithResponse(ctx context.Context, deployment DeploymentParam, schedule string, params *UpdateScheduleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateScheduleResponse, error)
 
 	// UpdateScheduleWithResponse Pause or resume a schedule
 	//
@@ -8708,7 +9465,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /api/v1/deployments/{deployment}/schedules/{schedule} (the `UpdateSchedule` operationId).
-	UpdateScheduleWithResponse(ctx context.Context, deployment DeploymentParam, schedule string, body UpdateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateScheduleResponse, error)
+	UpdateScheduleWithResponse(ctx context.Context, deployment DeploymentParam, schedule string, params *UpdateScheduleParams, body UpdateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateScheduleResponse, error)
 
 	// GetInfoWithResponse Get the installation and its version
 	//
@@ -9190,7 +9947,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /api/v1/work-pools/{pool} (the `UpdateWorkPool` operationId).
-	UpdateWorkPoolWithBodyWithResponse(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateWorkPoolResponse, error)
+	UpdateWorkPoolWithBodyWithResponse(ctx context.Context, pool PoolParam, params *UpdateWorkPoolParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateWorkPoolResponse, error)
 
 	// UpdateWorkPoolWithResponse Update a work pool
 	//
@@ -9199,7 +9956,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /api/v1/work-pools/{pool} (the `UpdateWorkPool` operationId).
-	UpdateWorkPoolWithResponse(ctx context.Context, pool PoolParam, body UpdateWorkPoolJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateWorkPoolResponse, error)
+	UpdateWorkPoolWithResponse(ctx context.Context, pool PoolParam, params *UpdateWorkPoolParams, body UpdateWorkPoolJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateWorkPoolResponse, error)
 
 	// ListWorkQueuesWithResponse List the queues of a pool, ordered by priority
 	//
@@ -9288,7 +10045,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /api/v1/work-pools/{pool}/rules/{rule} (the `DeletePoolRule` operationId).
-	DeletePoolRuleWithResponse(ctx context.Context, pool PoolParam, rule RuleParam, reqEditors ...RequestEditorFn) (*DeletePoolRuleResponse, error)
+	DeletePoolRuleWithResponse(ctx context.Context, pool PoolParam, rule RuleParam, params *DeletePoolRuleParams, reqEditors ...RequestEditorFn) (*DeletePoolRuleResponse, error)
 
 	// SetPoolRuleWithBodyWithResponse Create or replace a rule of a work pool
 	//
@@ -9297,7 +10054,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /api/v1/work-pools/{pool}/rules/{rule} (the `SetPoolRule` operationId).
-	SetPoolRuleWithBodyWithResponse(ctx context.Context, pool PoolParam, rule RuleParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetPoolRuleResponse, error)
+	SetPoolRuleWithBodyWithResponse(ctx context.Context, pool PoolParam, rule RuleParam, params *SetPoolRuleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetPoolRuleResponse, error)
 
 	// SetPoolRuleWithResponse Create or replace a rule of a work pool
 	//
@@ -9306,7 +10063,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /api/v1/work-pools/{pool}/rules/{rule} (the `SetPoolRule` operationId).
-	SetPoolRuleWithResponse(ctx context.Context, pool PoolParam, rule RuleParam, body SetPoolRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*SetPoolRuleResponse, error)
+	SetPoolRuleWithResponse(ctx context.Context, pool PoolParam, rule RuleParam, params *SetPoolRuleParams, body SetPoolRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*SetPoolRuleResponse, error)
 
 	// GetTemplateWithResponse Get a version of the pool's base job template
 	//
@@ -9833,6 +10590,246 @@ func (r ApplyResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ApplyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListApprovalsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ApprovalList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListApprovalsResponse) GetJSON200() *ApprovalList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListApprovalsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListApprovalsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListApprovalsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListApprovalsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListApprovalsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetApprovalResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Approval
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetApprovalResponse) GetJSON200() *Approval {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetApprovalResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetApprovalResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetApprovalResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetApprovalResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetApprovalResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ApproveChangeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Approval
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ApproveChangeResponse) GetJSON200() *Approval {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ApproveChangeResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ApproveChangeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ApproveChangeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ApproveChangeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ApproveChangeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RejectChangeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Approval
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RejectChangeResponse) GetJSON200() *Approval {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RejectChangeResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RejectChangeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RejectChangeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RejectChangeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RejectChangeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type WithdrawChangeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Approval
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r WithdrawChangeResponse) GetJSON200() *Approval {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r WithdrawChangeResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r WithdrawChangeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r WithdrawChangeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r WithdrawChangeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r WithdrawChangeResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -14129,8 +15126,8 @@ func (c *ClientWithResponses) RevokeAPIKeyWithResponse(ctx context.Context, key 
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /api/v1/apply (the `Apply` operationId).
-func (c *ClientWithResponses) ApplyWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ApplyResponse, error) {
-	rsp, err := c.ApplyWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) ApplyWithBodyWithResponse(ctx context.Context, params *ApplyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ApplyResponse, error) {
+	rsp, err := c.ApplyWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14144,12 +15141,130 @@ func (c *ClientWithResponses) ApplyWithBodyWithResponse(ctx context.Context, con
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /api/v1/apply (the `Apply` operationId).
-func (c *ClientWithResponses) ApplyWithResponse(ctx context.Context, body ApplyJSONRequestBody, reqEditors ...RequestEditorFn) (*ApplyResponse, error) {
-	rsp, err := c.Apply(ctx, body, reqEditors...)
+func (c *ClientWithResponses) ApplyWithResponse(ctx context.Context, params *ApplyParams, body ApplyJSONRequestBody, reqEditors ...RequestEditorFn) (*ApplyResponse, error) {
+	rsp, err := c.Apply(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
 	return ParseApplyResponse(rsp)
+}
+
+// ListApprovalsWithResponse List approval requests, newest first
+//
+// A change that the policy of a work pool wants approved is not carried out: it is answered with 409 `approval-required`, and a request for each such pool is stored. The list has no plans.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/approvals (the `ListApprovals` operationId).
+func (c *ClientWithResponses) ListApprovalsWithResponse(ctx context.Context, params *ListApprovalsParams, reqEditors ...RequestEditorFn) (*ListApprovalsResponse, error) {
+	rsp, err := c.ListApprovals(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListApprovalsResponse(rsp)
+}
+
+// GetApprovalWithResponse Get an approval request with its plan
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/approvals/{approval} (the `GetApproval` operationId).
+func (c *ClientWithResponses) GetApprovalWithResponse(ctx context.Context, approval ApprovalParam, reqEditors ...RequestEditorFn) (*GetApprovalResponse, error) {
+	rsp, err := c.GetApproval(ctx, approval, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetApprovalResponse(rsp)
+}
+
+// ApproveChangeWithBodyWithResponse Approve a change
+//
+// Approves exactly the plan with this fingerprint, once, for the lifetime that the policy sets. It needs the role that the policy names, and another person than the one who asked. The change is carried out when it is sent again.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/approvals/{approval}/approve (the `ApproveChange` operationId).
+func (c *ClientWithResponses) ApproveChangeWithBodyWithResponse(ctx context.Context, approval ApprovalParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ApproveChangeResponse, error) {
+	rsp, err := c.ApproveChangeWithBody(ctx, approval, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseApproveChangeResponse(rsp)
+}
+
+// ApproveChangeWithResponse Approve a change
+//
+// Approves exactly the plan with this fingerprint, once, for the lifetime that the policy sets. It needs the role that the policy names, and another person than the one who asked. The change is carried out when it is sent again.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/approvals/{approval}/approve (the `ApproveChange` operationId).
+func (c *ClientWithResponses) ApproveChangeWithResponse(ctx context.Context, approval ApprovalParam, body ApproveChangeJSONRequestBody, reqEditors ...RequestEditorFn) (*ApproveChangeResponse, error) {
+	rsp, err := c.ApproveChange(ctx, approval, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseApproveChangeResponse(rsp)
+}
+
+// RejectChangeWithBodyWithResponse Reject a change, or take an approval back
+//
+// Needs the role that the policy names. A change that was carried out cannot be rejected.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/approvals/{approval}/reject (the `RejectChange` operationId).
+func (c *ClientWithResponses) RejectChangeWithBodyWithResponse(ctx context.Context, approval ApprovalParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RejectChangeResponse, error) {
+	rsp, err := c.RejectChangeWithBody(ctx, approval, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRejectChangeResponse(rsp)
+}
+
+// RejectChangeWithResponse Reject a change, or take an approval back
+//
+// Needs the role that the policy names. A change that was carried out cannot be rejected.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/approvals/{approval}/reject (the `RejectChange` operationId).
+func (c *ClientWithResponses) RejectChangeWithResponse(ctx context.Context, approval ApprovalParam, body RejectChangeJSONRequestBody, reqEditors ...RequestEditorFn) (*RejectChangeResponse, error) {
+	rsp, err := c.RejectChange(ctx, approval, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRejectChangeResponse(rsp)
+}
+
+// WithdrawChangeWithBodyWithResponse Withdraw a request
+//
+// Only the person who asked may withdraw a request.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/approvals/{approval}/withdraw (the `WithdrawChange` operationId).
+func (c *ClientWithResponses) WithdrawChangeWithBodyWithResponse(ctx context.Context, approval ApprovalParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*WithdrawChangeResponse, error) {
+	rsp, err := c.WithdrawChangeWithBody(ctx, approval, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseWithdrawChangeResponse(rsp)
+}
+
+// WithdrawChangeWithResponse Withdraw a request
+//
+// Only the person who asked may withdraw a request.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/approvals/{approval}/withdraw (the `WithdrawChange` operationId).
+func (c *ClientWithResponses) WithdrawChangeWithResponse(ctx context.Context, approval ApprovalParam, body WithdrawChangeJSONRequestBody, reqEditors ...RequestEditorFn) (*WithdrawChangeResponse, error) {
+	rsp, err := c.WithdrawChange(ctx, approval, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseWithdrawChangeResponse(rsp)
 }
 
 // ListAuditWithResponse List changes and refused requests, newest first
@@ -14219,8 +15334,8 @@ func (c *ClientWithResponses) PurgeDeletedWithResponse(ctx context.Context, body
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /api/v1/deleted/restore (the `RestoreDeleted` operationId).
-func (c *ClientWithResponses) RestoreDeletedWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RestoreDeletedResponse, error) {
-	rsp, err := c.RestoreDeletedWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) RestoreDeletedWithBodyWithResponse(ctx context.Context, params *RestoreDeletedParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RestoreDeletedResponse, error) {
+	rsp, err := c.RestoreDeletedWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14234,8 +15349,8 @@ func (c *ClientWithResponses) RestoreDeletedWithBodyWithResponse(ctx context.Con
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /api/v1/deleted/restore (the `RestoreDeleted` operationId).
-func (c *ClientWithResponses) RestoreDeletedWithResponse(ctx context.Context, body RestoreDeletedJSONRequestBody, reqEditors ...RequestEditorFn) (*RestoreDeletedResponse, error) {
-	rsp, err := c.RestoreDeleted(ctx, body, reqEditors...)
+func (c *ClientWithResponses) RestoreDeletedWithResponse(ctx context.Context, params *RestoreDeletedParams, body RestoreDeletedJSONRequestBody, reqEditors ...RequestEditorFn) (*RestoreDeletedResponse, error) {
+	rsp, err := c.RestoreDeleted(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14404,8 +15519,8 @@ func (c *ClientWithResponses) ListDeploymentSchedulesWithResponse(ctx context.Co
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /api/v1/deployments/{deployment}/schedules/{schedule} (the `UpdateSchedule` operationId).
-func (c *ClientWithResponses) UpdateScheduleWithBodyWithResponse(ctx context.Context, deployment DeploymentParam, schedule string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateScheduleResponse, error) {
-	rsp, err := c.UpdateScheduleWithBody(ctx, deployment, schedule, contentType, body, reqEditors...)
+func (c *ClientWithResponses) UpdateScheduleWithBodyWithResponse(ctx context.Context, deployment DeploymentParam, schedule string, params *UpdateScheduleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateScheduleResponse, error) {
+	rsp, err := c.UpdateScheduleWithBody(ctx, deployment, schedule, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -14419,8 +15534,8 @@ func (c *ClientWithResponses) UpdateScheduleWithBodyWithResponse(ctx context.Con
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /api/v1/deployments/{deployment}/schedules/{schedule} (the `UpdateSchedule` operationId).
-func (c *ClientWithResponses) UpdateScheduleWithResponse(ctx context.Context, deployment DeploymentParam, schedule string, body UpdateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateScheduleResponse, error) {
-	rsp, err := c.UpdateSchedule(ctx, deployment, schedule, body, reqEditors...)
+func (c *ClientWithResponses) UpdateScheduleWithResponse(ctx context.Context, deployment DeploymentParam, schedule string, params *UpdateScheduleParams, body UpdateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateScheduleResponse, error) {
+	rsp, err := c.UpdateSchedule(ctx, deployment, schedule, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -15249,8 +16364,8 @@ func (c *ClientWithResponses) GetWorkPoolWithResponse(ctx context.Context, pool 
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /api/v1/work-pools/{pool} (the `UpdateWorkPool` operationId).
-func (c *ClientWithResponses) UpdateWorkPoolWithBodyWithResponse(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateWorkPoolResponse, error) {
-	rsp, err := c.UpdateWorkPoolWithBody(ctx, pool, contentType, body, reqEditors...)
+func (c *ClientWithResponses) UpdateWorkPoolWithBodyWithResponse(ctx context.Context, pool PoolParam, params *UpdateWorkPoolParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateWorkPoolResponse, error) {
+	rsp, err := c.UpdateWorkPoolWithBody(ctx, pool, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -15264,8 +16379,8 @@ func (c *ClientWithResponses) UpdateWorkPoolWithBodyWithResponse(ctx context.Con
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /api/v1/work-pools/{pool} (the `UpdateWorkPool` operationId).
-func (c *ClientWithResponses) UpdateWorkPoolWithResponse(ctx context.Context, pool PoolParam, body UpdateWorkPoolJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateWorkPoolResponse, error) {
-	rsp, err := c.UpdateWorkPool(ctx, pool, body, reqEditors...)
+func (c *ClientWithResponses) UpdateWorkPoolWithResponse(ctx context.Context, pool PoolParam, params *UpdateWorkPoolParams, body UpdateWorkPoolJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateWorkPoolResponse, error) {
+	rsp, err := c.UpdateWorkPool(ctx, pool, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -15419,8 +16534,8 @@ func (c *ClientWithResponses) TestPoolRuleWithResponse(ctx context.Context, pool
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /api/v1/work-pools/{pool}/rules/{rule} (the `DeletePoolRule` operationId).
-func (c *ClientWithResponses) DeletePoolRuleWithResponse(ctx context.Context, pool PoolParam, rule RuleParam, reqEditors ...RequestEditorFn) (*DeletePoolRuleResponse, error) {
-	rsp, err := c.DeletePoolRule(ctx, pool, rule, reqEditors...)
+func (c *ClientWithResponses) DeletePoolRuleWithResponse(ctx context.Context, pool PoolParam, rule RuleParam, params *DeletePoolRuleParams, reqEditors ...RequestEditorFn) (*DeletePoolRuleResponse, error) {
+	rsp, err := c.DeletePoolRule(ctx, pool, rule, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -15434,8 +16549,8 @@ func (c *ClientWithResponses) DeletePoolRuleWithResponse(ctx context.Context, po
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /api/v1/work-pools/{pool}/rules/{rule} (the `SetPoolRule` operationId).
-func (c *ClientWithResponses) SetPoolRuleWithBodyWithResponse(ctx context.Context, pool PoolParam, rule RuleParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetPoolRuleResponse, error) {
-	rsp, err := c.SetPoolRuleWithBody(ctx, pool, rule, contentType, body, reqEditors...)
+func (c *ClientWithResponses) SetPoolRuleWithBodyWithResponse(ctx context.Context, pool PoolParam, rule RuleParam, params *SetPoolRuleParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetPoolRuleResponse, error) {
+	rsp, err := c.SetPoolRuleWithBody(ctx, pool, rule, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -15449,8 +16564,8 @@ func (c *ClientWithResponses) SetPoolRuleWithBodyWithResponse(ctx context.Contex
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /api/v1/work-pools/{pool}/rules/{rule} (the `SetPoolRule` operationId).
-func (c *ClientWithResponses) SetPoolRuleWithResponse(ctx context.Context, pool PoolParam, rule RuleParam, body SetPoolRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*SetPoolRuleResponse, error) {
-	rsp, err := c.SetPoolRule(ctx, pool, rule, body, reqEditors...)
+func (c *ClientWithResponses) SetPoolRuleWithResponse(ctx context.Context, pool PoolParam, rule RuleParam, params *SetPoolRuleParams, body SetPoolRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*SetPoolRuleResponse, error) {
+	rsp, err := c.SetPoolRule(ctx, pool, rule, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -16108,6 +17223,171 @@ func ParseApplyResponse(rsp *http.Response) (*ApplyResponse, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest ApplyResult
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListApprovalsResponse parses an HTTP response from a ListApprovalsWithResponse call
+func ParseListApprovalsResponse(rsp *http.Response) (*ListApprovalsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListApprovalsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ApprovalList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetApprovalResponse parses an HTTP response from a GetApprovalWithResponse call
+func ParseGetApprovalResponse(rsp *http.Response) (*GetApprovalResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetApprovalResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Approval
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseApproveChangeResponse parses an HTTP response from a ApproveChangeWithResponse call
+func ParseApproveChangeResponse(rsp *http.Response) (*ApproveChangeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ApproveChangeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Approval
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRejectChangeResponse parses an HTTP response from a RejectChangeWithResponse call
+func ParseRejectChangeResponse(rsp *http.Response) (*RejectChangeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RejectChangeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Approval
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseWithdrawChangeResponse parses an HTTP response from a WithdrawChangeWithResponse call
+func ParseWithdrawChangeResponse(rsp *http.Response) (*WithdrawChangeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &WithdrawChangeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Approval
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

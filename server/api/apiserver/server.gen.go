@@ -34,7 +34,22 @@ type ServerInterface interface {
 	RevokeAPIKey(w http.ResponseWriter, r *http.Request, key string)
 	// Apply Apply pools, variables and deployments in one transaction
 	// (POST /api/v1/apply)
-	Apply(w http.ResponseWriter, r *http.Request)
+	Apply(w http.ResponseWriter, r *http.Request, params ApplyParams)
+	// ListApprovals List approval requests, newest first
+	// (GET /api/v1/approvals)
+	ListApprovals(w http.ResponseWriter, r *http.Request, params ListApprovalsParams)
+	// GetApproval Get an approval request with its plan
+	// (GET /api/v1/approvals/{approval})
+	GetApproval(w http.ResponseWriter, r *http.Request, approval ApprovalParam)
+	// ApproveChange Approve a change
+	// (POST /api/v1/approvals/{approval}/approve)
+	ApproveChange(w http.ResponseWriter, r *http.Request, approval ApprovalParam)
+	// RejectChange Reject a change, or take an approval back
+	// (POST /api/v1/approvals/{approval}/reject)
+	RejectChange(w http.ResponseWriter, r *http.Request, approval ApprovalParam)
+	// WithdrawChange Withdraw a request
+	// (POST /api/v1/approvals/{approval}/withdraw)
+	WithdrawChange(w http.ResponseWriter, r *http.Request, approval ApprovalParam)
 	// ListAudit List changes and refused requests, newest first
 	// (GET /api/v1/audit)
 	ListAudit(w http.ResponseWriter, r *http.Request, params ListAuditParams)
@@ -46,7 +61,7 @@ type ServerInterface interface {
 	PurgeDeleted(w http.ResponseWriter, r *http.Request)
 	// RestoreDeleted Restore deleted objects
 	// (POST /api/v1/deleted/restore)
-	RestoreDeleted(w http.ResponseWriter, r *http.Request)
+	RestoreDeleted(w http.ResponseWriter, r *http.Request, params RestoreDeletedParams)
 	// ListDeployments List deployments, ordered by name
 	// (GET /api/v1/deployments)
 	ListDeployments(w http.ResponseWriter, r *http.Request, params ListDeploymentsParams)
@@ -73,7 +88,7 @@ type ServerInterface interface {
 	ListDeploymentSchedules(w http.ResponseWriter, r *http.Request, deployment DeploymentParam)
 	// UpdateSchedule Pause or resume a schedule
 	// (PATCH /api/v1/deployments/{deployment}/schedules/{schedule})
-	UpdateSchedule(w http.ResponseWriter, r *http.Request, deployment DeploymentParam, schedule string)
+	UpdateSchedule(w http.ResponseWriter, r *http.Request, deployment DeploymentParam, schedule string, params UpdateScheduleParams)
 	// GetInfo Get the installation and its version
 	// (GET /api/v1/info)
 	GetInfo(w http.ResponseWriter, r *http.Request)
@@ -205,7 +220,7 @@ type ServerInterface interface {
 	GetWorkPool(w http.ResponseWriter, r *http.Request, pool PoolParam)
 	// UpdateWorkPool Update a work pool
 	// (PATCH /api/v1/work-pools/{pool})
-	UpdateWorkPool(w http.ResponseWriter, r *http.Request, pool PoolParam)
+	UpdateWorkPool(w http.ResponseWriter, r *http.Request, pool PoolParam, params UpdateWorkPoolParams)
 	// ListWorkQueues List the queues of a pool, ordered by priority
 	// (GET /api/v1/work-pools/{pool}/queues)
 	ListWorkQueues(w http.ResponseWriter, r *http.Request, pool PoolParam)
@@ -229,10 +244,10 @@ type ServerInterface interface {
 	TestPoolRule(w http.ResponseWriter, r *http.Request, pool PoolParam)
 	// DeletePoolRule Delete a rule of a work pool
 	// (DELETE /api/v1/work-pools/{pool}/rules/{rule})
-	DeletePoolRule(w http.ResponseWriter, r *http.Request, pool PoolParam, rule RuleParam)
+	DeletePoolRule(w http.ResponseWriter, r *http.Request, pool PoolParam, rule RuleParam, params DeletePoolRuleParams)
 	// SetPoolRule Create or replace a rule of a work pool
 	// (PUT /api/v1/work-pools/{pool}/rules/{rule})
-	SetPoolRule(w http.ResponseWriter, r *http.Request, pool PoolParam, rule RuleParam)
+	SetPoolRule(w http.ResponseWriter, r *http.Request, pool PoolParam, rule RuleParam, params SetPoolRuleParams)
 	// GetTemplate Get a version of the pool's base job template
 	// (GET /api/v1/work-pools/{pool}/template)
 	GetTemplate(w http.ResponseWriter, r *http.Request, pool PoolParam, params GetTemplateParams)
@@ -381,8 +396,203 @@ func (siw *ServerInterfaceWrapper) RevokeAPIKey(w http.ResponseWriter, r *http.R
 // Apply operation middleware
 func (siw *ServerInterfaceWrapper) Apply(w http.ResponseWriter, r *http.Request) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ApplyParams
+
+	// ------------- Optional query parameter "break_glass" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "break_glass", r.URL.Query(), &params.BreakGlass, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "break_glass"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "break_glass", Err: err})
+		}
+		return
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.Apply(w, r)
+		siw.Handler.Apply(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListApprovals operation middleware
+func (siw *ServerInterfaceWrapper) ListApprovals(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListApprovalsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "pool" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pool", r.URL.Query(), &params.Pool, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "pool"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pool", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", r.URL.Query(), &params.State, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "state"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "state", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListApprovals(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetApproval operation middleware
+func (siw *ServerInterfaceWrapper) GetApproval(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "approval" -------------
+	var approval ApprovalParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "approval", mux.Vars(r)["approval"], &approval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "approval", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetApproval(w, r, approval)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ApproveChange operation middleware
+func (siw *ServerInterfaceWrapper) ApproveChange(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "approval" -------------
+	var approval ApprovalParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "approval", mux.Vars(r)["approval"], &approval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "approval", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ApproveChange(w, r, approval)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RejectChange operation middleware
+func (siw *ServerInterfaceWrapper) RejectChange(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "approval" -------------
+	var approval ApprovalParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "approval", mux.Vars(r)["approval"], &approval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "approval", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RejectChange(w, r, approval)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// WithdrawChange operation middleware
+func (siw *ServerInterfaceWrapper) WithdrawChange(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "approval" -------------
+	var approval ApprovalParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "approval", mux.Vars(r)["approval"], &approval, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "approval", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.WithdrawChange(w, r, approval)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -644,8 +854,27 @@ func (siw *ServerInterfaceWrapper) PurgeDeleted(w http.ResponseWriter, r *http.R
 // RestoreDeleted operation middleware
 func (siw *ServerInterfaceWrapper) RestoreDeleted(w http.ResponseWriter, r *http.Request) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RestoreDeletedParams
+
+	// ------------- Optional query parameter "break_glass" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "break_glass", r.URL.Query(), &params.BreakGlass, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "break_glass"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "break_glass", Err: err})
+		}
+		return
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.RestoreDeleted(w, r)
+		siw.Handler.RestoreDeleted(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -783,6 +1012,19 @@ func (siw *ServerInterfaceWrapper) DeleteDeployment(w http.ResponseWriter, r *ht
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params DeleteDeploymentParams
+
+	// ------------- Optional query parameter "break_glass" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "break_glass", r.URL.Query(), &params.BreakGlass, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "break_glass"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "break_glass", Err: err})
+		}
+		return
+	}
 
 	// ------------- Optional query parameter "force" -------------
 
@@ -1070,8 +1312,24 @@ func (siw *ServerInterfaceWrapper) UpdateSchedule(w http.ResponseWriter, r *http
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateScheduleParams
+
+	// ------------- Optional query parameter "break_glass" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "break_glass", r.URL.Query(), &params.BreakGlass, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "break_glass"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "break_glass", Err: err})
+		}
+		return
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.UpdateSchedule(w, r, deployment, schedule)
+		siw.Handler.UpdateSchedule(w, r, deployment, schedule, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2770,6 +3028,19 @@ func (siw *ServerInterfaceWrapper) DeleteWorkPool(w http.ResponseWriter, r *http
 	// Parameter object where we will unmarshal all parameters from the context
 	var params DeleteWorkPoolParams
 
+	// ------------- Optional query parameter "break_glass" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "break_glass", r.URL.Query(), &params.BreakGlass, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "break_glass"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "break_glass", Err: err})
+		}
+		return
+	}
+
 	// ------------- Optional query parameter "force" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "force", r.URL.Query(), &params.Force, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
@@ -2848,8 +3119,24 @@ func (siw *ServerInterfaceWrapper) UpdateWorkPool(w http.ResponseWriter, r *http
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateWorkPoolParams
+
+	// ------------- Optional query parameter "break_glass" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "break_glass", r.URL.Query(), &params.BreakGlass, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "break_glass"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "break_glass", Err: err})
+		}
+		return
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.UpdateWorkPool(w, r, pool)
+		siw.Handler.UpdateWorkPool(w, r, pool, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -3092,8 +3379,24 @@ func (siw *ServerInterfaceWrapper) DeletePoolRule(w http.ResponseWriter, r *http
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeletePoolRuleParams
+
+	// ------------- Optional query parameter "break_glass" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "break_glass", r.URL.Query(), &params.BreakGlass, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "break_glass"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "break_glass", Err: err})
+		}
+		return
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.DeletePoolRule(w, r, pool, rule)
+		siw.Handler.DeletePoolRule(w, r, pool, rule, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -3127,8 +3430,24 @@ func (siw *ServerInterfaceWrapper) SetPoolRule(w http.ResponseWriter, r *http.Re
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SetPoolRuleParams
+
+	// ------------- Optional query parameter "break_glass" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "break_glass", r.URL.Query(), &params.BreakGlass, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "break_glass"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "break_glass", Err: err})
+		}
+		return
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.SetPoolRule(w, r, pool, rule)
+		siw.Handler.SetPoolRule(w, r, pool, rule, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -3197,6 +3516,19 @@ func (siw *ServerInterfaceWrapper) SetTemplate(w http.ResponseWriter, r *http.Re
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params SetTemplateParams
+
+	// ------------- Optional query parameter "break_glass" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "break_glass", r.URL.Query(), &params.BreakGlass, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "break_glass"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "break_glass", Err: err})
+		}
+		return
+	}
 
 	// ------------- Optional query parameter "require_unbroken" -------------
 
@@ -3393,6 +3725,19 @@ func (siw *ServerInterfaceWrapper) RollBackTemplate(w http.ResponseWriter, r *ht
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params RollBackTemplateParams
+
+	// ------------- Optional query parameter "break_glass" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "break_glass", r.URL.Query(), &params.BreakGlass, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "break_glass"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "break_glass", Err: err})
+		}
+		return
+	}
 
 	// ------------- Optional query parameter "require_unbroken" -------------
 
@@ -3902,6 +4247,16 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 
 	r.HandleFunc(options.BaseURL+"/api/v1/apply", wrapper.Apply).Methods(http.MethodPost)
 
+	r.HandleFunc(options.BaseURL+"/api/v1/approvals", wrapper.ListApprovals).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/approvals/{approval}", wrapper.GetApproval).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/approvals/{approval}/approve", wrapper.ApproveChange).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/approvals/{approval}/reject", wrapper.RejectChange).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/approvals/{approval}/withdraw", wrapper.WithdrawChange).Methods(http.MethodPost)
+
 	r.HandleFunc(options.BaseURL+"/api/v1/audit", wrapper.ListAudit).Methods(http.MethodGet)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/deleted", wrapper.ListDeleted).Methods(http.MethodGet)
@@ -4232,7 +4587,8 @@ func (response RevokeAPIKeydefaultApplicationProblemPlusJSONResponse) VisitRevok
 }
 
 type ApplyRequestObject struct {
-	Body *ApplyJSONRequestBody
+	Params ApplyParams
+	Body   *ApplyJSONRequestBody
 }
 
 type ApplyResponseObject interface {
@@ -4259,6 +4615,204 @@ type ApplydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ApplydefaultApplicationProblemPlusJSONResponse) VisitApplyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListApprovalsRequestObject struct {
+	Params ListApprovalsParams
+}
+
+type ListApprovalsResponseObject interface {
+	VisitListApprovalsResponse(w http.ResponseWriter) error
+}
+
+type ListApprovals200JSONResponse ApprovalList
+
+func (response ListApprovals200JSONResponse) VisitListApprovalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListApprovalsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListApprovalsdefaultApplicationProblemPlusJSONResponse) VisitListApprovalsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetApprovalRequestObject struct {
+	Approval ApprovalParam `json:"approval"`
+}
+
+type GetApprovalResponseObject interface {
+	VisitGetApprovalResponse(w http.ResponseWriter) error
+}
+
+type GetApproval200JSONResponse Approval
+
+func (response GetApproval200JSONResponse) VisitGetApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetApprovaldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetApprovaldefaultApplicationProblemPlusJSONResponse) VisitGetApprovalResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveChangeRequestObject struct {
+	Approval ApprovalParam `json:"approval"`
+	Body     *ApproveChangeJSONRequestBody
+}
+
+type ApproveChangeResponseObject interface {
+	VisitApproveChangeResponse(w http.ResponseWriter) error
+}
+
+type ApproveChange200JSONResponse Approval
+
+func (response ApproveChange200JSONResponse) VisitApproveChangeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApproveChangedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ApproveChangedefaultApplicationProblemPlusJSONResponse) VisitApproveChangeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RejectChangeRequestObject struct {
+	Approval ApprovalParam `json:"approval"`
+	Body     *RejectChangeJSONRequestBody
+}
+
+type RejectChangeResponseObject interface {
+	VisitRejectChangeResponse(w http.ResponseWriter) error
+}
+
+type RejectChange200JSONResponse Approval
+
+func (response RejectChange200JSONResponse) VisitRejectChangeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RejectChangedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RejectChangedefaultApplicationProblemPlusJSONResponse) VisitRejectChangeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawChangeRequestObject struct {
+	Approval ApprovalParam `json:"approval"`
+	Body     *WithdrawChangeJSONRequestBody
+}
+
+type WithdrawChangeResponseObject interface {
+	VisitWithdrawChangeResponse(w http.ResponseWriter) error
+}
+
+type WithdrawChange200JSONResponse Approval
+
+func (response WithdrawChange200JSONResponse) VisitWithdrawChangeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawChangedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response WithdrawChangedefaultApplicationProblemPlusJSONResponse) VisitWithdrawChangeResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -4388,7 +4942,8 @@ func (response PurgeDeleteddefaultApplicationProblemPlusJSONResponse) VisitPurge
 }
 
 type RestoreDeletedRequestObject struct {
-	Body *RestoreDeletedJSONRequestBody
+	Params RestoreDeletedParams
+	Body   *RestoreDeletedJSONRequestBody
 }
 
 type RestoreDeletedResponseObject interface {
@@ -4781,6 +5336,7 @@ func (response ListDeploymentSchedulesdefaultApplicationProblemPlusJSONResponse)
 type UpdateScheduleRequestObject struct {
 	Deployment DeploymentParam `json:"deployment"`
 	Schedule   string          `json:"schedule"`
+	Params     UpdateScheduleParams
 	Body       *UpdateScheduleJSONRequestBody
 }
 
@@ -6564,8 +7120,9 @@ func (response GetWorkPooldefaultApplicationProblemPlusJSONResponse) VisitGetWor
 }
 
 type UpdateWorkPoolRequestObject struct {
-	Pool PoolParam `json:"pool"`
-	Body *UpdateWorkPoolJSONRequestBody
+	Pool   PoolParam `json:"pool"`
+	Params UpdateWorkPoolParams
+	Body   *UpdateWorkPoolJSONRequestBody
 }
 
 type UpdateWorkPoolResponseObject interface {
@@ -6883,8 +7440,9 @@ func (response TestPoolRuledefaultApplicationProblemPlusJSONResponse) VisitTestP
 }
 
 type DeletePoolRuleRequestObject struct {
-	Pool PoolParam `json:"pool"`
-	Rule RuleParam `json:"rule"`
+	Pool   PoolParam `json:"pool"`
+	Rule   RuleParam `json:"rule"`
+	Params DeletePoolRuleParams
 }
 
 type DeletePoolRuleResponseObject interface {
@@ -6923,9 +7481,10 @@ func (response DeletePoolRuledefaultApplicationProblemPlusJSONResponse) VisitDel
 }
 
 type SetPoolRuleRequestObject struct {
-	Pool PoolParam `json:"pool"`
-	Rule RuleParam `json:"rule"`
-	Body *SetPoolRuleJSONRequestBody
+	Pool   PoolParam `json:"pool"`
+	Rule   RuleParam `json:"rule"`
+	Params SetPoolRuleParams
+	Body   *SetPoolRuleJSONRequestBody
 }
 
 type SetPoolRuleResponseObject interface {
@@ -7843,6 +8402,21 @@ type StrictServerInterface interface {
 	// Apply Apply pools, variables and deployments in one transaction
 	// (POST /api/v1/apply)
 	Apply(ctx context.Context, request ApplyRequestObject) (ApplyResponseObject, error)
+	// ListApprovals List approval requests, newest first
+	// (GET /api/v1/approvals)
+	ListApprovals(ctx context.Context, request ListApprovalsRequestObject) (ListApprovalsResponseObject, error)
+	// GetApproval Get an approval request with its plan
+	// (GET /api/v1/approvals/{approval})
+	GetApproval(ctx context.Context, request GetApprovalRequestObject) (GetApprovalResponseObject, error)
+	// ApproveChange Approve a change
+	// (POST /api/v1/approvals/{approval}/approve)
+	ApproveChange(ctx context.Context, request ApproveChangeRequestObject) (ApproveChangeResponseObject, error)
+	// RejectChange Reject a change, or take an approval back
+	// (POST /api/v1/approvals/{approval}/reject)
+	RejectChange(ctx context.Context, request RejectChangeRequestObject) (RejectChangeResponseObject, error)
+	// WithdrawChange Withdraw a request
+	// (POST /api/v1/approvals/{approval}/withdraw)
+	WithdrawChange(ctx context.Context, request WithdrawChangeRequestObject) (WithdrawChangeResponseObject, error)
 	// ListAudit List changes and refused requests, newest first
 	// (GET /api/v1/audit)
 	ListAudit(ctx context.Context, request ListAuditRequestObject) (ListAuditResponseObject, error)
@@ -8254,8 +8828,10 @@ func (sh *strictHandler) RevokeAPIKey(w http.ResponseWriter, r *http.Request, ke
 }
 
 // Apply operation middleware
-func (sh *strictHandler) Apply(w http.ResponseWriter, r *http.Request) {
+func (sh *strictHandler) Apply(w http.ResponseWriter, r *http.Request, params ApplyParams) {
 	var request ApplyRequestObject
+
+	request.Params = params
 
 	var body ApplyJSONRequestBody
 	if err := runtime.BindJSONBody(r, &body); err != nil {
@@ -8277,6 +8853,157 @@ func (sh *strictHandler) Apply(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ApplyResponseObject); ok {
 		if err := validResponse.VisitApplyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListApprovals operation middleware
+func (sh *strictHandler) ListApprovals(w http.ResponseWriter, r *http.Request, params ListApprovalsParams) {
+	var request ListApprovalsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListApprovals(ctx, request.(ListApprovalsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListApprovals")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListApprovalsResponseObject); ok {
+		if err := validResponse.VisitListApprovalsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetApproval operation middleware
+func (sh *strictHandler) GetApproval(w http.ResponseWriter, r *http.Request, approval ApprovalParam) {
+	var request GetApprovalRequestObject
+
+	request.Approval = approval
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetApproval(ctx, request.(GetApprovalRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetApproval")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetApprovalResponseObject); ok {
+		if err := validResponse.VisitGetApprovalResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ApproveChange operation middleware
+func (sh *strictHandler) ApproveChange(w http.ResponseWriter, r *http.Request, approval ApprovalParam) {
+	var request ApproveChangeRequestObject
+
+	request.Approval = approval
+
+	var body ApproveChangeJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ApproveChange(ctx, request.(ApproveChangeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ApproveChange")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ApproveChangeResponseObject); ok {
+		if err := validResponse.VisitApproveChangeResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RejectChange operation middleware
+func (sh *strictHandler) RejectChange(w http.ResponseWriter, r *http.Request, approval ApprovalParam) {
+	var request RejectChangeRequestObject
+
+	request.Approval = approval
+
+	var body RejectChangeJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RejectChange(ctx, request.(RejectChangeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RejectChange")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RejectChangeResponseObject); ok {
+		if err := validResponse.VisitRejectChangeResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// WithdrawChange operation middleware
+func (sh *strictHandler) WithdrawChange(w http.ResponseWriter, r *http.Request, approval ApprovalParam) {
+	var request WithdrawChangeRequestObject
+
+	request.Approval = approval
+
+	var body WithdrawChangeJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.WithdrawChange(ctx, request.(WithdrawChangeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "WithdrawChange")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(WithdrawChangeResponseObject); ok {
+		if err := validResponse.VisitWithdrawChangeResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -8368,8 +9095,10 @@ func (sh *strictHandler) PurgeDeleted(w http.ResponseWriter, r *http.Request) {
 }
 
 // RestoreDeleted operation middleware
-func (sh *strictHandler) RestoreDeleted(w http.ResponseWriter, r *http.Request) {
+func (sh *strictHandler) RestoreDeleted(w http.ResponseWriter, r *http.Request, params RestoreDeletedParams) {
 	var request RestoreDeletedRequestObject
+
+	request.Params = params
 
 	var body RestoreDeletedJSONRequestBody
 	if err := runtime.BindJSONBody(r, &body); err != nil {
@@ -8631,11 +9360,12 @@ func (sh *strictHandler) ListDeploymentSchedules(w http.ResponseWriter, r *http.
 }
 
 // UpdateSchedule operation middleware
-func (sh *strictHandler) UpdateSchedule(w http.ResponseWriter, r *http.Request, deployment DeploymentParam, schedule string) {
+func (sh *strictHandler) UpdateSchedule(w http.ResponseWriter, r *http.Request, deployment DeploymentParam, schedule string, params UpdateScheduleParams) {
 	var request UpdateScheduleRequestObject
 
 	request.Deployment = deployment
 	request.Schedule = schedule
+	request.Params = params
 
 	var body UpdateScheduleJSONRequestBody
 	if err := runtime.BindJSONBody(r, &body); err != nil {
@@ -9856,10 +10586,11 @@ func (sh *strictHandler) GetWorkPool(w http.ResponseWriter, r *http.Request, poo
 }
 
 // UpdateWorkPool operation middleware
-func (sh *strictHandler) UpdateWorkPool(w http.ResponseWriter, r *http.Request, pool PoolParam) {
+func (sh *strictHandler) UpdateWorkPool(w http.ResponseWriter, r *http.Request, pool PoolParam, params UpdateWorkPoolParams) {
 	var request UpdateWorkPoolRequestObject
 
 	request.Pool = pool
+	request.Params = params
 
 	var body UpdateWorkPoolJSONRequestBody
 	if err := runtime.BindJSONBody(r, &body); err != nil {
@@ -10095,11 +10826,12 @@ func (sh *strictHandler) TestPoolRule(w http.ResponseWriter, r *http.Request, po
 }
 
 // DeletePoolRule operation middleware
-func (sh *strictHandler) DeletePoolRule(w http.ResponseWriter, r *http.Request, pool PoolParam, rule RuleParam) {
+func (sh *strictHandler) DeletePoolRule(w http.ResponseWriter, r *http.Request, pool PoolParam, rule RuleParam, params DeletePoolRuleParams) {
 	var request DeletePoolRuleRequestObject
 
 	request.Pool = pool
 	request.Rule = rule
+	request.Params = params
 
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
 		return sh.ssi.DeletePoolRule(ctx, request.(DeletePoolRuleRequestObject))
@@ -10122,11 +10854,12 @@ func (sh *strictHandler) DeletePoolRule(w http.ResponseWriter, r *http.Request, 
 }
 
 // SetPoolRule operation middleware
-func (sh *strictHandler) SetPoolRule(w http.ResponseWriter, r *http.Request, pool PoolParam, rule RuleParam) {
+func (sh *strictHandler) SetPoolRule(w http.ResponseWriter, r *http.Request, pool PoolParam, rule RuleParam, params SetPoolRuleParams) {
 	var request SetPoolRuleRequestObject
 
 	request.Pool = pool
 	request.Rule = rule
+	request.Params = params
 
 	var body SetPoolRuleJSONRequestBody
 	if err := runtime.BindJSONBody(r, &body); err != nil {

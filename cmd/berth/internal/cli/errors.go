@@ -17,6 +17,8 @@ const (
 	ExitDone   = 0
 	ExitFailed = 1
 	ExitUsage  = 2
+	// ExitApproval: the change was not carried out, because another person has to approve it first.
+	ExitApproval = 3
 )
 
 // UsageError is wrong use of the command line, or bad input in a file it names.
@@ -84,6 +86,9 @@ func (e *ProblemError) findings() []api.Finding {
 
 // ExitCode tells what the user gave wrong from what went wrong.
 func (e *ProblemError) ExitCode() int {
+	if e.NeedsApproval() {
+		return ExitApproval
+	}
 	switch e.Status {
 	case http.StatusBadRequest,
 		http.StatusNotFound,
@@ -94,6 +99,9 @@ func (e *ProblemError) ExitCode() int {
 	}
 	return ExitFailed
 }
+
+// NeedsApproval reports whether the server has asked another person to approve the change first.
+func (e *ProblemError) NeedsApproval() bool { return e.Problem.Code == "approval-required" }
 
 // Details are the findings, one line each, and what to do about the problem as a whole where that is known.
 func (e *ProblemError) Details() []string {

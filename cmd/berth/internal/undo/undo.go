@@ -89,21 +89,32 @@ func RestoreCommand(
 	if kind == api.DeletedDeployment || kind == api.DeletedPool {
 		cmd.Long += "\nSchedules go on from now: the times that have passed are not made up for."
 	}
+	reason := new(string)
+	if kind == api.DeletedDeployment || kind == api.DeletedRule {
+		reason = cli.BreakGlassFlag(cmd)
+	}
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		body := selection(args)
 		body.Kind, body.Alone = &kind, alone
 		body.As = cli.StringOrNil(*as)
-		return Restore(ctx, app, client, body, *format)
+		return Restore(ctx, app, client, Restoration{body, *reason}, *format)
 	})
 	return cmd
 }
 
+// Restoration is what to restore; BreakGlass is the reason to do it without an approval.
+type Restoration struct {
+	Body       api.RestoreRequest
+	BreakGlass string
+}
+
 // Restore restores deleted objects and says which.
 func Restore(
-	ctx context.Context, app *cli.App, client *cli.Client, body api.RestoreRequest, format cli.Format,
+	ctx context.Context, app *cli.App, client *cli.Client, r Restoration, format cli.Format,
 ) error {
-	restored, err := cli.Value(client.RestoreDeletedWithResponse(ctx, body))
+	params := &api.RestoreDeletedParams{BreakGlass: cli.StringOrNil(r.BreakGlass)}
+	restored, err := cli.Value(client.RestoreDeletedWithResponse(ctx, params, r.Body))
 	if err != nil {
 		return err
 	}

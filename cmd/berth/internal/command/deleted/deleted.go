@@ -94,13 +94,16 @@ func restoreCommand(app *cli.App) *cobra.Command {
 		Long: `Restore all that one request deleted: everything or nothing. "berth deleted ls" shows the IDs.`,
 		Args: cobra.ExactArgs(1),
 	}
+	reason := cli.BreakGlassFlag(cmd)
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		id, err := readID(args[0])
 		if err != nil {
 			return err
 		}
-		return undo.Restore(ctx, app, client, api.RestoreRequest{Deletion: &id}, *format)
+		return undo.Restore(ctx, app, client, undo.Restoration{
+			Body: api.RestoreRequest{Deletion: &id}, BreakGlass: *reason,
+		}, *format)
 	})
 	return cmd
 }

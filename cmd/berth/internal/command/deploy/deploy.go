@@ -23,6 +23,8 @@ import (
 type deployFlags struct {
 	file                      string
 	dryRun, prune, force, yes bool
+	waitApproval              bool
+	breakGlass                *string
 }
 
 // The files that a directory usually has.
@@ -42,6 +44,10 @@ The command first shows a plan with all changes and deletions. On a terminal it 
 applies the plan, unless --yes is set; elsewhere, such as in CI, it applies the plan at once, except
 for deletions, which need --yes. What was deleted can be restored for a time. The command
 applies exactly the plan it showed: if the server changed in the meantime, it shows a new plan.
+
+If a pool requires that another person approves the plan, nothing is applied: the command prints the
+id of the request, and its exit code is 3. Once it is approved (berth approve ID), the same deploy
+applies it. With --wait-approval the command waits for that.
 
 Objects that are not in the file stay as they are. With --prune, objects that an earlier deploy of
 the same project created are deleted. The project is set in the file, or derived from the git origin
@@ -64,6 +70,9 @@ the line number names each setting that is not supported.`,
 	flags.BoolVar(&in.force, "force", false,
 		"with --prune: delete deployments that have active runs, after cancelling these runs")
 	flags.BoolVarP(&in.yes, "yes", "y", false, "apply without confirmation")
+	flags.BoolVar(&in.waitApproval, "wait-approval", false,
+		"if another person must approve the plan, wait for that and then apply it")
+	in.breakGlass = cli.BreakGlassFlag(cmd)
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, _ []string) error {
 		if in.force && !in.prune {
@@ -170,6 +179,11 @@ func (d deploy) run(ctx context.Context) error {
 			return err
 		}
 		done, err := d.apply(ctx, berthfile.Options{Plan: plan.Plan})
+		if err != nil {
+			if err = d.waitForApproval(ctx, err); err == nil {
+				done, err = d.apply(ctx, berthfile.Options{Plan: plan.Plan})
+			}
+		}
 		var problem *cli.ProblemError
 		if errors.As(err, &problem) && problem.Problem.Code == planChanged && try < planTries {
 			d.app.Notef("the server changed in the meantime; this is the new plan:")
@@ -196,7 +210,8 @@ func (d deploy) apply(ctx context.Context, o berthfile.Options) (api.ApplyResult
 		what = "planning"
 	}
 	working := d.app.ShowElapsed(what)
-	r, err := d.client.ApplyWithBodyWithResponse(ctx, "application/json", bytes.NewReader(body))
+	params := &api.ApplyParams{BreakGlass: cli.StringOrNil(*d.flags.breakGlass)}
+	r, err := d.client.ApplyWithBodyWithResponse(ctx, params, "application/json", bytes.NewReader(body))
 	working.Stop()
 	result, err := cli.Value(r, err)
 	var problem *cli.ProblemError

@@ -52,7 +52,7 @@ func (d deploy) show(plan api.ApplyResult) error {
 			return err
 		}
 	}
-	return nil
+	return d.showNeeds(plan.Approvals)
 }
 
 func (d deploy) showChange(change api.Change) error {
@@ -67,7 +67,7 @@ func (d deploy) showChange(change api.Change) error {
 		if err := d.app.Printf("%s\n", style.Active("~ update "+thing+fields(change.Fields))); err != nil {
 			return err
 		}
-		return d.showDiff(style, cli.Text(change.Text))
+		return d.app.PrintDiff(cli.Text(change.Text))
 	}
 	return d.app.Printf("%s\n", style.Dim("= unchanged "+thing))
 }
@@ -81,33 +81,6 @@ func deletedToo(kind api.ChangeKind) string {
 		return ", with its template versions and runs"
 	}
 	return ""
-}
-
-// showDiff prints a unified diff below the line that it belongs to. Its headers name no files and its line
-// numbers those of no file, so they are left out.
-func (d deploy) showDiff(style cli.Style, diff string) error {
-	const indent = "      "
-	hunks := 0
-	for line := range strings.Lines(diff) {
-		line = strings.TrimRight(line, "\n")
-		switch {
-		case strings.HasPrefix(line, "---") && hunks == 0, strings.HasPrefix(line, "+++") && hunks == 0:
-			continue
-		case strings.HasPrefix(line, "@@"):
-			if hunks++; hunks == 1 {
-				continue
-			}
-			line = style.Dim("…")
-		case strings.HasPrefix(line, "+"):
-			line = style.Success(line)
-		case strings.HasPrefix(line, "-"):
-			line = style.Failure(line)
-		}
-		if err := d.app.Printf("%s%s\n", indent, line); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func fields(names *[]string) string {

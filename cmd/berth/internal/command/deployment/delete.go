@@ -21,6 +21,7 @@ func deleteCommand(app *cli.App) *cobra.Command {
 	cmd.Flags().BoolVar(&force, "force", false, "delete even with active runs; they are cancelled first")
 	permanently := undo.PermanentlyFlag(cmd)
 	yes := cli.YesFlag(cmd)
+	reason := cli.BreakGlassFlag(cmd)
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		what, err := contents(ctx, client, args[0])
@@ -32,8 +33,9 @@ func deleteCommand(app *cli.App) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		gone, err := cli.Value(client.DeleteDeploymentWithResponse(ctx, args[0],
-			&api.DeleteDeploymentParams{Force: &force, Permanently: permanently}))
+		gone, err := cli.Value(client.DeleteDeploymentWithResponse(ctx, args[0], &api.DeleteDeploymentParams{
+			Force: &force, Permanently: permanently, BreakGlass: cli.StringOrNil(*reason),
+		}))
 		if err != nil {
 			return undo.Refused(app, *format, err)
 		}

@@ -212,7 +212,7 @@ func (d *dev) ensureHello(ctx context.Context, url string) error {
 	if err != nil {
 		return fmt.Errorf("encode job variables: %w", err)
 	}
-	return cli.Check(client.ApplyWithResponse(ctx, api.ApplyRequest{Deployments: &[]api.DeploymentSpec{{
+	return cli.Check(client.ApplyWithResponse(ctx, nil, api.ApplyRequest{Deployments: &[]api.DeploymentSpec{{
 		Name: devDeployment, Pool: devPool, Description: &description, JobVariables: variables,
 		Parameters: api.JSONObject(`{"name":"world"}`),
 		ParameterSchema: api.JSONObject(

@@ -26,6 +26,7 @@ On a terminal the command says what goes along, and asks for the name of the poo
 	cmd.Flags().BoolVar(&force, "force", false, "delete the pool's deployments as well, and cancel its active runs first")
 	permanently := undo.PermanentlyFlag(cmd)
 	yes := cli.YesFlag(cmd)
+	reason := cli.BreakGlassFlag(cmd)
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		what, err := contents(ctx, client, args[0])
@@ -37,8 +38,9 @@ On a terminal the command says what goes along, and asks for the name of the poo
 		if err != nil {
 			return err
 		}
-		gone, err := cli.Value(client.DeleteWorkPoolWithResponse(ctx, args[0],
-			&api.DeleteWorkPoolParams{Force: &force, Permanently: permanently}))
+		gone, err := cli.Value(client.DeleteWorkPoolWithResponse(ctx, args[0], &api.DeleteWorkPoolParams{
+			Force: &force, Permanently: permanently, BreakGlass: cli.StringOrNil(*reason),
+		}))
 		if err != nil {
 			return undo.Refused(app, *format, err)
 		}

@@ -38,6 +38,8 @@ func getCommand(app *cli.App) *cobra.Command {
 			},
 			{Name: "Job variables may name", Value: referenceLines(pool.References)},
 			{Name: "Run tokens", Value: strings.Join(pool.RunTokenAudiences, ", ")},
+			{Name: "Approvals", Value: policyText(pool.Approvals)},
+			{Name: "Open approval requests", Value: openText(pool)},
 			{Name: "ID", Value: pool.ID.String()},
 			{Name: "Created", Value: app.Ago(pool.CreatedAt)},
 			{Name: "Updated", Value: app.Ago(pool.UpdatedAt)},

@@ -17,7 +17,7 @@ func pauseCommand(app *cli.App, verb, short string, paused bool) *cobra.Command 
 	}
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return updatePool(app, cmd, args[0], api.WorkPoolUpdate{Paused: &paused}, *format, verb+"d")
+		return updatePool(app, cmd, poolChange{name: args[0], body: api.WorkPoolUpdate{Paused: &paused}}, *format, verb+"d")
 	}
 	return cmd
 }

@@ -36,8 +36,9 @@ nothing is overwritten.`,
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "save without confirmation")
 	cmd.Flags().BoolVar(&unbroken, "require-unbroken", false, "fail if the change breaks a deployment")
+	reason := cli.BreakGlassFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
-		e := &templateEdit{app: app, client: client, pool: args[0], yes: yes, unbroken: unbroken}
+		e := &templateEdit{app: app, client: client, pool: args[0], yes: yes, unbroken: unbroken, breakGlass: *reason}
 		return e.run(ctx)
 	})
 	return cmd
@@ -51,6 +52,7 @@ type templateEdit struct {
 	yes, unbroken bool
 	version       int32
 	file          string
+	breakGlass    string
 }
 
 func (e *templateEdit) run(ctx context.Context) error {
@@ -186,7 +188,7 @@ func (e *templateEdit) save(ctx context.Context, document json.RawMessage) error
 		return errors.New("not saved")
 	}
 	etag := fmt.Sprintf("%q", fmt.Sprint(e.version))
-	params := &api.SetTemplateParams{IfMatch: &etag}
+	params := &api.SetTemplateParams{IfMatch: &etag, BreakGlass: cli.StringOrNil(e.breakGlass)}
 	if e.unbroken {
 		params.RequireUnbroken = &e.unbroken
 	}

@@ -24,9 +24,10 @@ rolled back, too. To see the effect first: berth pool template diff POOL --to N`
 	cmd.Flags().Int32Var(&to, "to", 0, "version to restore")
 	cmd.Flags().BoolVar(&unbroken, "require-unbroken", false, "fail if the change breaks a deployment")
 	cli.Required(cmd, "to")
+	reason := cli.BreakGlassFlag(cmd)
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
-		params := &api.RollBackTemplateParams{}
+		params := &api.RollBackTemplateParams{BreakGlass: cli.StringOrNil(*reason)}
 		if unbroken {
 			params.RequireUnbroken = &unbroken
 		}

@@ -26,13 +26,14 @@ func templateSetCommand(app *cli.App) *cobra.Command {
 	cmd.Flags().BoolVar(&unbroken, "require-unbroken", false, "fail if the change breaks a deployment")
 	cmd.Flags().Int32Var(&edited, "if-version", 0, "fail unless this is still the newest version")
 	cli.Required(cmd, "file")
+	reason := cli.BreakGlassFlag(cmd)
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		given, err := templatefile.Read(app, file)
 		if err != nil {
 			return err
 		}
-		params := &api.SetTemplateParams{}
+		params := &api.SetTemplateParams{BreakGlass: cli.StringOrNil(*reason)}
 		if cmd.Flags().Changed("if-version") {
 			etag := fmt.Sprintf("%q", fmt.Sprint(edited))
 			params.IfMatch = &etag

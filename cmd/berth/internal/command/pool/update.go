@@ -30,6 +30,7 @@ func updateCommand(app *cli.App) *cobra.Command {
 	cmd.MarkFlagsMutuallyExclusive("run-token-audience", "no-run-tokens")
 	references.add(cmd)
 	references.addNone(cmd)
+	reason := cli.BreakGlassFlag(cmd)
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		var body api.WorkPoolUpdate
@@ -60,7 +61,7 @@ func updateCommand(app *cli.App) *cobra.Command {
 				"--no-concurrency-limit, --run-token-audience, --no-run-tokens, --secret, --config-map, " +
 				"--service-account, --volume-claim, --job-namespace or --no-references")
 		}
-		return updatePool(app, cmd, args[0], body, *format, "updated")
+		return updatePool(app, cmd, poolChange{args[0], body, *reason}, *format, "updated")
 	}
 	return cmd
 }

@@ -70,6 +70,14 @@ func (s scope) split(args []string) (pool string, rest []string) {
 	return "", args
 }
 
+// breakGlass adds --break-glass for the rules of a pool; a pool can require approvals for them.
+func (s scope) breakGlass(cmd *cobra.Command) *string {
+	if !s.ofPool {
+		return new(string)
+	}
+	return cli.BreakGlassFlag(cmd)
+}
+
 func scopeText(pool string) string {
 	if pool == "" {
 		return "the installation"
@@ -168,6 +176,7 @@ func deleteCommand(app *cli.App, s scope) *cobra.Command {
 	s.complete(app, cmd)
 	yes := cli.YesFlag(cmd)
 	format := cli.OutputFlag(cmd)
+	reason := s.breakGlass(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		pool, rest := s.split(args)
 		object := undo.Object{Name: rest[0], Pool: pool, Text: fmt.Sprintf("rule %q of %s", rest[0], scopeText(pool))}
@@ -182,7 +191,8 @@ func deleteCommand(app *cli.App, s scope) *cobra.Command {
 			gone, err = cli.Value(client.DeleteRuleWithResponse(ctx, rest[0]))
 		} else {
 			object.Restore = cli.CommandLine("berth pool rule restore", pool, rest[0])
-			gone, err = cli.Value(client.DeletePoolRuleWithResponse(ctx, pool, rest[0]))
+			gone, err = cli.Value(client.DeletePoolRuleWithResponse(ctx, pool, rest[0],
+				&api.DeletePoolRuleParams{BreakGlass: cli.StringOrNil(*reason)}))
 		}
 		if err != nil {
 			return err

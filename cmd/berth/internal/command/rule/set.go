@@ -23,6 +23,7 @@ recent runs it refuses. Try it first with the command test.`,
 	}
 	s.complete(app, cmd)
 	g.flags(cmd)
+	reason := s.breakGlass(cmd)
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		pool, rest := s.split(args)
@@ -43,7 +44,8 @@ recent runs it refuses. Try it first with the command test.`,
 		if pool == "" {
 			saved, err = cli.Value(client.SetRuleWithResponse(ctx, r.Name, r.RuleSpec))
 		} else {
-			saved, err = cli.Value(client.SetPoolRuleWithResponse(ctx, pool, r.Name, r.RuleSpec))
+			saved, err = cli.Value(client.SetPoolRuleWithResponse(ctx, pool, r.Name,
+				&api.SetPoolRuleParams{BreakGlass: cli.StringOrNil(*reason)}, r.RuleSpec))
 		}
 		if err != nil {
 			return err

@@ -16,6 +16,10 @@ func pauseCommand(app *cli.App, verb, short string, active bool) *cobra.Command 
 		Use: verb + " DEPLOYMENT [NAME]", Short: short, Args: cobra.RangeArgs(1, 2), ValidArgsFunction: deploymentThenSchedule(app),
 		Long: short + ".\n\nNAME defaults to the only schedule of the deployment, or to the one named default.",
 	}
+	reason := new(string)
+	if active { // what stops work needs no approval
+		reason = cli.BreakGlassFlag(cmd)
+	}
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		name, err := scheduleName(ctx, client, args)
@@ -23,7 +27,7 @@ func pauseCommand(app *cli.App, verb, short string, active bool) *cobra.Command 
 			return err
 		}
 		s, err := cli.Value(client.UpdateScheduleWithResponse(ctx, args[0], name,
-			api.ScheduleUpdate{Active: active}))
+			&api.UpdateScheduleParams{BreakGlass: cli.StringOrNil(*reason)}, api.ScheduleUpdate{Active: active}))
 		if err != nil {
 			return err
 		}

@@ -79,7 +79,9 @@ func (a *Applier) Apply(ctx context.Context, r Request) (*api.ApplyResult, error
 		if needs, err = p.admit(ctx, dryRun); err == nil && dryRun {
 			err = errDryRun
 		}
-		gone = tx.Deleted()
+		if err == nil {
+			gone = tx.Deleted()
+		}
 		return err
 	})
 	if err != nil && !errors.Is(err, errDryRun) {

@@ -31,7 +31,10 @@ var never = map[string]string{
 	"pool template set": "undone by rollback, and shows its impact", "pool template edit": "undone by rollback",
 	"pool template rollback": "undone by rollback, and shows its impact",
 	"pool rule set":          "shows its impact", "rule set": "shows its impact",
-	"variable set": "says what is to be stored",
+	"variable set":    "says what is to be stored",
+	"pool approvals":  "undone by another one, and asks another person to switch it off",
+	"approve":         "shows the plan and asks whether to approve it",
+	"approval reject": "nothing changes; it can be asked for again", "approval withdraw": "of the caller",
 	"pool restore": "undoes", "queue restore": "undoes", "deployment restore": "undoes", "variable restore": "undoes",
 	"rule restore": "undoes", "pool rule restore": "undoes", "deleted restore": "undoes",
 	"login": "of the caller", "logout": "of the caller: berth login undoes it",
@@ -68,7 +71,8 @@ func TestEveryCommandIsDecided(t *testing.T) {
 			t.Errorf("%s asks, and has no --yes", name)
 		case asked && cmd.Flags().ShorthandLookup("y") == nil:
 			t.Errorf("%s has no -y", name)
-		case !asked && hasYes && name != "pool template edit": // which shows what was edited, and asks whether to save it
+		case !asked && hasYes && name != "pool template edit" && name != "approve":
+			// These show what was edited, or is to be approved, and ask about that.
 			t.Errorf("%s has --yes and is not among those that ask", name)
 		case !asked && !free && !readOnly(name):
 			t.Errorf("decide whether %s asks", name)

@@ -67,17 +67,26 @@ func DescribeChange(before, after map[string]any, to *api.Change) error {
 		return err
 	}
 
-	beforeText, err := templating.EncodeYAML(before)
+	beforeText, err := yamlText(before)
 	if err != nil {
 		return err
 	}
-	afterText, err := templating.EncodeYAML(after)
+	afterText, err := yamlText(after)
 	if err != nil {
 		return err
 	}
-	text := udiff.Unified("before", "after", string(beforeText), string(afterText))
+	text := udiff.Unified("before", "after", beforeText, afterText)
 	to.Diff, to.Text = &differences, &text
 	return nil
+}
+
+// yamlText is an object as YAML, without a line for one that is empty.
+func yamlText(object map[string]any) (string, error) {
+	if len(object) == 0 {
+		return "", nil
+	}
+	text, err := templating.EncodeYAML(object)
+	return string(text), err
 }
 
 // orEmpty makes a missing object the empty one: a nil map would be written as null.

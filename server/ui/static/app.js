@@ -1,6 +1,7 @@
 // The page: what its views share, and which view the address selects.
 
 import { caller, get, remove, setKey } from "/ui/api.js";
+import * as approval from "/ui/approval.js";
 import * as deployment from "/ui/deployment.js";
 import * as overview from "/ui/overview.js";
 import * as pool from "/ui/pool.js";
@@ -160,7 +161,7 @@ const roles = (who) => who.bindings.map(({ role, pool }) => (pool === "*" ? role
 
 // parseAddress returns the kind and the name of the view in the address; nothing for the overview or an invalid address.
 function parseAddress() {
-  const [, kind, name] = location.hash.match(/^#\/(runs|deployments|pools)\/([^/]+)$/) ?? [];
+  const [, kind, name] = location.hash.match(/^#\/(runs|deployments|pools|approvals)\/([^/]+)$/) ?? [];
   try {
     return [kind, name && decodeURIComponent(name)];
   } catch {
@@ -168,12 +169,12 @@ function parseAddress() {
   }
 }
 
-const VIEWS = { runs: run, deployments: deployment, pools: pool };
+const VIEWS = { runs: run, deployments: deployment, pools: pool, approvals: approval };
 
 function route() {
   const [kind, name] = parseAddress();
   document.getElementById("problem").hidden = true;
-  for (const view of [overview, run, deployment, pool]) view.hide();
+  for (const view of [overview, run, deployment, pool, approval]) view.hide();
   (VIEWS[kind] ?? overview).show(name, showError, clearError);
 }
 
@@ -194,7 +195,7 @@ addEventListener("hashchange", () => {
 });
 function refresh() {
   if (document.hidden || document.getElementById("login").open) return;
-  for (const view of [overview, deployment, pool]) view.refresh(showError, clearError);
+  for (const view of [overview, deployment, pool, approval]) view.refresh(showError, clearError);
 }
 
 document.addEventListener("visibilitychange", refresh);

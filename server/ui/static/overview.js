@@ -1,6 +1,7 @@
 // View of all runs, with filters, of the deployments and of the pools.
 
 import { get } from "/ui/api.js";
+import { showWaiting } from "/ui/approval.js";
 import { cell, element, moment, updateRows, runRow, tag, deploymentLink, poolLink } from "/ui/app.js";
 
 const PAGE_SIZE = 25; // runs
@@ -69,6 +70,7 @@ export async function refresh(showError, clearError) {
     ]);
     showDeployments(deployments.items, schedules.items);
     showPools(pools.items, workers.items);
+    showWaiting(pools.items);
     clearError();
   } catch (error) {
     if (shown) showError(error);
@@ -133,7 +135,7 @@ function showPools(pools, workers) {
   fill("pools", pools, (one) => {
     const alive = workers.filter((worker) => worker.pool === one.name && worker.alive).length;
     return [
-      cell(poolLink(one.name), one.paused ? tag("paused") : ""),
+      cell(poolLink(one.name), one.paused ? tag("paused") : "", one.open_approvals ? tag(`${one.open_approvals} to approve`) : ""),
       cell(one.type),
       cell(slots(one)),
       cell(alive === 0 ? "none alive" : `${alive} alive`),

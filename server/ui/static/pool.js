@@ -2,6 +2,7 @@
 
 import { get } from "/ui/api.js";
 import { badge, cell, element, definitions, moment, updateChildren, updateRows, runRow, tag } from "/ui/app.js";
+import { showOfPool } from "/ui/approval.js";
 import { slots } from "/ui/overview.js";
 
 let shown; // the name of the pool
@@ -39,6 +40,8 @@ export async function refresh(showError, clearError) {
     part("alone").hidden = workers.items.length > 0;
     updateRows(part("runs"), runs.items, runRow);
     part("runs").closest("section").hidden = runs.items.length === 0;
+    await showOfPool(pool);
+    if (shown !== name) return;
     if (template !== pool.template_version) await showTemplate(path, name);
     if (shown !== name) return;
     document.getElementById("pool").hidden = false;

@@ -572,6 +572,8 @@ func TestEveryChangeIsGovernedOrSaysWhyNot(t *testing.T) {
 		"SetRule": "admins of all pools only", "DeleteRule": "admins of all pools only",
 		"PurgeDeleted": "of what is gone already",
 		"CreateAPIKey": "belongs to no pool", "RevokeAPIKey": "belongs to no pool", "RotateSigningKeys": "belongs to no pool",
+		"RevokeAPIKeys": "about people", "SetTrustRule": "about people", "DeleteTrustRule": "about people",
+		"ExchangeToken": "about people", "TestTokenExchange": "reads", "SignOut": "about people",
 		"RevokeSession": "about people", "RevokeSessions": "about people", "StartDeviceSignIn": "about people",
 		"FinishDeviceSignIn": "about people",
 		"CreateRun":          "runs what was approved", "CreateRuns": "runs what was approved", "RetryRun": "runs what was approved",

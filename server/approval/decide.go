@@ -68,6 +68,10 @@ func (g *Gate) mayReview(ctx context.Context, keys keyReader, who access.Princip
 		return problem.Newf(problem.Forbidden,
 			"this server runs without API keys, so that it cannot tell two persons apart; an admin can use break_glass")
 	}
+	if who.Kind != api.CallerUser && who.Kind != api.CallerAPIKey {
+		return problem.Newf(problem.Forbidden, "%s may not decide about this request: people do, with their account or an API key",
+			who)
+	}
 	if role := who.RoleIn(a.Pool); !access.AtLeast(role, approverRole(a.Approver)) {
 		return problem.Newf(problem.Forbidden,
 			"%s may not decide about this request: it has role %s in work pool %q, and needs %s", who, role, a.Pool, a.Approver)

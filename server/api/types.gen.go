@@ -1257,7 +1257,7 @@ type DeletedItem struct {
 	Kind     DeletedKind        `json:"kind"`
 	Name     string             `json:"name"`
 
-	// Pool Work pool of a queue
+	// Pool Work pool of a queue, rule or deployment
 	Pool *string `json:"pool,omitempty"`
 
 	// RestorableUntil Absent if it is kept forever

@@ -14,7 +14,7 @@ func unaudited() []string {
 	return []string{
 		"LintTemplate", "PreviewTemplate", "DiffTemplate", "ImpactTemplate", "PreviewSchedule", "TestPoolRule", "TestRule",
 		"CreateRun", "CreateRuns", "CancelRun", "CancelRuns", "RetryRun", "RetryRuns", "AbandonRun",
-		"SetRunResult", "SetRunProgress", "IntrospectRunToken",
+		"SetRunResult", "SetRunProgress", "IntrospectRunToken", "TestTokenExchange",
 		// The session that comes of it is audited as its person's.
 		"StartDeviceSignIn", "FinishDeviceSignIn",
 	}

@@ -254,6 +254,8 @@ func creates(operation, parameter string) bool {
 	switch operation {
 	case "SetVariable":
 		return parameter == "variable"
+	case "SetTrustRule":
+		return parameter == "trust_rule"
 	case "SetRule", "SetPoolRule":
 		return parameter == "rule"
 	}

@@ -27,6 +27,7 @@ type contractWorld struct {
 	provider   *oidctest.Provider
 	// fingerprint is that of the approval request that another person has made.
 	fingerprint string
+	session     string // token of a person
 }
 
 const contractPool = "analytics"
@@ -56,6 +57,9 @@ func newContractWorld(t *testing.T, change ...func(*server.Options)) *contractWo
 	}
 	w.makeKey("ci", api.RoleViewer)
 	w.makeDeleted("retired")
+	w.call(http.MethodPut, "/api/v1/trust-rules/github-etl", `{"issuer":"`+provider.URL+`",
+		"audience":"https://berth.example.com","claims":{"sub":["repo:acme/etl:*"]},
+		"bindings":[{"role":"viewer","pool":"analytics"}]}`).is(http.StatusOK)
 	w.grantAudiences(contractPool, `["sts.amazonaws.com"]`)
 	w.newTemplateVersion()
 
@@ -73,13 +77,16 @@ func newContractWorld(t *testing.T, change ...func(*server.Options)) *contractWo
 	w.parameters = map[string]string{
 		"pool": contractPool, "queue": "nightly", "worker": worker.name, "deployment": "etl", "schedule": "morning",
 		"run":     ended.ID.String(),
-		"attempt": "1", "rule": "registry", "set": claim.Rules.Sets[0].String(), "variable": "warehouse_url", "key": "ci", "version": claim.TemplateVersionID.String(),
+		"attempt": "1", "rule": "registry", "trust_rule": "github-etl", "set": claim.Rules.Sets[0].String(), "variable": "warehouse_url", "key": "ci", "version": claim.TemplateVersionID.String(),
 	}
 	asker := ""
 	if w.admin != "" {
 		people := &company{running: w.running, provider: provider}
 		asker = people.device("u-ada").Token
-		w.parameters["session"] = people.device("u-bob").Session.ID
+		w.running.send(w.request(asker, http.MethodPost, "/api/v1/api-keys",
+			`{"name":"of ada","bindings":[{"role":"viewer","pool":"*"}]}`)).is(http.StatusCreated)
+		bob := people.device("u-bob")
+		w.parameters["session"], w.session = bob.Session.ID, bob.Token
 	}
 	w.parameters["own approval"] = w.askForApproval(w.admin, "asked-by-admin").ID.String()
 	asked := w.askForApproval(asker, "asked")
@@ -172,6 +179,8 @@ func (w *contractWorld) validCall(o operation) aCall {
 	switch o.OperationID {
 	case "CancelRun", "ExplainRun":
 		known["run"] = w.live.String()
+	case "SignOut":
+		c.key = w.session
 	case "CreateRunToken":
 		known["run"], c.key = w.attempt.RunID.String(), *w.attempt.JobKey
 	case "GetRunResult", "SetRunResult", "SetRunProgress":
@@ -206,6 +215,11 @@ func (w *contractWorld) validCall(o operation) aCall {
 			w.t.Fatalf("%s: the body has no example to call it with", o.OperationID)
 		}
 		c.body = w.real(example)
+		if body, ok := c.body.(map[string]any); ok && strings.HasPrefix(o.path, "/api/v1/token-exchange") {
+			body["token"] = w.provider.Sign(w.t, map[string]any{
+				"sub": "repo:acme/etl:pull_request", "aud": "https://berth.example.com",
+			})
+		}
 	}
 	return c
 }

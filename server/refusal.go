@@ -29,7 +29,7 @@ func withIdentity(r *http.Request, who access.Principal, check func() error) *ht
 		address = r.RemoteAddr
 	}
 	ctx := access.WithAccessCheck(access.WithPrincipal(r.Context(), who), check)
-	return r.WithContext(store.WithOrigin(ctx, store.Origin{KeyID: who.KeyID, Address: address}))
+	return r.WithContext(store.WithOrigin(ctx, store.Origin{Kind: who.ActorKind(), KeyID: who.KeyID, Address: address}))
 }
 
 // checkRate refuses a key that exceeds its rate. A server without keys has no limit.
@@ -41,9 +41,8 @@ func (f *front) checkRate(who access.Principal) error {
 	if who.Has(api.RoleWorker) {
 		factor = workerRateFactor
 	}
-	if wait := f.requests.Take(who.KeyID, factor); wait > 0 {
-		refusal := problem.Newf(problem.RateLimited, "API key %q exceeds the request rate of this server",
-			who.Name)
+	if wait := f.requests.Take(who.RateKey(), factor); wait > 0 {
+		refusal := problem.Newf(problem.RateLimited, "%s exceeds the request rate of this server", who)
 		refusal.RetryAfter = wait
 		return refusal
 	}
@@ -75,7 +74,7 @@ func (f *front) auditRefusal(r *http.Request, err error) {
 	refusal := problem.From(err)
 	read := r.Method == http.MethodGet || r.Method == http.MethodHead
 	denied := refusal.Code == problem.Forbidden || errors.Is(err, access.ErrHidden)
-	if !denied || !who.Authenticated || read || f.refused.Take(who.KeyID, 1) > 0 {
+	if !denied || !who.Authenticated || read || f.refused.Take(who.RateKey(), 1) > 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), refusalTimeout)

@@ -25,6 +25,7 @@ import (
 	"github.com/berth-dev/berth/server/rulebook"
 	"github.com/berth-dev/berth/server/scheduler"
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/trust"
 )
 
 // Run serves until ctx ends or an essential part of the server fails. It then finishes open requests and
@@ -155,6 +156,12 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 		defer people.Close()
 	}
 
+	exchange := trust.New(trust.Options{
+		Store: s.store, PublicURL: s.PublicURL, Now: s.Now, Logger: s.Logger,
+		Counter: metric.NewTokenExchange(s.registry),
+	})
+	defer exchange.Close()
+
 	stopping := make(chan struct{}) // closed when the server stops, to end long polls and streams
 	installation, err := s.store.InstallationID(ctx)
 	if err != nil {
@@ -175,8 +182,9 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 	gate := approval.New(approvals)
 	operations := s.newHandler(handler.Options{
 		Installation: installation, Templates: templates, Rules: rules, Runs: runs, Guard: guard,
-		Retention: s.retention(), KeysChanged: keys.ClearCache, Stopping: stopping, Issuer: identities, IssuerOff: identitiesOff,
-		People: people, Approvals: gate,
+		Retention: s.retention(), KeysChanged: keys.ClearCache, Stopping: stopping, Issuer: identities,
+		IssuerOff: identitiesOff, People: people, Trust: exchange, PublicURL: s.PublicURL,
+		Approvals: gate,
 	})
 	routes, err := s.routes(operations, []apiserver.StrictMiddlewareFunc{handler.WithApprovals(gate), guard.Middleware}, keys)
 	if err != nil {

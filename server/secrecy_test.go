@@ -147,6 +147,8 @@ func keepsSecrets(t *testing.T, database func(*server.Options), stored func() st
 		key("a key that was made", operator, "POST /api/v1/api-keys"),
 		key("a key that was revoked", gone, "POST /api/v1/api-keys"),
 	}
+	r.call(http.MethodPut, "/api/v1/trust-rules/ci", `{"issuer":"https://issuer.example.com","claims":{"sub":["a"]},
+		"bindings":[{"role":"viewer","pool":"*"}]}`).is(http.StatusOK)
 	jobKey, run := r.fullRun(operator, token.value)
 	secrets = append(secrets, key("the job's key", jobKey, "POST /api/v1/worker/claim"))
 	r.mistakes(gone, unknown, operator, token.value)
@@ -265,7 +267,7 @@ func (r *running) readEverything(run api.Run, approval string) {
 	fill := strings.NewReplacer("{pool}", "local", "{queue}", "default", "{deployment}", "etl", "{run}",
 		run.ID.String(), "{attempt}", "1",
 		"{variable}", "token", "{schedule}", "nightly", "{version}", "00000000-0000-7000-8000-000000000000",
-		"{set}", "00000000-0000-7000-8000-000000000000", "{approval}", approval)
+		"{trust_rule}", "ci", "{set}", "00000000-0000-7000-8000-000000000000", "{approval}", approval)
 	for path, item := range spec.Paths.Map() {
 		if item.Get == nil || path == "/api/v1/runs/stream" { // which never ends
 			continue

@@ -55,18 +55,22 @@ func (f *front) addSignIn(router *mux.Router) {
 	} {
 		router.Handle(path, named(path, page)).Methods(http.MethodGet)
 	}
+	router.Handle(signin.BackChannelLogoutPath,
+		named(signin.BackChannelLogoutPath, http.HandlerFunc(f.site.BackChannelLogout))).Methods(http.MethodPost)
 }
 
-// checkStranger bounds the operations that call the provider for whoever asks.
+// checkStranger bounds the operations that call a provider or an issuer for whoever asks.
 func (f *front) checkStranger(r *http.Request, o *request.Operation) error {
-	if f.site == nil || o.ID != "StartDeviceSignIn" && o.ID != "FinishDeviceSignIn" {
+	switch o.ID {
+	case "StartDeviceSignIn", "FinishDeviceSignIn", "ExchangeToken":
+	default:
 		return nil
 	}
 	wait := f.strangers.Take(store.OriginOf(r.Context()).Address, 1)
 	if wait == 0 {
 		return nil
 	}
-	refusal := problem.Newf(problem.RateLimited, "too many sign-ins from this address")
+	refusal := problem.Newf(problem.RateLimited, "too many sign-ins and token exchanges from this address")
 	refusal.RetryAfter = wait
 	return refusal
 }

@@ -16,7 +16,7 @@ var asks = map[string]string{
 	"deployment delete": "load", "variable delete": "place", "deleted purge": "0199a000-0000-7000-8000-0000000000d1",
 	"api-key revoke": "ci", "run cancel": "--deployment load", "run retry": "--deployment load --state scheduled",
 	"run abandon": "RUN", "deploy": "-f FILE --prune", "signing-key rotate": "--revoke",
-	"session revoke": "--user ada@example.com", "worker drain": "--namespace x --kubeconfig KUBECONFIG", "uninstall": "--namespace x --kubeconfig KUBECONFIG",
+	"session revoke": "--user ada@example.com", "trust delete": "etl", "worker drain": "--namespace x --kubeconfig KUBECONFIG", "uninstall": "--namespace x --kubeconfig KUBECONFIG",
 }
 
 // never are the other commands that change something, and why they do not ask.
@@ -37,7 +37,8 @@ var never = map[string]string{
 	"approval reject": "nothing changes; it can be asked for again", "approval withdraw": "of the caller",
 	"pool restore": "undoes", "queue restore": "undoes", "deployment restore": "undoes", "variable restore": "undoes",
 	"rule restore": "undoes", "pool rule restore": "undoes", "deleted restore": "undoes",
-	"login": "of the caller", "logout": "of the caller: berth login undoes it",
+	"trust set": "of one thing, and jobs that still match get new keys by themselves",
+	"login":     "of the caller", "logout": "of the caller: berth login undoes it",
 	"run report": "of the job's own run", "install": "adds", "upgrade": "Helm keeps what was before",
 	"migrate up": "the schema is compatible", "migrate copy": "into an empty database only", "keys ensure": "adds",
 }

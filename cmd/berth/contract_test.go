@@ -105,11 +105,19 @@ deleted purge --yes -o
 api-key create --role -o
 api-key ls -o
 api-key revoke --yes -o
-whoami -o
+api-key create --service-account
+api-key ls --owner --trust-rule --ended
+api-key revoke --owner
+trust ls -o
+trust get -o
+trust set -f --issuer --audience --claim --role --pool --lifetime --single-use --keys-file --issuer-ca-file -o
+trust delete --yes -o
+trust test -o
+whoami -o --id-token-file --id-token-audience --id-token-rule
 run token
 signing-key ls -o
 signing-key rotate --revoke --yes
-audit ls -o
+audit ls --actor --actor-kind -o
 login --api-url --ca-file
 logout --everywhere
 session ls --all --user --ended -o

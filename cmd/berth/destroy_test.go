@@ -54,6 +54,21 @@ func TestDeletingSaysWhatGoesAndNeedsAYes(t *testing.T) {
 	u.ok(t, "variable", "delete", "place", "--yes")
 }
 
+func TestReplacingSigningKeysAtOnceNeedsAYes(t *testing.T) {
+	t.Parallel()
+	server := start(t, user{home: t.TempDir()}.environ(), "server", "--auth", "none", "--listen", "127.0.0.1:0",
+		"--data-dir", t.TempDir(), "--public-url", "http://localhost:4200")
+	u := user{url: server.ready(t), home: t.TempDir()}
+	u.ok(t, "signing-key", "rotate") // breaks nothing
+	r := u.run(t, "signing-key", "rotate", "--revoke")
+	if r.code != 2 {
+		t.Errorf("done unasked: %+v", r)
+	}
+	demand(t, "what breaks", r.stderr, "the token of every running job stops verifying",
+		"berth signing-key rotate --revoke --yes")
+	u.ok(t, "signing-key", "rotate", "--revoke", "--yes")
+}
+
 func TestPruneWithoutAProjectIsRefused(t *testing.T) {
 	t.Parallel()
 	_, u := startDev(t, t.TempDir())

@@ -163,6 +163,18 @@ func TestAnAdminRevokesTheSessionsOfAPerson(t *testing.T) {
 	if r := bob.run(t, "pool", "ls"); r.code != 1 || !strings.Contains(r.stderr, "revoked") {
 		t.Errorf("after the revocation: %+v", r)
 	}
+	ada.ok(t, "api-key", "create", "laptop", "--role", "viewer")
+	ada.ok(t, "api-key", "create", "bot", "--role", "viewer", "--service-account")
+	if r := ada.run(t, "api-key", "revoke", "--owner", "ada@example.com"); r.code != 2 {
+		t.Errorf("revoked unasked: %+v", r)
+	} else {
+		demand(t, "what goes", r.stderr, "revoke 1 API key of ada@example.com for good (laptop)", "--owner=ada@example.com --yes")
+	}
+	demand(t, "keys left behind", ada.run(t, "session", "revoke", "--user", "ada@example.com", "--yes").stderr,
+		"ada@example.com still owns 1 valid API key")
+	o.login(t, ada, func(code string) { o.provider.Approve(t, code, "u-ada") })
+	demand(t, "api-key revoke --owner", ada.ok(t, "api-key", "revoke", "--owner", "ada@example.com", "--yes"), "1 API key of ada")
+	demand(t, "api-key ls", ada.ok(t, "api-key", "ls"), "service account", "ada@example.com", "revoked")
 	demand(t, "logout everywhere", ada.ok(t, "logout", "--everywhere"), "signed out")
 	if r := ada.run(t, "session", "revoke"); r.code != 2 {
 		t.Errorf("revoke without a session: %+v", r)

@@ -24,6 +24,7 @@ import (
 	"github.com/berth-dev/berth/cmd/berth/internal/command/session"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/signingkey"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/template"
+	"github.com/berth-dev/berth/cmd/berth/internal/command/trust"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/variable"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/version"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/whoami"
@@ -60,6 +61,7 @@ change waits for the approval of another person.`,
 		variable.Command(app),
 		deleted.Command(app),
 		apikey.Command(app),
+		trust.Command(app),
 		signingkey.Command(app),
 		whoami.Command(app),
 		audit.Command(app),

@@ -47,7 +47,15 @@ func rooms() []room {
 		{"server/scheduler", append(serverRecords(), "server/newrun", "server/rulebook", "server/wire")},
 		{"server/store", []string{"server/lifecycle", "server/apikey", "templating/freeze"}},
 		{"server/store/database", nil},
-		{"server/identity", []string{"server/access", "server/api", "server/apikey", "server/problem", "server/store"}},
+		{
+			"server/identity",
+			[]string{"server/access", "server/api", "server/apikey", "server/openid", "server/problem", "server/store"},
+		},
+		{"server/openid", nil},
+		{
+			"server/trust",
+			[]string{"server/access", "server/api", "server/apikey", "server/openid", "server/problem", "server/store"},
+		},
 		{
 			"server/signin",
 			[]string{"server/access", "server/apikey", "server/identity", "server/problem", "server/store"},
@@ -123,7 +131,10 @@ func enclaves() []enclave {
 		{"github.com/gorilla/mux", []string{"server"}, "only the server routes requests"},
 		{"github.com/getkin/kin-openapi", []string{"server"}, "only the server validates requests"},
 		{"github.com/spf13/cobra", []string{"cmd"}, "only the command line knows its flags"},
-		{"github.com/coreos/go-oidc", []string{"server/identity"}, "one package speaks OpenID Connect"},
+		{
+			"github.com/coreos/go-oidc", []string{"server/identity", "server/trust"},
+			"sign-in and token exchange speak OpenID Connect",
+		},
 		{"golang.org/x/oauth2", []string{"server/identity"}, "one package speaks OpenID Connect"},
 		{"github.com/zitadel/oidc", []string{"internal/oidctest"}, "the product links no OpenID Connect provider"},
 	}

@@ -1,16 +1,22 @@
 package oidctest
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
+	"encoding/json"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 	"golang.org/x/text/language"
@@ -162,6 +168,13 @@ func (p *Provider) UserCodes() []string {
 	return append([]string{}, p.storage.userCodes...)
 }
 
+// SignedOut lists who has signed out at the provider, by subject.
+func (p *Provider) SignedOut() []string {
+	p.storage.mu.Lock()
+	defer p.storage.mu.Unlock()
+	return append([]string{}, p.storage.signedOut...)
+}
+
 // RotateKey makes the provider sign with a new key.
 func (p *Provider) RotateKey(t testing.TB) {
 	t.Helper()
@@ -172,6 +185,48 @@ func (p *Provider) RotateKey(t testing.TB) {
 	p.storage.mu.Lock()
 	defer p.storage.mu.Unlock()
 	p.storage.key = key
+}
+
+// Sign returns a token with these claims, signed with the provider's key. iss, exp, iat and jti are added if they are
+// missing, unless without names them.
+func (p *Provider) Sign(t testing.TB, claims map[string]any, without ...string) string {
+	t.Helper()
+	p.storage.mu.Lock()
+	key := p.storage.key
+	p.storage.mu.Unlock()
+	now := time.Now()
+	all := map[string]any{
+		"iss": p.URL, "iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(tokenLifetime).Unix(), "jti": rand.Text(),
+	}
+	maps.Copy(all, claims)
+	for _, name := range without {
+		delete(all, name)
+	}
+	signer, err := jose.NewSigner(
+		jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key.key, KeyID: key.id}},
+		(&jose.SignerOptions{}).WithType("JWT"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := jwt.Signed(signer).Claims(all).Serialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// KeySet is the provider's key set, as JSON.
+func (p *Provider) KeySet(t testing.TB) []byte {
+	t.Helper()
+	p.storage.mu.Lock()
+	defer p.storage.mu.Unlock()
+	set, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{
+		Key: &p.storage.key.key.PublicKey, KeyID: p.storage.key.id, Algorithm: string(jose.ES256), Use: "sig",
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
 }
 
 // Secrets are all tokens and codes that the provider has issued.
@@ -195,7 +250,7 @@ type client struct{ redirects []string }
 
 func (client) GetID() string                                                { return ClientID }
 func (c client) RedirectURIs() []string                                     { return c.redirects }
-func (client) PostLogoutRedirectURIs() []string                             { return nil }
+func (c client) PostLogoutRedirectURIs() []string                           { return c.signedOut() }
 func (client) ApplicationType() op.ApplicationType                          { return op.ApplicationTypeWeb }
 func (client) AuthMethod() oidc.AuthMethod                                  { return oidc.AuthMethodBasic }
 func (client) ResponseTypes() []oidc.ResponseType                           { return []oidc.ResponseType{oidc.ResponseTypeCode} }
@@ -210,6 +265,15 @@ func (client) IDTokenUserinfoClaimsAssertion() bool                         { re
 func (client) ClockSkew() time.Duration                                     { return 0 }
 func (client) GrantTypes() []oidc.GrantType {
 	return []oidc.GrantType{oidc.GrantTypeCode, oidc.GrantTypeRefreshToken, oidc.GrantTypeDeviceCode}
+}
+
+// signedOut is where browsers may go after a sign-out: the root of each redirect.
+func (c client) signedOut() []string {
+	var roots []string
+	for _, redirect := range c.redirects {
+		roots = append(roots, strings.TrimSuffix(redirect, "sign-in/callback"))
+	}
+	return roots
 }
 
 func keep(scopes []string) []string { return scopes }

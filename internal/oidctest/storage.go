@@ -34,6 +34,7 @@ type storage struct {
 	devices   map[string]device       // by device code
 	userCodes []string                // in the order of the flows
 	issued    []string
+	signedOut []string // subjects
 }
 
 // grant is what a token is good for.
@@ -198,7 +199,12 @@ func (s *storage) TokenRequestByRefreshToken(_ context.Context, token string) (o
 	return &refreshRequest{found}, nil
 }
 
-func (s *storage) TerminateSession(context.Context, string, string) error { return nil }
+func (s *storage) TerminateSession(_ context.Context, subject, _ string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.signedOut = append(s.signedOut, subject)
+	return nil
+}
 
 func (s *storage) RevokeToken(_ context.Context, token, _, _ string) *oidc.Error {
 	s.mu.Lock()

@@ -90,15 +90,19 @@ func (a *Authenticator) Authenticate(r *http.Request) (Principal, error) {
 		return Principal{}, problem.Newf(problem.Unauthenticated, "%s", reason)
 	}
 	a.noteUse(key.ID)
-	return Principal{
-		Name:          key.Name,
-		KeyID:         key.ID,
-		Kind:          api.CallerAPIKey,
-		CreatedBy:     key.CreatedBy,
-		ExpiresAt:     key.ExpiresAt,
-		Bindings:      Bindings(key.Bindings),
-		Authenticated: true,
-	}, nil
+	return principalOf(key), nil
+}
+
+// principalOf returns the holder of a key. One that a trust rule has made acts in the name of the token's subject.
+func principalOf(key *store.Key) Principal {
+	p := Principal{
+		Name: key.Name, KeyID: key.ID, Kind: api.CallerAPIKey, CreatedBy: key.CreatedBy, ExpiresAt: key.ExpiresAt,
+		Bindings: Bindings(key.Bindings), Owner: key.Owner, Authenticated: true,
+	}
+	if key.Token.Rule != "" {
+		p.Name, p.Kind, p.Token = key.Token.Subject, api.CallerCI, &key.Token
+	}
+	return p
 }
 
 // Bindings converts the stored bindings of a key.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/problem"
+	"github.com/berth-dev/berth/server/store"
 )
 
 // ErrHidden is the cause of a refusal that looks like a missing object, because the caller may not know that
@@ -33,6 +34,10 @@ type Principal struct {
 	// Run is the run that a job key is limited to; zero for other keys.
 	Run     uuid.UUID
 	Attempt uuid.UUID // of Run
+	// Owner is whose key it is; zero for a service account.
+	Owner store.KeyOwner
+	// Token is the token that the key was exchanged for; nil for other keys.
+	Token *store.TokenIdentity
 	// Session is the person who signed in; nil for keys.
 	Session *SignedIn
 	// Authenticated is false if the server runs without keys.
@@ -43,6 +48,8 @@ type Principal struct {
 type SignedIn struct {
 	Issuer, Subject string
 	Email, Name     string
+	// IDToken decrypts the ID token of the sign-in; empty if there is none.
+	IDToken func() string
 }
 
 // Anonymous is the principal of every request to a server without keys. It may do everything.
@@ -52,10 +59,56 @@ func Anonymous() Principal {
 
 // String names the principal in a sentence.
 func (p Principal) String() string {
-	if p.Session != nil {
+	switch {
+	case p.Session != nil:
 		return fmt.Sprintf("user %q", p.Name)
+	case p.Token != nil:
+		return fmt.Sprintf("workload %q", p.Name)
 	}
 	return fmt.Sprintf("API key %q", p.Name)
+}
+
+// ActorKind says what the audit calls the principal, whatever its name.
+func (p Principal) ActorKind() store.ActorKind {
+	switch p.Kind {
+	case api.CallerUser:
+		return store.ActorPerson
+	case api.CallerCI:
+		return store.ActorCI
+	case api.CallerJobKey:
+		return store.ActorJob
+	case api.CallerAnonymous:
+		return store.ActorAnonymous
+	case api.CallerAPIKey:
+		other := func(b Binding) bool { return b.Role != api.RoleWorker }
+		if len(p.Bindings) > 0 && !slices.ContainsFunc(p.Bindings, other) {
+			return store.ActorWorker
+		}
+		return store.ActorKey
+	}
+	return store.ActorSystem
+}
+
+// KeyOwner is the owner of the keys that the principal creates: the person, also behind a personal key, or the
+// service account.
+func (p Principal) KeyOwner() store.KeyOwner {
+	switch {
+	case p.Session != nil:
+		return store.KeyOwner{Name: p.Name, Kind: store.ActorPerson, ID: p.Session.Subject}
+	case p.Owner != store.KeyOwner{}:
+		return p.Owner
+	case p.KeyID != "":
+		return store.KeyOwner{Name: p.Name, Kind: p.ActorKind(), ID: p.KeyID}
+	}
+	return store.KeyOwner{}
+}
+
+// RateKey names whose requests are counted together: new keys of one workload are no new rate.
+func (p Principal) RateKey() string {
+	if p.Token != nil {
+		return p.Token.Rule + " " + p.Token.Subject
+	}
+	return p.KeyID
 }
 
 // RoleIn returns the highest role of the principal in a pool; empty for none. RoleIn(AllPools) is the role

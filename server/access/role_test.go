@@ -39,6 +39,8 @@ var may = map[string]string{
 
 	"ListDeleted": "deployer", "RestoreDeleted": "deployer", "PurgeDeleted": "deployer",
 
+	"RevokeAPIKeys": "admin", "ListTrustRules": "admin", "GetTrustRule": "admin", "SetTrustRule": "admin",
+	"DeleteTrustRule": "admin", "TestTokenExchange": "admin", "ExchangeToken": "everybody", "SignOut": "any key",
 	"ListAPIKeys": "admin", "CreateAPIKey": "admin", "RevokeAPIKey": "admin", "ListAudit": "admin",
 
 	"GetPoolForWorker": "worker", "WorkerHello": "worker", "ClaimRuns": "worker", "RenewLeases": "worker", "ReportAttempts": "worker", "AppendLogs": "worker",

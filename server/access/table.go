@@ -26,6 +26,7 @@ var operations = []Operation{
 	{"GetSignIn", Everyone, false, nil, "ask how to sign in"},
 	{"StartDeviceSignIn", Everyone, false, nil, "begin to sign in with the command line"},
 	{"FinishDeviceSignIn", Everyone, false, nil, "sign in with the command line"},
+	{"SignOut", AnyKey, false, in(NoPool), "sign out"},
 	// Own sessions; the handler asks for the role admin in all pools where it is about other people's.
 	{"ListSessions", AnyKey, false, in(NoPool), "list own sessions"},
 	{"RevokeSession", AnyKey, false, in(NoPool), "revoke an own session"},
@@ -124,6 +125,15 @@ var operations = []Operation{
 	{"ListAPIKeys", admin, false, in(Listed), "list API keys"},
 	{"CreateAPIKey", admin, false, in(Granted), "create an API key"},
 	{"RevokeAPIKey", admin, false, in(Granted), "revoke an API key"},
+	{"RevokeAPIKeys", admin, false, in(EveryPool), "revoke the API keys of an owner"},
+
+	{"ListTrustRules", admin, false, in(EveryPool), "list trust rules"},
+	{"GetTrustRule", admin, false, in(EveryPool), "read a trust rule"},
+	{"SetTrustRule", admin, false, in(EveryPool), "set a trust rule"},
+	{"DeleteTrustRule", admin, false, in(EveryPool), "delete a trust rule"},
+	{"ExchangeToken", Everyone, false, nil, "exchange a token of a trusted issuer for an API key"},
+	{"TestTokenExchange", admin, false, in(EveryPool), "test which trust rules accept a token"},
+
 	{"ListAudit", admin, false, in(Listed), "read the audit"},
 
 	{"GetPoolForWorker", worker, false, in(PathPool), "read the type of a pool"},

@@ -10,6 +10,60 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for ActorKind.
+const (
+	ActorAnonymous ActorKind = "anonymous"
+	ActorCI        ActorKind = "ci"
+	ActorJob       ActorKind = "job"
+	ActorKey       ActorKind = "key"
+	ActorPerson    ActorKind = "person"
+	ActorSystem    ActorKind = "system"
+	ActorWorker    ActorKind = "worker"
+)
+
+// Valid indicates whether the value is a known member of the ActorKind enum.
+func (e ActorKind) Valid() bool {
+	switch e {
+	case ActorAnonymous:
+		return true
+	case ActorCI:
+		return true
+	case ActorJob:
+		return true
+	case ActorKey:
+		return true
+	case ActorPerson:
+		return true
+	case ActorSystem:
+		return true
+	case ActorWorker:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for APIKeyKind.
+const (
+	KeyCI             APIKeyKind = "ci"
+	KeyPersonal       APIKeyKind = "personal"
+	KeyServiceAccount APIKeyKind = "service-account"
+)
+
+// Valid indicates whether the value is a known member of the APIKeyKind enum.
+func (e APIKeyKind) Valid() bool {
+	switch e {
+	case KeyCI:
+		return true
+	case KeyPersonal:
+		return true
+	case KeyServiceAccount:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ApprovalState.
 const (
 	ApprovalApproved  ApprovalState = "approved"
@@ -201,6 +255,7 @@ const (
 	AuditSession    AuditKind = "session"
 	AuditSigningKey AuditKind = "signing-key"
 	AuditTemplate   AuditKind = "template"
+	AuditTrustRule  AuditKind = "trust-rule"
 	AuditVariable   AuditKind = "variable"
 	AuditWorker     AuditKind = "worker"
 )
@@ -232,6 +287,8 @@ func (e AuditKind) Valid() bool {
 		return true
 	case AuditTemplate:
 		return true
+	case AuditTrustRule:
+		return true
 	case AuditVariable:
 		return true
 	case AuditWorker:
@@ -245,6 +302,7 @@ func (e AuditKind) Valid() bool {
 const (
 	CallerAPIKey    CallerKind = "api-key"
 	CallerAnonymous CallerKind = "anonymous"
+	CallerCI        CallerKind = "ci"
 	CallerJobKey    CallerKind = "job-key"
 	CallerUser      CallerKind = "user"
 )
@@ -255,6 +313,8 @@ func (e CallerKind) Valid() bool {
 	case CallerAPIKey:
 		return true
 	case CallerAnonymous:
+		return true
+	case CallerCI:
 		return true
 	case CallerJobKey:
 		return true
@@ -778,6 +838,9 @@ func (e ListRunsParamsSort) Valid() bool {
 	}
 }
 
+// ActorKind What the actor is, whatever its name: a `person` with a session, an API `key`, a key of `ci` that was exchanged for a token, a `worker`, the `job` of a run, the `system` itself, or `anonymous` on a server without keys
+type ActorKind string
+
 // AllowedObject defines model for AllowedObject.
 type AllowedObject struct {
 	// Keys The keys that may be used; without it, all
@@ -803,7 +866,7 @@ type AllowedReferences struct {
 	VolumeClaims *[]string `json:"volume_claims,omitempty"`
 }
 
-// APIKey Example: {"bindings":[{"pool":"analytics","role":"deployer"},{"pool":"*","role":"viewer"}],"created_at":"2026-01-01T05:00:00Z","created_by":"ada","expires_at":"2027-01-01T00:00:00Z","id":"1f2e3d4c","name":"deploy-bot"}
+// APIKey Example: {"bindings":[{"pool":"analytics","role":"deployer"},{"pool":"*","role":"viewer"}],"created_at":"2026-01-01T05:00:00Z","created_by":"ada","expires_at":"2027-01-01T00:00:00Z","id":"1f2e3d4c","kind":"personal","name":"deploy-bot","owner":"ada@example.com","owner_id":"248289761001"}
 type APIKey struct {
 	Bindings  []Binding  `json:"bindings"`
 	CreatedAt time.Time  `json:"created_at"`
@@ -811,11 +874,25 @@ type APIKey struct {
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 	ID        string     `json:"id"`
 
+	// Kind `personal` keys have an owner; a `service-account` has none; a key of `ci` was exchanged for a token by a trust rule
+	Kind APIKeyKind `json:"kind"`
+
 	// LapsedBindings Roles that do not count, because their work pool was deleted and its name is used again
 	LapsedBindings *[]Binding `json:"lapsed_bindings,omitempty"`
 	LastUsedAt     *time.Time `json:"last_used_at,omitempty"`
 	Name           string     `json:"name"`
-	RevokedAt      *time.Time `json:"revoked_at,omitempty"`
+
+	// Owner Whose key it is; absent for a service account
+	Owner *string `json:"owner,omitempty"`
+
+	// OwnerID The subject of a person at the sign-in provider, or the id of a key
+	OwnerID   *string    `json:"owner_id,omitempty"`
+	RevokedAt *time.Time `json:"revoked_at,omitempty"`
+
+	// Token Who presented the token of another issuer, and the trust rule that accepted it
+	//
+	// Example: {"issuer":"https://token.actions.githubusercontent.com","rule":"github-etl","subject":"repo:acme/etl:ref:refs/heads/main"}
+	Token *TokenIdentity `json:"token,omitempty"`
 }
 
 // APIKeyCreate Example: {"bindings":[{"pool":"analytics","role":"deployer"},{"pool":"*","role":"viewer"}],"expires_at":"2027-01-01T00:00:00Z","name":"deploy-bot"}
@@ -824,11 +901,14 @@ type APIKeyCreate struct {
 	Bindings  []Binding  `json:"bindings"`
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 	Name      Name       `json:"name"`
+
+	// ServiceAccount The key has no owner and stays when people leave
+	ServiceAccount *bool `json:"service_account,omitempty"`
 }
 
 // APIKeyCreated defines model for ApiKeyCreated.
 type APIKeyCreated struct {
-	// APIKey Example: {"bindings":[{"pool":"analytics","role":"deployer"},{"pool":"*","role":"viewer"}],"created_at":"2026-01-01T05:00:00Z","created_by":"ada","expires_at":"2027-01-01T00:00:00Z","id":"1f2e3d4c","name":"deploy-bot"}
+	// APIKey Example: {"bindings":[{"pool":"analytics","role":"deployer"},{"pool":"*","role":"viewer"}],"created_at":"2026-01-01T05:00:00Z","created_by":"ada","expires_at":"2027-01-01T00:00:00Z","id":"1f2e3d4c","kind":"personal","name":"deploy-bot","owner":"ada@example.com","owner_id":"248289761001"}
 	APIKey APIKey `json:"api_key"`
 
 	// Secret The API key; shown once
@@ -837,9 +917,23 @@ type APIKeyCreated struct {
 	Secret string `json:"secret"`
 }
 
+// APIKeyKind `personal` keys have an owner; a `service-account` has none; a key of `ci` was exchanged for a token by a trust rule
+type APIKeyKind string
+
 // APIKeyList defines model for ApiKeyList.
 type APIKeyList struct {
 	Items []APIKey `json:"items"`
+}
+
+// APIKeysRevoke Example: {"owner":"ada@example.com"}
+type APIKeysRevoke struct {
+	// Owner A person or a service account, by name or id
+	Owner string `json:"owner"`
+}
+
+// APIKeysRevoked Example: {"revoked":2}
+type APIKeysRevoked struct {
+	Revoked int32 `json:"revoked"`
 }
 
 // ApplyRequest Example: {"deployments":[{"concurrency_limit":1,"description":"The morning report","frozen":{"job_variables":["image"]},"job_variables":{"image":"ghcr.io/acme/report:2.0.1","memory_limit":"1Gi"},"name":"report","parameter_schema":{"properties":{"date":{"type":"string"}},"type":"object"},"parameters":{"date":"today"},"pool":"analytics","queue":"nightly","retries":{"backoff":{"factor":2,"initial_seconds":10,"jitter":0.1,"max_seconds":300},"infrastructure_max":3,"max":2},"tags":["nightly"],"timeout_seconds":3600}],"dry_run":false,"pools":[{"concurrency_limit":20,"name":"analytics"}],"variables":[{"name":"warehouse_url","value":"https://warehouse.example.com"}]}
@@ -1083,15 +1177,18 @@ type AuditChange struct {
 	Field string `json:"field"`
 }
 
-// AuditEntry Example: {"action":"update","actor":"alice","address":"192.0.2.7","at":"2026-01-01T05:00:00Z","changes":[{"after":4,"before":2,"field":"concurrency_limit"},{"after":"9be3d04c6a58f21e07c1aa925d34e6b8","before":"4f1c0a7be21d93c5a80e6b7719d2f3aa","digest":true,"field":"job_variables.token"}],"id":"0199a000-0000-7000-8000-0000000000a1","key_id":"0badcafe","kind":"deployment","name":"etl","pool":"kubernetes"}
+// AuditEntry Example: {"action":"update","actor":"alice","actor_kind":"key","address":"192.0.2.7","at":"2026-01-01T05:00:00Z","changes":[{"after":4,"before":2,"field":"concurrency_limit"},{"after":"9be3d04c6a58f21e07c1aa925d34e6b8","before":"4f1c0a7be21d93c5a80e6b7719d2f3aa","digest":true,"field":"job_variables.token"}],"id":"0199a000-0000-7000-8000-0000000000a1","key_id":"0badcafe","kind":"deployment","name":"etl","pool":"kubernetes"}
 type AuditEntry struct {
 	// Action `restore`: a deleted object came back. `purge`: a deleted object was removed for good. `refuse`: the role or pools of an API key do not permit the requested change. `request`, `approve`, `reject`, `withdraw`, `use`, `lapse` and `break-glass` are about approvals
 	Action AuditAction `json:"action"`
 
-	// Actor Name of the API key
+	// Actor Name of the person or API key, or the subject of a token
 	//
 	// Example: alice
 	Actor string `json:"actor"`
+
+	// ActorKind What the actor is, whatever its name: a `person` with a session, an API `key`, a key of `ci` that was exchanged for a token, a `worker`, the `job` of a run, the `system` itself, or `anonymous` on a server without keys
+	ActorKind ActorKind `json:"actor_kind"`
 
 	// Address Network address of the client
 	Address *string            `json:"address,omitempty"`
@@ -1134,7 +1231,7 @@ type Binding struct {
 // BindingPool The name of a work pool, which need not exist yet, or `*` for all
 type BindingPool = string
 
-// CallerKind `user`: a person with a session; `anonymous`: the server runs without API keys
+// CallerKind `user`: a person with a session; `ci`: a key that was exchanged for a token of another issuer; `anonymous`: the server runs without API keys
 type CallerKind string
 
 // Category defines model for Category.
@@ -2369,6 +2466,12 @@ type SignInMethods struct {
 	URL *string `json:"url,omitempty"`
 }
 
+// SignedOut Example: {"provider_url":"https://login.example.com/logout?client_id=berth"}
+type SignedOut struct {
+	// ProviderURL Where a browser signs out at the provider
+	ProviderURL *string `json:"provider_url,omitempty"`
+}
+
 // SigningKey Example: {"algorithm":"RS256","created_at":"2026-01-04T02:30:00Z","id":"e3323d3c-8b33-46ca-be42-2cef0d10f0df","signs_from":"2026-01-05T02:30:00Z","state":"signing"}
 type SigningKey struct {
 	// Algorithm Example: RS256
@@ -2536,6 +2639,108 @@ type TemplateVersionList struct {
 // TokenAudience defines model for TokenAudience.
 type TokenAudience = string
 
+// TokenExchange Example: {"token":"eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2V4YW1wbGUuY29tIn0.c2lnbmF0dXJl"}
+type TokenExchange struct {
+	// Rule The trust rule, where several accept the token
+	Rule *string `json:"rule,omitempty"`
+
+	// Token The JSON Web Token
+	Token string `json:"token"`
+}
+
+// TokenExchangeReport Example: {"audience":["https://berth.example.com"],"expires_at":"2026-01-01T05:05:00Z","issuer":"https://token.actions.githubusercontent.com","subject":"repo:acme/etl:pull_request","verdicts":[{"accepted":false,"reasons":["claim sub: the token has \"repo:acme/etl:pull_request\", the rule wants \"repo:acme/etl:ref:refs/heads/main\""],"rule":"github-etl"}]}
+type TokenExchangeReport struct {
+	Audience  []string       `json:"audience"`
+	ExpiresAt time.Time      `json:"expires_at"`
+	Issuer    string         `json:"issuer"`
+	Subject   string         `json:"subject"`
+	Verdicts  []TrustVerdict `json:"verdicts"`
+}
+
+// TokenExchangeTest Example: {"token":"eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2V4YW1wbGUuY29tIn0.c2lnbmF0dXJl"}
+type TokenExchangeTest struct {
+	// Token The JSON Web Token
+	Token string `json:"token"`
+}
+
+// TokenIdentity Who presented the token of another issuer, and the trust rule that accepted it
+//
+// Example: {"issuer":"https://token.actions.githubusercontent.com","rule":"github-etl","subject":"repo:acme/etl:ref:refs/heads/main"}
+type TokenIdentity struct {
+	Issuer  string `json:"issuer"`
+	Rule    string `json:"rule"`
+	Subject string `json:"subject"`
+}
+
+// TrustRule Example: {"audience":"https://berth.example.com","bindings":[{"pool":"analytics","role":"deployer"}],"claims":{"sub":["repo:acme/etl:ref:refs/heads/main"]},"issuer":"https://token.actions.githubusercontent.com","lifetime_seconds":900,"name":"github-etl","single_use":true,"updated_at":"2026-01-01T05:00:00Z","updated_by":"ada@example.com"}
+type TrustRule struct {
+	Audience    string              `json:"audience"`
+	Authorities *string             `json:"authorities,omitempty"`
+	Bindings    []Binding           `json:"bindings"`
+	Claims      map[string][]string `json:"claims"`
+	Description *string             `json:"description,omitempty"`
+	Issuer      string              `json:"issuer"`
+
+	// Keys Any JSON value, including null
+	Keys            JSONValue `json:"keys,omitempty"`
+	LifetimeSeconds int32     `json:"lifetime_seconds"`
+	Name            string    `json:"name"`
+	SingleUse       bool      `json:"single_use"`
+	UpdatedAt       time.Time `json:"updated_at"`
+	UpdatedBy       string    `json:"updated_by"`
+}
+
+// TrustRuleChanged Example: {"revoked":2,"rule":{"audience":"https://berth.example.com","bindings":[{"pool":"analytics","role":"deployer"}],"claims":{"sub":["repo:acme/etl:ref:refs/heads/main"]},"issuer":"https://token.actions.githubusercontent.com","lifetime_seconds":900,"name":"github-etl","single_use":true,"updated_at":"2026-01-01T05:00:00Z","updated_by":"ada@example.com"}}
+type TrustRuleChanged struct {
+	// Revoked Number of keys that the change has revoked
+	Revoked int32 `json:"revoked"`
+
+	// Rule Example: {"audience":"https://berth.example.com","bindings":[{"pool":"analytics","role":"deployer"}],"claims":{"sub":["repo:acme/etl:ref:refs/heads/main"]},"issuer":"https://token.actions.githubusercontent.com","lifetime_seconds":900,"name":"github-etl","single_use":true,"updated_at":"2026-01-01T05:00:00Z","updated_by":"ada@example.com"}
+	Rule TrustRule `json:"rule"`
+}
+
+// TrustRuleList defines model for TrustRuleList.
+type TrustRuleList struct {
+	Items []TrustRule `json:"items"`
+}
+
+// TrustRuleSpec Example: {"audience":"https://berth.example.com","bindings":[{"pool":"analytics","role":"deployer"}],"claims":{"sub":["repo:acme/etl:ref:refs/heads/main"]},"description":"Deployments of the main branch","issuer":"https://token.actions.githubusercontent.com","lifetime_seconds":900,"single_use":true}
+type TrustRuleSpec struct {
+	// Audience What the tokens must be for (`aud`); the public URL of the server if absent
+	Audience *string `json:"audience,omitempty"`
+
+	// Authorities Certificate authorities in PEM that are trusted for the issuer, beside those of the system
+	Authorities *string `json:"authorities,omitempty"`
+
+	// Bindings The roles of the keys; neither admin nor worker
+	Bindings []Binding `json:"bindings"`
+
+	// Claims What the claims of a token must be: for each claim, one of the patterns. In a pattern, `*` stands for any characters but `/` and `:`, and `**` for any characters. A path such as `kubernetes.io/namespace` leads to a claim within another. At least one condition must say whose tokens these are, by `sub` or another claim that names the owner.
+	Claims      map[string][]string `json:"claims"`
+	Description *string             `json:"description,omitempty"`
+
+	// Issuer The `iss` of the tokens, exactly
+	Issuer string `json:"issuer"`
+
+	// Keys The JSON Web Key Set of the issuer, where it cannot be read from there, as for most Kubernetes clusters
+	Keys JSONValue `json:"keys,omitempty"`
+
+	// LifetimeSeconds Lifetime of a key; 900 if absent
+	LifetimeSeconds *int32 `json:"lifetime_seconds,omitempty"`
+
+	// SingleUse Whether a token can be exchanged once only
+	SingleUse *bool `json:"single_use,omitempty"`
+}
+
+// TrustVerdict defines model for TrustVerdict.
+type TrustVerdict struct {
+	Accepted bool `json:"accepted"`
+
+	// Reasons Why the rule does not accept the token
+	Reasons []string `json:"reasons"`
+	Rule    string   `json:"rule"`
+}
+
 // Variable Example: {"name":"warehouse_url","updated_at":"2026-01-01T05:00:00Z","value":"https://warehouse.example.com"}
 type Variable struct {
 	Name string `json:"name"`
@@ -2592,7 +2797,7 @@ type WhoAmI struct {
 	// KeyID The public part of the API key, or the id of the session
 	KeyID *string `json:"key_id,omitempty"`
 
-	// Kind `user`: a person with a session; `anonymous`: the server runs without API keys
+	// Kind `user`: a person with a session; `ci`: a key that was exchanged for a token of another issuer; `anonymous`: the server runs without API keys
 	Kind CallerKind `json:"kind"`
 
 	// Name As the audit names the caller
@@ -2601,8 +2806,16 @@ type WhoAmI struct {
 	// Operations The operations that the caller may call, with the work pools in which it may; `*` stands for all. Operations on what all pools share are listed only for `*`
 	Operations map[string][]string `json:"operations"`
 
+	// Owner Whose key it is; absent for a service account
+	Owner *string `json:"owner,omitempty"`
+
 	// RunID The run to which a job key is limited
 	RunID *openapi_types.UUID `json:"run_id,omitempty"`
+
+	// Token Who presented the token of another issuer, and the trust rule that accepted it
+	//
+	// Example: {"issuer":"https://token.actions.githubusercontent.com","rule":"github-etl","subject":"repo:acme/etl:ref:refs/heads/main"}
+	Token *TokenIdentity `json:"token,omitempty"`
 }
 
 // WorkPool Example: {"approvals":{"approver":"editor","lifetime_seconds":86400,"require":["templates"]},"concurrency_limit":20,"created_at":"2026-01-01T00:00:00Z","description":"What the data team runs","id":"0197a0b2-1e40-7d5a-b6c0-5a1f2e3d4c01","name":"analytics","paused":false,"references":{"secrets":[{"keys":["url"],"name":"warehouse"}]},"run_token_audiences":[],"slots_used":3,"template_version":2,"type":"kubernetes","updated_at":"2026-01-01T05:00:00Z"}
@@ -2856,6 +3069,21 @@ type TagFilter = []Tag
 // TextFilter defines model for TextFilter.
 type TextFilter = string
 
+// TrustRuleParam defines model for TrustRuleParam.
+type TrustRuleParam = string
+
+// ListAPIKeysParams defines parameters for ListAPIKeys.
+type ListAPIKeysParams struct {
+	// Owner Only keys of this owner: a person or a service account, by name or id
+	Owner *string `form:"owner,omitempty" json:"owner,omitempty"`
+
+	// TrustRule Only keys that this trust rule has made
+	TrustRule *string `form:"trust_rule,omitempty" json:"trust_rule,omitempty"`
+
+	// Ended Also keys of trust rules that are no longer valid
+	Ended *bool `form:"ended,omitempty" json:"ended,omitempty"`
+}
+
 // ApplyParams defines parameters for Apply.
 type ApplyParams struct {
 	// BreakGlass Reason to carry out the change without the approval that the policy of the work pool requires. Needs the role admin in the pool, is recorded in the audit and shown to all users who can read the pool
@@ -2885,9 +3113,10 @@ type ListAuditParams struct {
 	Pool   *PoolFilter  `form:"pool,omitempty" json:"pool,omitempty"`
 
 	// Actor Name or API key id
-	Actor  *string      `form:"actor,omitempty" json:"actor,omitempty"`
-	Action *AuditAction `form:"action,omitempty" json:"action,omitempty"`
-	Kind   *AuditKind   `form:"kind,omitempty" json:"kind,omitempty"`
+	Actor     *string      `form:"actor,omitempty" json:"actor,omitempty"`
+	ActorKind *ActorKind   `form:"actor_kind,omitempty" json:"actor_kind,omitempty"`
+	Action    *AuditAction `form:"action,omitempty" json:"action,omitempty"`
+	Kind      *AuditKind   `form:"kind,omitempty" json:"kind,omitempty"`
 
 	// Name Full name of the changed resource
 	Name *string `form:"name,omitempty" json:"name,omitempty"`
@@ -3228,6 +3457,9 @@ type ListWorkersParams struct {
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
 type CreateAPIKeyJSONRequestBody = APIKeyCreate
 
+// RevokeAPIKeysJSONRequestBody defines body for RevokeAPIKeys for application/json ContentType.
+type RevokeAPIKeysJSONRequestBody = APIKeysRevoke
+
 // ApplyJSONRequestBody defines body for Apply for application/json ContentType.
 type ApplyJSONRequestBody = ApplyRequest
 
@@ -3293,6 +3525,15 @@ type FinishDeviceSignInJSONRequestBody = DeviceSignInPoll
 
 // RotateSigningKeysJSONRequestBody defines body for RotateSigningKeys for application/json ContentType.
 type RotateSigningKeysJSONRequestBody = SigningKeyRotation
+
+// ExchangeTokenJSONRequestBody defines body for ExchangeToken for application/json ContentType.
+type ExchangeTokenJSONRequestBody = TokenExchange
+
+// TestTokenExchangeJSONRequestBody defines body for TestTokenExchange for application/json ContentType.
+type TestTokenExchangeJSONRequestBody = TokenExchangeTest
+
+// SetTrustRuleJSONRequestBody defines body for SetTrustRule for application/json ContentType.
+type SetTrustRuleJSONRequestBody = TrustRuleSpec
 
 // SetVariableJSONRequestBody defines body for SetVariable for application/json ContentType.
 type SetVariableJSONRequestBody = VariableSet

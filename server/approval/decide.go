@@ -107,7 +107,7 @@ func (g *Gate) List(
 	if err != nil {
 		return nil, "", err
 	}
-	keys, err := g.Store.ListKeys(ctx)
+	keys, err := g.Store.ListKeys(ctx, store.KeyFilter{})
 	if err != nil {
 		return nil, "", err
 	}
@@ -124,7 +124,7 @@ func (g *Gate) List(
 type knownKeys []store.Key
 
 // ListKeys returns them.
-func (k knownKeys) ListKeys(context.Context) ([]store.Key, error) { return k, nil }
+func (k knownKeys) ListKeys(context.Context, store.KeyFilter) ([]store.Key, error) { return k, nil }
 
 // show is a request with its plan.
 func (g *Gate) show(ctx context.Context, keys keyReader, a store.Approval, who access.Principal) (api.Approval, error) {

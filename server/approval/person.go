@@ -22,7 +22,7 @@ func actorOf(who access.Principal) store.ApprovalActor {
 
 // keyReader reads the API keys there are.
 type keyReader interface {
-	ListKeys(ctx context.Context) ([]store.Key, error)
+	ListKeys(ctx context.Context, f store.KeyFilter) ([]store.Key, error)
 }
 
 // samePerson reports whether two actors may be one person: two sessions of a person, keys of the same name, a
@@ -35,7 +35,7 @@ func samePerson(ctx context.Context, keys keyReader, a, b store.ApprovalActor) (
 	if a.KeyID != "" && a.KeyID == b.KeyID || strings.EqualFold(a.Name, b.Name) {
 		return true, nil
 	}
-	list, err := keys.ListKeys(ctx)
+	list, err := keys.ListKeys(ctx, store.KeyFilter{})
 	if err != nil {
 		return false, err
 	}

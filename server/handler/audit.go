@@ -15,13 +15,14 @@ func (h *Handler) ListAudit(
 ) (apiserver.ListAuditResponseObject, error) {
 	p := r.Params
 	entries, next, err := h.store.ListAudit(ctx, store.AuditFilter{
-		Actor:  wire.Or(p.Actor, ""),
-		Action: store.AuditAction(wire.Or(p.Action, "")),
-		Kind:   store.AuditKind(wire.Or(p.Kind, "")),
-		Name:   wire.Or(p.Name, ""),
-		Pool:   wire.Or(p.Pool, ""),
-		Pools:  access.From(ctx).PoolsFor("ListAudit"),
-		At:     store.TimeRange{After: p.After, Before: p.Before},
+		Actor:     wire.Or(p.Actor, ""),
+		ActorKind: store.ActorKind(wire.Or(p.ActorKind, "")),
+		Action:    store.AuditAction(wire.Or(p.Action, "")),
+		Kind:      store.AuditKind(wire.Or(p.Kind, "")),
+		Name:      wire.Or(p.Name, ""),
+		Pool:      wire.Or(p.Pool, ""),
+		Pools:     access.From(ctx).PoolsFor("ListAudit"),
+		At:        store.TimeRange{After: p.After, Before: p.Before},
 	}, page(p.Limit, p.Cursor))
 	if err != nil {
 		return nil, err

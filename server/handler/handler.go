@@ -21,6 +21,7 @@ import (
 	"github.com/berth-dev/berth/server/poolguard"
 	"github.com/berth-dev/berth/server/rulebook"
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/trust"
 	"github.com/berth-dev/berth/server/wire"
 )
 
@@ -46,6 +47,10 @@ type Options struct {
 	People *identity.Service
 	// Retention says for how long deleted objects can be restored.
 	Retention store.Retention
+	// Trust exchanges tokens of other issuers for keys.
+	Trust *trust.Service
+	// PublicURL is where clients reach the server; empty if that is not configured.
+	PublicURL string
 	// KeysChanged is called after keys were created, revoked, or changed with a pool.
 	KeysChanged func()
 	// Issuer signs run tokens; nil if they are off, and then IssuerOff says why.

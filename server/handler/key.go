@@ -2,8 +2,10 @@ package handler
 
 import (
 	"context"
+	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api/apiserver"
@@ -15,9 +17,13 @@ import (
 
 // ListAPIKeys lists the keys, never their secrets.
 func (h *Handler) ListAPIKeys(
-	ctx context.Context, _ apiserver.ListAPIKeysRequestObject,
+	ctx context.Context, r apiserver.ListAPIKeysRequestObject,
 ) (apiserver.ListAPIKeysResponseObject, error) {
-	keys, err := h.store.ListKeys(ctx)
+	filter := store.KeyFilter{Owner: wire.Or(r.Params.Owner, ""), Rule: wire.Or(r.Params.TrustRule, "")}
+	if !wire.Or(r.Params.Ended, false) {
+		filter.LiveAt = h.Now()
+	}
+	keys, err := h.store.ListKeys(ctx, filter)
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +67,9 @@ func (h *Handler) CreateAPIKey(
 	ctx context.Context, r apiserver.CreateAPIKeyRequestObject,
 ) (apiserver.CreateAPIKeyResponseObject, error) {
 	now := h.Now().UTC()
+	if err := checkKeyName(r.Body.Name); err != nil {
+		return nil, err
+	}
 	if r.Body.ExpiresAt != nil && !r.Body.ExpiresAt.After(now) {
 		return nil, problem.Newf(problem.InvalidBody, "the key would already have expired").
 			At("/expires_at", "must be in the future")
@@ -73,11 +82,57 @@ func (h *Handler) CreateAPIKey(
 		ID: secret.ID, Name: r.Body.Name, Bindings: wire.Each(r.Body.Bindings, wire.ReadBinding),
 		SecretHash: secret.Hash(), CreatedAt: now, CreatedBy: actor(ctx), ExpiresAt: r.Body.ExpiresAt,
 	}
+	if !wire.Or(r.Body.ServiceAccount, false) {
+		key.Owner = access.From(ctx).KeyOwner()
+	}
 	if err := h.store.CreateKey(ctx, key); err != nil {
 		return nil, err
 	}
 	h.KeysChanged()
 	return apiserver.CreateAPIKey201JSONResponse{APIKey: wire.APIKey(key), Secret: secret.Text}, nil
+}
+
+// keyID is the form of the ID of a key.
+var keyID = regexp.MustCompile("^[0-9a-f]{8}$")
+
+// checkKeyName refuses names that a reader of the audit would take for another user's.
+func checkKeyName(name string) error {
+	lower := strings.ToLower(name)
+	reserved := []string{"anonymous", "bootstrap", "schedule", "server", "sign-in provider", "system"}
+	likes := ""
+	switch {
+	case strings.Contains(name, "@"):
+		likes = "the address of a person"
+	case strings.HasPrefix(lower, "user "):
+		likes = "a person without a verified address"
+	case strings.HasPrefix(lower, "schedule:"):
+		likes = "a schedule"
+	case strings.HasPrefix(lower, "job of run "):
+		likes = "the job of a run"
+	case keyID.MatchString(name):
+		likes = "the ID of a key"
+	case slices.Contains(reserved, lower):
+		likes = "a part of the server"
+	default:
+		return nil
+	}
+	return problem.Newf(problem.InvalidBody, "the name of the key looks like %s; choose another", likes).
+		At("/name", "looks like %s", likes)
+}
+
+// RevokeAPIKeys revokes all keys of an owner.
+func (h *Handler) RevokeAPIKeys(
+	ctx context.Context, r apiserver.RevokeAPIKeysRequestObject,
+) (apiserver.RevokeAPIKeysResponseObject, error) {
+	revoked, err := h.store.RevokeKeysOf(ctx, r.Body.Owner, actor(ctx))
+	if err != nil {
+		return nil, err
+	}
+	if revoked == 0 {
+		return nil, problem.Newf(problem.NotFound, "%q owns no valid API key", r.Body.Owner)
+	}
+	h.KeysChanged()
+	return apiserver.RevokeAPIKeys200JSONResponse{Revoked: int32(revoked)}, nil
 }
 
 // RevokeAPIKey revokes a key.

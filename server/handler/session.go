@@ -72,7 +72,7 @@ func (h *Handler) FinishDeviceSignIn(
 	}
 	// The device code works once, so that a client that disconnects must not leave half a sign-in.
 	ctx = context.WithoutCancel(ctx)
-	person, refresh, err := people.PollDevice(ctx, r.Body.DeviceCode)
+	signedIn, err := people.PollDevice(ctx, r.Body.DeviceCode)
 	if errors.Is(err, identity.ErrPending) || errors.Is(err, identity.ErrSlowDown) {
 		return apiserver.FinishDeviceSignIn202JSONResponse{SlowDown: errors.Is(err, identity.ErrSlowDown)}, nil
 	}
@@ -81,10 +81,9 @@ func (h *Handler) FinishDeviceSignIn(
 		people.LogFailure(err)
 		return nil, identity.Problem(err)
 	}
-	token, session, err := people.Create(ctx, identity.SignIn{
-		Person: person, RefreshToken: refresh, Kind: store.SessionCLI, Client: wire.Or(r.Body.Client, ""),
-		Address: store.OriginOf(ctx).Address,
-	})
+	signedIn.Kind, signedIn.Client = store.SessionCLI, wire.Or(r.Body.Client, "")
+	signedIn.Address = store.OriginOf(ctx).Address
+	token, session, err := people.Create(ctx, signedIn)
 	if err != nil {
 		return nil, err
 	}
@@ -99,6 +98,40 @@ func (h *Handler) sessionView(ctx context.Context) wire.SessionView {
 		view.Idle = h.People.Config().SessionIdle
 	}
 	return view
+}
+
+// SignOut ends the session of the request.
+func (h *Handler) SignOut(
+	ctx context.Context, _ apiserver.SignOutRequestObject,
+) (apiserver.SignOutResponseObject, error) {
+	who := access.From(ctx)
+	if who.Session == nil {
+		return nil, problem.Newf(problem.NotFound, "this request has no session: it uses an API key")
+	}
+	people, err := h.people()
+	if err != nil {
+		return nil, err
+	}
+	// The ID token goes with the session.
+	address := people.SignOutURL(ctx, who.Session.IDToken())
+	if err := h.store.RevokeSession(ctx, who.KeyID, who.Name, ""); err != nil {
+		return nil, err
+	}
+	return signedOutThere{
+		signin.NewCookies(people.Config()), apiserver.SignOut200JSONResponse{ProviderURL: wire.OrNil(address)},
+	}, nil
+}
+
+// signedOutThere makes a browser forget its session and says where else it signs out.
+type signedOutThere struct {
+	cookies signin.Cookies
+	answer  apiserver.SignOut200JSONResponse
+}
+
+// VisitSignOutResponse writes the answer.
+func (s signedOutThere) VisitSignOutResponse(w http.ResponseWriter) error {
+	s.cookies.ClearSession(w)
+	return s.answer.VisitSignOutResponse(w)
 }
 
 // ListSessions lists the caller's sessions, or those of others for an admin.

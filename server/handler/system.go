@@ -58,10 +58,14 @@ func (h *Handler) GetWhoAmI(
 		Bindings:   []api.Binding{},
 		CreatedBy:  wire.OrNil(who.CreatedBy),
 		ExpiresAt:  who.ExpiresAt,
+		Owner:      wire.OrNil(who.Owner.Name),
 		Operations: map[string][]string{},
 	}
 	if who.Run != uuid.Nil {
 		answer.RunID = &who.Run
+	}
+	if who.Token != nil {
+		answer.Token = wire.TokenIdentity(*who.Token)
 	}
 	for _, b := range who.Bindings {
 		if b.Role != access.RoleJob {

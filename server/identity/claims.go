@@ -87,7 +87,7 @@ func parseGroups(raw json.RawMessage) ([]string, error) {
 func (c Config) person(issuer, subject string, from claims, groups []string) store.Person {
 	p := store.Person{
 		Issuer: issuer, Subject: subject, Email: strings.ToLower(from.text("email")), Name: from.text("name"),
-		Groups: groups,
+		Groups: groups, ProviderSession: clip(from.text("sid")),
 	}
 	p.EmailVerified = p.Email != "" && (from.flag("email_verified") || c.TrustEmail)
 	if p.Name == "" {

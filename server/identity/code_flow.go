@@ -7,8 +7,6 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
-
-	"github.com/berth-dev/berth/server/store"
 )
 
 // CodeFlow is a sign-in that a browser has begun. The browser keeps it in a cookie: state and nonce bind the
@@ -33,47 +31,45 @@ func (s *Service) AuthURL(ctx context.Context, flow CodeFlow) (string, error) {
 	return config.AuthCodeURL(flow.State, oauth2.S256ChallengeOption(flow.Verifier), oidc.Nonce(flow.Nonce)), nil
 }
 
-// FinishCodeFlow checks the provider's answer, which is the query of the callback, and returns the person and
-// the refresh token.
-func (s *Service) FinishCodeFlow(
-	ctx context.Context, flow CodeFlow, answer url.Values,
-) (store.Person, string, error) {
+// FinishCodeFlow checks the provider's answer, which is the query of the callback, and returns who has signed in.
+func (s *Service) FinishCodeFlow(ctx context.Context, flow CodeFlow, answer url.Values) (SignIn, error) {
 	// The state comes first: nothing of an answer to another sign-in may be looked at.
 	if flow.State == "" || !equal(answer.Get("state"), flow.State) {
-		return store.Person{}, "", &RefusedError{
+		return SignIn{}, &RefusedError{
 			Reason: "this sign-in was not begun in this browser, or it took too long; sign in again",
 		}
 	}
 	if code := answer.Get("error"); code != "" {
-		return store.Person{}, "", &ProviderError{
+		return SignIn{}, &ProviderError{
 			Name: s.config.ProviderName(), Code: code, Detail: "it answered " + clip(code),
 		}
 	}
 	d, err := s.provider.discover(ctx)
 	if err != nil {
-		return store.Person{}, "", err
+		return SignIn{}, err
 	}
 	issuer := answer.Get("iss")
 	if issuer != "" && issuer != s.config.Issuer || issuer == "" && d.issuerInResponse {
-		return store.Person{}, "", &RefusedError{Reason: "the answer comes from another sign-in provider"}
+		return SignIn{}, &RefusedError{Reason: "the answer comes from another sign-in provider"}
 	}
 	config := s.provider.oauth(d, s.config.Client)
 	config.RedirectURL = s.config.RedirectURL()
 	token, err := config.Exchange(s.provider.with(ctx), answer.Get("code"), oauth2.VerifierOption(flow.Verifier))
 	if err != nil {
-		return store.Person{}, "", s.provider.failed("exchange the code", err)
+		return SignIn{}, s.provider.failed("exchange the code", err)
 	}
 	return s.admit(ctx, d, tokens{Token: token, client: s.config.Client, nonce: flow.Nonce})
 }
 
 // admit reads the person from tokens and refuses whoever has no role here.
-func (s *Service) admit(ctx context.Context, d *discovery, t tokens) (store.Person, string, error) {
+func (s *Service) admit(ctx context.Context, d *discovery, t tokens) (SignIn, error) {
 	person, err := s.provider.person(ctx, d, t)
 	if err != nil {
-		return person, "", err
+		return SignIn{}, err
 	}
 	if err := s.check(person); err != nil {
-		return person, "", err
+		return SignIn{}, err
 	}
-	return person, t.RefreshToken, nil
+	idToken, _ := t.Extra("id_token").(string) // it is there: the person was read from it
+	return SignIn{Person: person, RefreshToken: t.RefreshToken, IDToken: idToken}, nil
 }

@@ -3,11 +3,12 @@ package identity
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/berth-dev/berth/server/openid"
 )
 
 // Defaults of a Config.
@@ -85,16 +86,18 @@ func (c Config) WithDefaults() (Config, error) {
 }
 
 func (c Config) check() error {
-	if err := checkURL(c.Issuer); err != nil {
+	if err := openid.CheckURL(c.Issuer); err != nil {
 		return fmt.Errorf("issuer %q: %w", c.Issuer, err)
 	}
-	if err := checkURL(c.PublicURL); err != nil {
+	if err := openid.CheckURL(c.PublicURL); err != nil {
 		return fmt.Errorf("public URL %q: %w", c.PublicURL, err)
 	}
 	public, err := url.Parse(c.PublicURL)
 	switch {
 	case err != nil || public.Path != "" || public.RawQuery != "" || public.Fragment != "" || public.User != nil:
-		return fmt.Errorf("public URL %q: want only scheme and host, such as https://berth.example.com", c.PublicURL)
+		return fmt.Errorf("public URL %q: people sign in only at the root of a host, such as "+
+			"https://berth.example.com, because page and cookies are for a whole host; serve Berth at a host "+
+			"without a path, or leave out the sign-in provider", c.PublicURL)
 	case c.Client.ID == "":
 		return errors.New("the client ID is empty: set the ID that the provider gave to Berth")
 	case !slices.Contains(c.Scopes, "openid"):
@@ -108,28 +111,6 @@ func (c Config) check() error {
 		return fmt.Errorf("interval of group checks %s: want at least 1m", c.Recheck)
 	}
 	return nil
-}
-
-// checkURL wants https, or http on this machine.
-func checkURL(text string) error {
-	parsed, err := url.Parse(text)
-	switch {
-	case err != nil || parsed.Host == "":
-		return errors.New("want a URL such as https://login.example.com")
-	case parsed.Scheme == "https":
-		return nil
-	case parsed.Scheme == "http" && isLoopback(parsed.Hostname()):
-		return nil
-	}
-	return errors.New("want https; http is for addresses of this machine only")
-}
-
-func isLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }
 
 // Secure reports whether people reach the server with TLS.

@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/oauth2"
 
-	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/openid"
 )
 
 // Server and command line share the device flow: the command line shows the code and waits, the server talks
@@ -61,11 +61,11 @@ func (s *Service) StartDevice(ctx context.Context) (Device, error) {
 	if device.Interval <= 0 || device.Interval > time.Minute {
 		device.Interval = defaultInterval
 	}
-	if device.Code == "" || device.UserCode == "" || checkURL(device.VerificationURL) != nil {
+	if device.Code == "" || device.UserCode == "" || openid.CheckURL(device.VerificationURL) != nil {
 		return Device{}, &ProviderError{Name: s.config.ProviderName(),
 			Detail: "it answered the device flow without a code or without an address for the browser"}
 	}
-	if device.CompleteURL != "" && checkURL(device.CompleteURL) != nil {
+	if device.CompleteURL != "" && openid.CheckURL(device.CompleteURL) != nil {
 		device.CompleteURL = ""
 	}
 	return device, nil
@@ -77,11 +77,11 @@ var (
 	ErrSlowDown = errors.New("poll less often")
 )
 
-// PollDevice asks once whether the person has signed in, and returns the person and the refresh token.
-func (s *Service) PollDevice(ctx context.Context, code string) (store.Person, string, error) {
+// PollDevice asks once whether the person has signed in, and returns who it is.
+func (s *Service) PollDevice(ctx context.Context, code string) (SignIn, error) {
 	d, err := s.provider.discover(ctx)
 	if err != nil {
-		return store.Person{}, "", err
+		return SignIn{}, err
 	}
 	// The library's own polling blocks until the person has signed in. One poll is an exchange with another
 	// grant type.
@@ -89,7 +89,7 @@ func (s *Service) PollDevice(ctx context.Context, code string) (store.Person, st
 		oauth2.SetAuthURLParam("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
 		oauth2.SetAuthURLParam("device_code", code))
 	if err != nil {
-		return store.Person{}, "", s.pollError(err)
+		return SignIn{}, s.pollError(err)
 	}
 	return s.admit(ctx, d, tokens{Token: token, client: s.config.DeviceClient})
 }

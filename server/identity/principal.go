@@ -5,6 +5,7 @@ import (
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/apikey"
 	"github.com/berth-dev/berth/server/store"
 )
 
@@ -45,11 +46,18 @@ func (s *Service) BindingsOf(person store.Person) []access.Binding {
 	return bindings(s.grants.Of(person))
 }
 
-func principal(session *store.Session, grants []Grant) access.Principal {
+func principal(token apikey.Key, session *store.Session, grants []Grant) access.Principal {
 	p := session.Person
+	idToken := func() string {
+		text, err := unseal(token, session.IDToken)
+		if err != nil {
+			return "" // it has none, or a damaged one: the provider asks the person then
+		}
+		return text
+	}
 	return access.Principal{
 		Name: p.Actor, KeyID: session.ID, Bindings: bindings(grants), Authenticated: true,
 		Kind: api.CallerUser, ExpiresAt: &session.ExpiresAt,
-		Session: &access.SignedIn{Issuer: p.Issuer, Subject: p.Subject, Email: p.Email, Name: p.Name},
+		Session: &access.SignedIn{Issuer: p.Issuer, Subject: p.Subject, Email: p.Email, Name: p.Name, IDToken: idToken},
 	}
 }

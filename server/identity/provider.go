@@ -1,13 +1,10 @@
 package identity
 
 import (
-	"bytes"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"slices"
@@ -18,30 +15,16 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
+	"github.com/berth-dev/berth/server/openid"
 	"github.com/berth-dev/berth/server/store"
 )
 
 const (
-	// callTimeout bounds a call of the provider, for which a request of a user waits.
-	callTimeout = 10 * time.Second
-	// clockSkew is how far the clocks of server and provider may differ.
-	clockSkew = time.Minute
 	// failureCached keeps requests from queueing up for a provider that is down.
 	failureCached = 2 * time.Second
 	// rediscover is how often the provider's endpoints are read again.
 	rediscover = time.Hour
-	// responseMax bounds what is read of an answer of the provider.
-	responseMax = 1 << 20
 )
-
-// signingAlgorithms are the algorithms of ID tokens that are accepted. All are asymmetric: with HS256, whoever
-// knows the client secret could sign, and with none every client.
-func signingAlgorithms() []string {
-	return []string{
-		oidc.RS256, oidc.RS384, oidc.RS512, oidc.PS256, oidc.PS384, oidc.PS512, oidc.ES256, oidc.ES384, oidc.ES512,
-		oidc.EdDSA,
-	}
-}
 
 // provider is the company's OpenID Connect provider. It is discovered at the first use, so that the server
 // starts, and API keys work, while the provider is down.
@@ -65,67 +48,22 @@ type discovery struct {
 	postsSecret      bool
 	deviceURL        string
 	revocationURL    string
+	signOutURL       string
 	issuerInResponse bool
 }
 
 func newProvider(c Config, now func() time.Time) (*provider, error) {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
+	var authorities *x509.CertPool
 	if c.CAFile != "" {
-		authorities, err := readAuthorities(c.CAFile)
+		text, err := os.ReadFile(c.CAFile)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("read certificate authorities of the sign-in provider: %w", err)
 		}
-		transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: authorities}
+		if authorities, err = openid.Authorities(text); err != nil {
+			return nil, fmt.Errorf("%s: %w", c.CAFile, err)
+		}
 	}
-	return &provider{
-		config: c, now: now,
-		http: &http.Client{
-			Transport: limited{transport},
-			// A redirect would carry the client secret and codes to another address.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-	}, nil
-}
-
-func readAuthorities(file string) (*x509.CertPool, error) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("read certificate authorities of the sign-in provider: %w", err)
-	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool() // a machine without any
-	}
-	if !pool.AppendCertsFromPEM(data) {
-		return nil, fmt.Errorf("%s has no PEM certificate", file)
-	}
-	return pool, nil
-}
-
-// limited bounds the time of calls and the size of answers. It reads the whole answer, because not every caller
-// in the libraries closes what it reads.
-type limited struct{ next http.RoundTripper }
-
-func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
-	defer cancel()
-	response, err := l.next.RoundTrip(r.WithContext(ctx))
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, responseMax))
-	if err != nil {
-		return nil, err
-	}
-	response.Body = io.NopCloser(bytes.NewReader(body))
-	return response, nil
-}
-
-func (l limited) CloseIdleConnections() {
-	if closer, ok := l.next.(interface{ CloseIdleConnections() }); ok {
-		closer.CloseIdleConnections()
-	}
+	return &provider{config: c, now: now, http: openid.NewClient(authorities)}, nil
 }
 
 // with returns a context in which the OpenID Connect and OAuth libraries use the provider's HTTP client.
@@ -141,7 +79,7 @@ func (p *provider) discover(ctx context.Context) (*discovery, error) {
 	if p.failure != nil && p.now().Sub(p.failedAt) < failureCached {
 		return nil, p.failure
 	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, openid.CallTimeout)
 	defer cancel()
 	found, err := p.read(ctx)
 	switch {
@@ -168,6 +106,7 @@ func (p *provider) read(ctx context.Context) (*discovery, error) {
 		JWKSURL     string   `json:"jwks_uri"`
 		DeviceURL   string   `json:"device_authorization_endpoint"`
 		RevokeURL   string   `json:"revocation_endpoint"`
+		SignOutURL  string   `json:"end_session_endpoint"`
 		IssuerInURL bool     `json:"authorization_response_iss_parameter_supported"`
 	}
 	if err := found.Claims(&document); err != nil {
@@ -175,8 +114,9 @@ func (p *provider) read(ctx context.Context) (*discovery, error) {
 	}
 	d := &discovery{
 		Provider: found, at: p.now(), deviceURL: document.DeviceURL, revocationURL: document.RevokeURL,
+		signOutURL:       document.SignOutURL,
 		issuerInResponse: document.IssuerInURL,
-		algorithms: slices.DeleteFunc(signingAlgorithms(), func(name string) bool {
+		algorithms: slices.DeleteFunc(openid.Algorithms(), func(name string) bool {
 			return len(document.Algorithms) > 0 && !slices.Contains(document.Algorithms, name)
 		}),
 		// client_secret_basic is the default of the specification.
@@ -185,12 +125,12 @@ func (p *provider) read(ctx context.Context) (*discovery, error) {
 	if len(d.algorithms) == 0 {
 		return nil, &ProviderError{Name: p.config.ProviderName(),
 			Detail: "it signs ID tokens with none of the algorithms that Berth accepts: " +
-				strings.Join(signingAlgorithms(), ", ")}
+				strings.Join(openid.Algorithms(), ", ")}
 	}
 	urls := []string{found.Endpoint().AuthURL, found.Endpoint().TokenURL, document.JWKSURL, d.deviceURL,
-		d.revocationURL, found.UserInfoEndpoint()}
+		d.revocationURL, d.signOutURL, found.UserInfoEndpoint()}
 	for _, address := range urls {
-		if address != "" && checkURL(address) != nil {
+		if address != "" && openid.CheckURL(address) != nil {
 			return nil, &ProviderError{Name: p.config.ProviderName(), Detail: "it names an address without https"}
 		}
 	}
@@ -278,7 +218,7 @@ func (p *provider) verify(ctx context.Context, d *discovery, t tokens, raw strin
 	token, err := d.Verifier(&oidc.Config{
 		ClientID: t.client.ID, SupportedSigningAlgs: d.algorithms,
 		// The library compares exactly. A clock that lags as far as clocks may differ makes room.
-		Now: func() time.Time { return p.now().Add(-clockSkew) },
+		Now: func() time.Time { return p.now().Add(-openid.ClockSkew) },
 	}).Verify(p.with(ctx), raw)
 	if err != nil {
 		return nil, nil, p.tokenError(err)
@@ -295,7 +235,7 @@ func (p *provider) verify(ctx context.Context, d *discovery, t tokens, raw strin
 		return nil, nil, invalid("it belongs to another sign-in")
 	case party != "" && party != t.client.ID, party == "" && len(token.Audience) > 1:
 		return nil, nil, invalid("it was issued to another client")
-	case token.IssuedAt.After(p.now().Add(clockSkew)):
+	case token.IssuedAt.After(p.now().Add(openid.ClockSkew)):
 		return nil, nil, invalid("it was issued in the future; compare the clocks of provider and server")
 	}
 	if token.AccessTokenHash != "" {

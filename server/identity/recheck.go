@@ -8,6 +8,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/berth-dev/berth/server/apikey"
+	"github.com/berth-dev/berth/server/openid"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
 )
@@ -29,7 +30,7 @@ func (s *Service) recheck(
 		return session, s.tooOld(session)
 	}
 	// The check must end even if the client disconnects: the refresh token may have been spent.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*callTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*openid.CallTimeout)
 	defer cancel()
 	mine, err := s.sessions.ClaimSessionCheck(ctx, *session, now.Add(retryCheck))
 	if err != nil {
@@ -126,6 +127,9 @@ func (s *Service) renewedPerson(
 
 // end revokes a session that the provider or the configuration does not want any more.
 func (s *Service) end(ctx context.Context, session *store.Session, why error) error {
+	origin := store.OriginOf(ctx)
+	origin.Kind = store.ActorSystem
+	ctx = store.WithOrigin(ctx, origin)
 	err := s.sessions.RevokeSession(ctx, session.ID, endedByProvider, why.Error())
 	var gone *store.Error
 	if err != nil && !(errors.As(err, &gone) && gone.Code == store.NotFound) {

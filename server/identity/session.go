@@ -25,6 +25,7 @@ type Sessions interface {
 	ClaimSessionCheck(ctx context.Context, s store.Session, until time.Time) (bool, error)
 	UpdateSessionChecked(ctx context.Context, s store.Session) error
 	RevokeSession(ctx context.Context, id, by, why string) error
+	RevokeSessions(ctx context.Context, f store.SessionFilter, by string) (int, error)
 }
 
 // Service signs people in and authenticates their sessions. It is safe for concurrent use.
@@ -85,6 +86,7 @@ func (s *Service) check(p store.Person) error {
 type SignIn struct {
 	Person       store.Person
 	RefreshToken string
+	IDToken      string
 	Kind         store.SessionKind
 	Client       string // program and machine
 	Address      string
@@ -104,13 +106,21 @@ func (s *Service) Create(ctx context.Context, in SignIn) (apikey.Key, *store.Ses
 	if err != nil {
 		return token, nil, err
 	}
+	idToken := ""
+	if in.Kind == store.SessionBrowser { // only a browser can sign out at the provider
+		if idToken, err = seal(token, in.IDToken); err != nil {
+			return token, nil, err
+		}
+	}
 	session := store.Session{
 		ID: token.ID, SecretHash: token.Hash(), Kind: in.Kind, Person: in.Person,
 		Client: apikey.Mask(clip(in.Client)), Address: in.Address,
 		CreatedAt: now, LastUsedAt: now, ExpiresAt: now.Add(s.config.SessionMaxAge), CheckedAt: now,
-		CheckFrom: now.Add(s.config.Recheck), RefreshToken: refresh,
+		CheckFrom: now.Add(s.config.Recheck), RefreshToken: refresh, IDToken: idToken,
 	}
-	ctx = store.WithOrigin(ctx, store.Origin{KeyID: token.ID, Address: in.Address})
+	ctx = store.WithOrigin(ctx, store.Origin{
+		Kind: store.ActorPerson, KeyID: token.ID, Address: in.Address,
+	})
 	if err := s.sessions.CreateSession(ctx, session, s.replaced(ctx, in.Replaces)); err != nil {
 		return token, nil, err
 	}
@@ -157,7 +167,7 @@ func (s *Service) Authenticate(
 		return access.Principal{}, problem.Newf(problem.Forbidden,
 			"%s has no role on this server any more", session.Person.Actor)
 	}
-	return principal(session, grants), nil
+	return principal(token, session, grants), nil
 }
 
 // dead says why a session is over; empty if it is not. An unknown session and a wrong secret get the same

@@ -201,8 +201,9 @@ func TestOnlyAnIDTokenOfTheProviderForThisSignInCounts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f.token = test.token
-			person, _, err := s.FinishCodeFlow(t.Context(), flow,
+			signedIn, err := s.FinishCodeFlow(t.Context(), flow,
 				url.Values{"state": {flow.State}, "code": {"c"}})
+			person := signedIn.Person
 			switch {
 			case test.want == "" && (err != nil || person.Subject != "u"):
 				t.Errorf("refused: %+v, %v", person, err)
@@ -218,7 +219,7 @@ func TestOnlyAnIDTokenOfTheProviderForThisSignInCounts(t *testing.T) {
 func TestAnAnswerOfAnotherIssuerIsRefused(t *testing.T) {
 	f := newForger(t)
 	s, flow := f.service(t, nil), NewCodeFlow()
-	_, _, err := s.FinishCodeFlow(t.Context(), flow,
+	_, err := s.FinishCodeFlow(t.Context(), flow,
 		url.Values{"state": {flow.State}, "code": {"c"}, "iss": {"https://evil.example"}})
 	if err == nil || !strings.Contains(err.Error(), "another sign-in provider") {
 		t.Errorf("got %v", err)
@@ -326,7 +327,7 @@ func TestConfigurations(t *testing.T) {
 		"good":                 {func(*Config) {}, ""},
 		"issuer without TLS":   {func(c *Config) { c.Issuer = "http://login.example.com" }, "want https"},
 		"issuer on loopback":   {func(c *Config) { c.Issuer = "http://127.0.0.1:5556" }, ""},
-		"public URL with path": {func(c *Config) { c.PublicURL = "https://example.com/berth" }, "only scheme and host"},
+		"public URL with path": {func(c *Config) { c.PublicURL = "https://example.com/berth" }, "only at the root of a host"},
 		"public URL over http": {func(c *Config) { c.PublicURL = "http://berth.example.com" }, "want https"},
 		"no client":            {func(c *Config) { c.Client.ID = "" }, "client ID is empty"},
 		"no openid":            {func(c *Config) { c.Scopes = []string{"email"} }, "lack openid"},

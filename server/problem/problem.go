@@ -52,8 +52,13 @@ const (
 	SignInFailed Code = "sign-in-failed"
 	// ProviderUnavailable: the sign-in provider cannot be reached. API keys still work.
 	ProviderUnavailable Code = "sign-in-provider-unavailable"
-	Unavailable         Code = "unavailable"
-	Internal            Code = "internal"
+	// TrustRuleInvalid: a trust rule trusts too much or cannot match. TokenRefused: no trust rule accepts a token.
+	TrustRuleInvalid Code = "trust-rule-invalid"
+	TokenRefused     Code = "token-refused"
+	// IssuerUnavailable: the keys of the issuer of a token cannot be read.
+	IssuerUnavailable Code = "issuer-unavailable"
+	Unavailable       Code = "unavailable"
+	Internal          Code = "internal"
 )
 
 // Error is a refusal that is reported to the client.

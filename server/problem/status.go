@@ -65,6 +65,12 @@ func meaningOf(code Code) meaning {
 		return meaning{http.StatusForbidden, "The sign-in failed"}
 	case ProviderUnavailable:
 		return meaning{http.StatusServiceUnavailable, "The sign-in provider is not available"}
+	case TrustRuleInvalid:
+		return meaning{http.StatusUnprocessableEntity, "The trust rule is not valid"}
+	case TokenRefused:
+		return meaning{http.StatusForbidden, "The token is not accepted"}
+	case IssuerUnavailable:
+		return meaning{http.StatusServiceUnavailable, "The issuer of the token is not available"}
 	case Unavailable:
 		return meaning{http.StatusServiceUnavailable, "The server is temporarily unavailable"}
 	}
@@ -85,6 +91,10 @@ func storeMeaning(code store.Code) meaning {
 		return meaning{http.StatusConflict, "The idempotency key was used for a different request"}
 	case store.AudienceNotGranted:
 		return meaning{http.StatusForbidden, "The work pool does not grant this audience"}
+	case store.TokenUsed:
+		return meaning{http.StatusForbidden, "The token was used before"}
+	case store.TooManyKeys:
+		return meaning{http.StatusTooManyRequests, "The trust rule has too many valid keys"}
 	case store.PoolInUse:
 		return meaning{http.StatusConflict, "The work pool has deployments"}
 	case store.QueueInUse:

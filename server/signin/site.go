@@ -14,10 +14,11 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-// Paths of the two pages.
+// Paths of the two pages, and the one at which the provider ends sessions.
 const (
-	BeginPath    = "/sign-in"
-	CallbackPath = "/sign-in/callback"
+	BeginPath             = "/sign-in"
+	CallbackPath          = "/sign-in/callback"
+	BackChannelLogoutPath = "/sign-in/back-channel-logout"
 )
 
 const (
@@ -27,6 +28,9 @@ const (
 	callbacksPerSecond = 5
 	// toMax bounds the place in the page to return to.
 	toMax = 500
+	// logoutBodyMax and logoutBodyTime bound the form of a back-channel logout.
+	logoutBodyMax  = 64 << 10
+	logoutBodyTime = 10 * time.Second
 )
 
 // Site serves the sign-in of one server.
@@ -81,17 +85,48 @@ func (s *Site) Callback(w http.ResponseWriter, r *http.Request) {
 func (s *Site) signIn(r *http.Request, flow identity.CodeFlow) (apikey.Key, error) {
 	// The code works once, so that a browser that disconnects must not leave half a sign-in.
 	ctx := context.WithoutCancel(r.Context())
-	person, refresh, err := s.people.FinishCodeFlow(ctx, flow, r.URL.Query())
+	signedIn, err := s.people.FinishCodeFlow(ctx, flow, r.URL.Query())
 	if err != nil {
 		return apikey.Key{}, err
 	}
 	// A browser without a session has no cookie, and a broken one names no session.
 	old, _ := apikey.ParseSessionToken(value(r, s.cookies.session))
-	token, _, err := s.people.Create(ctx, identity.SignIn{
-		Person: person, RefreshToken: refresh, Kind: store.SessionBrowser, Client: r.UserAgent(),
-		Address: address(r), Replaces: old,
-	})
+	signedIn.Kind, signedIn.Client = store.SessionBrowser, r.UserAgent()
+	signedIn.Address, signedIn.Replaces = address(r), old
+	token, _, err := s.people.Create(ctx, signedIn)
 	return token, err
+}
+
+// BackChannelLogout ends the sessions that the provider says are over. The token in the body is all that counts,
+// so that requests of browsers can do no more than those of others.
+func (s *Site) BackChannelLogout(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	if s.callbacks.Take("logout "+address(r), 1) > 0 {
+		http.Error(w, "too many requests from this address", http.StatusTooManyRequests)
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, logoutBodyMax)
+	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(logoutBodyTime)); err != nil {
+		http.Error(w, "cannot read the request", http.StatusInternalServerError)
+		return
+	}
+	token := r.PostFormValue("logout_token")
+	if token == "" {
+		http.Error(w, "no logout_token in the form", http.StatusBadRequest)
+		return
+	}
+	ctx := store.WithOrigin(r.Context(), store.Origin{Address: address(r)})
+	if _, err := s.people.SignOutByProvider(ctx, token); err != nil {
+		s.people.LogFailure(err)
+		refusal := problem.From(identity.Problem(err))
+		status := http.StatusBadRequest
+		if refusal.Code != problem.SignInFailed {
+			status = http.StatusServiceUnavailable
+		}
+		http.Error(w, refusal.Detail, status)
+		return
+	}
+	w.WriteHeader(http.StatusOK)
 }
 
 // target is the place in Berth's page to return to. It always stays on this server: whatever the text, it is

@@ -54,6 +54,7 @@ const (
 	AuditRunToken   AuditKind = "run-token" // named as its run
 	AuditSigningKey AuditKind = "signing-key"
 	AuditApproval   AuditKind = "approval" // named by the id of its request
+	AuditTrustRule  AuditKind = "trust-rule"
 )
 
 // AuditEntry is a change, or the refusal of one.
@@ -79,10 +80,25 @@ type AuditChange struct {
 	Digest bool `json:"digest,omitempty"`
 }
 
+// ActorKind is what an actor is. Names are chosen by people: a key can have the name of a person, but not the kind.
+type ActorKind string
+
+// The kinds of actors.
+const (
+	ActorPerson    ActorKind = "person"    // with a session
+	ActorKey       ActorKind = "key"       // an API key
+	ActorCI        ActorKind = "ci"        // an API key that was exchanged for a token of another issuer
+	ActorWorker    ActorKind = "worker"    // an API key with the role worker only
+	ActorJob       ActorKind = "job"       // the key of a run's job
+	ActorSystem    ActorKind = "system"    // the server itself
+	ActorAnonymous ActorKind = "anonymous" // whoever calls a server without keys
+)
+
 // Origin is the source of a change, beside its actor.
 type Origin struct {
-	KeyID   string // the public part of an API key
-	Address string // of the peer
+	Kind    ActorKind // of the actor; empty means ActorSystem
+	KeyID   string    // the public part of an API key
+	Address string    // of the peer
 }
 
 type originKey struct{}
@@ -99,8 +115,8 @@ func OriginOf(ctx context.Context) Origin {
 }
 
 const insertAuditSQL = `
-INSERT INTO audit (id, at, actor, key_id, address, action, kind, name, pool, detail, changes)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+INSERT INTO audit (id, at, actor, actor_kind, key_id, address, action, kind, name, pool, detail, changes)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 // audit writes down a change in the transaction that makes it, so that there is neither without the other.
 func (tx *Tx) audit(ctx context.Context, e AuditEntry) error {
@@ -116,7 +132,10 @@ func (tx *Tx) audit(ctx context.Context, e AuditEntry) error {
 		e.Changes = []AuditChange{}
 	}
 	from := OriginOf(ctx)
-	_, err = tx.db.Exec(ctx, insertAuditSQL, id, now, e.Actor, from.KeyID, from.Address, e.Action, e.Kind,
+	if from.Kind == "" {
+		from.Kind = ActorSystem
+	}
+	_, err = tx.db.Exec(ctx, insertAuditSQL, id, now, database.CleanText(e.Actor), from.Kind, from.KeyID, from.Address, e.Action, e.Kind,
 		database.CleanText(e.Name), e.Pool, database.CleanText(e.Detail),
 		database.Structured[[]AuditChange]{V: e.Changes})
 	if err != nil {
@@ -138,32 +157,34 @@ func (s *Store) CreateAuditRefusal(ctx context.Context, operation, reason, actor
 
 // AuditFilter narrows the list of changes; empty fields do not.
 type AuditFilter struct {
-	Actor  string // a name, or the id of a key
-	Action AuditAction
-	Kind   AuditKind
-	Name   string
-	Pool   string
-	Pools  []string // only entries of these pools, beside Pool; nil: all
-	At     TimeRange
+	Actor     string // a name, or the id of a key
+	ActorKind ActorKind
+	Action    AuditAction
+	Kind      AuditKind
+	Name      string
+	Pool      string
+	Pools     []string // only entries of these pools, beside Pool; nil: all
+	At        TimeRange
 }
 
 type auditRow struct {
-	ID      uuid.UUID                          `db:"id"`
-	At      database.Time                      `db:"at"`
-	Actor   string                             `db:"actor"`
-	KeyID   string                             `db:"key_id"`
-	Address string                             `db:"address"`
-	Action  AuditAction                        `db:"action"`
-	Kind    AuditKind                          `db:"kind"`
-	Name    string                             `db:"name"`
-	Pool    string                             `db:"pool"`
-	Detail  string                             `db:"detail"`
-	Changes database.Structured[[]AuditChange] `db:"changes"`
+	ID        uuid.UUID                          `db:"id"`
+	At        database.Time                      `db:"at"`
+	Actor     string                             `db:"actor"`
+	ActorKind ActorKind                          `db:"actor_kind"`
+	KeyID     string                             `db:"key_id"`
+	Address   string                             `db:"address"`
+	Action    AuditAction                        `db:"action"`
+	Kind      AuditKind                          `db:"kind"`
+	Name      string                             `db:"name"`
+	Pool      string                             `db:"pool"`
+	Detail    string                             `db:"detail"`
+	Changes   database.Structured[[]AuditChange] `db:"changes"`
 }
 
 // Served by audit_subject if filtered by kind and name, else by the primary key.
 const listAuditSQL = `
-SELECT id, at, actor, key_id, address, action, kind, name, pool, detail, changes
+SELECT id, at, actor, actor_kind, key_id, address, action, kind, name, pool, detail, changes
 FROM audit`
 
 // ListAudit lists changes, newest first.
@@ -198,8 +219,8 @@ func (q Reader) ListAudit(ctx context.Context, f AuditFilter, page Page) ([]Audi
 	entries := make([]AuditEntry, len(rows))
 	for i, r := range rows {
 		entries[i] = AuditEntry{
-			ID: r.ID, At: r.At.Time(), Actor: r.Actor, Origin: Origin{KeyID: r.KeyID, Address: r.Address}, Action: r.Action,
-			Kind: r.Kind, Name: r.Name, Pool: r.Pool, Detail: r.Detail, Changes: r.Changes.V,
+			ID: r.ID, At: r.At.Time(), Actor: r.Actor, Action: r.Action, Kind: r.Kind,
+			Origin: Origin{Kind: r.ActorKind, KeyID: r.KeyID, Address: r.Address}, Name: r.Name, Pool: r.Pool, Detail: r.Detail, Changes: r.Changes.V,
 		}
 	}
 	return entries, next, nil
@@ -209,6 +230,7 @@ func (q Reader) auditFilter(f AuditFilter) (conditions, error) {
 	var c conditions
 	for _, wanted := range [...]struct{ column, value string }{
 		{"kind", string(f.Kind)}, {"name", f.Name}, {"action", string(f.Action)}, {"pool", f.Pool},
+		{"actor_kind", string(f.ActorKind)},
 	} {
 		if wanted.value != "" {
 			c.add(wanted.column+" = ?", wanted.value)

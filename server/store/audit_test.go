@@ -198,7 +198,7 @@ func TestDigestsOfSecretsShowOnlyWhetherValuesAreEqual(t *testing.T) {
 
 func TestTheAuditIsListedByFilter(t *testing.T) {
 	onEach(t, func(w *world) {
-		ctx := store.WithOrigin(w.t.Context(), store.Origin{KeyID: "0badcafe", Address: "192.0.2.1"})
+		ctx := store.WithOrigin(w.t.Context(), store.Origin{Kind: store.ActorKey, KeyID: "0badcafe", Address: "192.0.2.1"})
 		for _, name := range []string{"p", "q"} {
 			w.pool(name)
 		}
@@ -238,7 +238,7 @@ func TestTheAuditIsListedByFilter(t *testing.T) {
 		}
 		entries, _, err := w.ListAudit(ctx, store.AuditFilter{}, store.Page{Limit: 1})
 		w.check(err)
-		if e := entries[0]; e.Origin != (store.Origin{KeyID: "0badcafe", Address: "192.0.2.1"}) ||
+		if e := entries[0]; e.Origin != (store.Origin{Kind: store.ActorKey, KeyID: "0badcafe", Address: "192.0.2.1"}) ||
 			e.At.Before(later) {
 			t.Errorf("got %+v", e)
 		}

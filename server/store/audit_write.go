@@ -192,7 +192,12 @@ func (tx *Tx) keyCreated(ctx context.Context, k Key) error {
 	}
 	d.field("id", nil, k.ID).
 		field("bindings", nil, bindingNames(k.Bindings)).
-		field("expires_at", nil, k.ExpiresAt)
+		field("expires_at", nil, k.ExpiresAt).
+		field("owner", nil, valueOrNil(k.Owner.Name)).
+		field("trust_rule", nil, valueOrNil(k.Token.Rule)).
+		field("token_issuer", nil, valueOrNil(k.Token.Issuer)).
+		field("token_subject", nil, valueOrNil(k.Token.Subject)).
+		field("token_id", nil, valueOrNil(k.Token.ID))
 	return tx.auditChanges(ctx, d,
 		AuditEntry{Actor: k.CreatedBy, Action: AuditCreate, Kind: AuditAPIKey, Name: k.Name})
 }

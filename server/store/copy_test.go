@@ -33,6 +33,8 @@ func TestACopyHasEveryRowOfTheSource(t *testing.T) {
 		from.CreateKey(ctx,
 			store.Key{ID: "k", Name: "ci", Bindings: []store.Binding{{Role: "viewer", Pool: "p"}}, SecretHash: "x"}),
 	)
+	from.trust("t", func(r *store.TrustRule) { r.SingleUse = true })
+	from.check(from.exchange("t", "once"))
 	from.updateRules("p", aRule("a", "true"))
 	must[*store.Variable](t)(from.UpsertVariable(ctx, "deleted", []byte(`1`), actor))
 	from.check(from.DeleteVariable(ctx, "deleted", store.DeleteOptions{}, actor))
@@ -59,7 +61,7 @@ func TestACopyHasEveryRowOfTheSource(t *testing.T) {
 			compared[c.Table] = c.Rows
 		}
 	}))
-	for table, want := range map[string]int64{"runs": 2, "attempts": 2, "variables": 1, "api_keys": 1, "installation": 1, "pools": 1} {
+	for table, want := range map[string]int64{"runs": 2, "attempts": 2, "variables": 1, "api_keys": 2, "trust_rules": 1, "installation": 1, "pools": 1} {
 		if compared[table] != want {
 			t.Errorf("%d rows of %s were compared, want %d (%v)", compared[table], table, want, compared)
 		}

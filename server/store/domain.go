@@ -232,6 +232,23 @@ type Key struct {
 	ExpiresAt  *time.Time
 	LastUsedAt *time.Time
 	RevokedAt  *time.Time
+	// Owner is whose key it is; zero for a service account.
+	Owner KeyOwner
+	// Token is the token that the key was made for; its rule is empty for other keys.
+	Token TokenIdentity
+}
+
+// KeyOwner is the person or the service account that a key goes back to.
+type KeyOwner struct {
+	Name string // as the audit names it
+	Kind ActorKind
+	ID   string // the subject of a person at the sign-in provider, or the ID of a key
+}
+
+// TokenIdentity is who presented a token of another issuer.
+type TokenIdentity struct {
+	Rule, Issuer, Subject string
+	ID                    string // its jti; only the audit keeps it
 }
 
 // AllPools stands in a Binding for every pool.

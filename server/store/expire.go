@@ -30,6 +30,7 @@ type Expired struct {
 	Sessions      int64
 	Deleted       int64 // objects that can no longer be restored
 	Approvals     int64
+	Tokens        int64 // and the keys that were made for them
 }
 
 // Any reports whether any record was removed.
@@ -65,6 +66,7 @@ func (s *Store) Expire(ctx context.Context, keep Retention) (Expired, error) {
 		{"remove old sessions", s.retainSessions},
 		{"remove what was deleted long ago", s.retainDeleted},
 		{"remove old approval requests", s.retainApprovals},
+		{"remove old tokens and their keys", s.retainTokens},
 	} {
 		err := step.do(ctx, keep, &removed)
 		if errors.Is(err, errRetentionRunning) {

@@ -40,8 +40,10 @@ func (tx *Tx) lapseKeys(ctx context.Context, name, actor string) error {
 		return fmt.Errorf("find earlier work pools %q: %w", name, err)
 	}
 
+	// A key that an older trust rule has made is as old as the rule.
 	return tx.changeBindings(ctx, keyChange{
-		where: " AND created_at < ? AND NOT configured", args: []any{pool.DeletedAt},
+		where: " AND NOT configured AND (created_at < ? OR trust_rule IN (SELECT name FROM trust_rules WHERE updated_at < ?))",
+		args:  []any{pool.DeletedAt, pool.DeletedAt}, rules: " WHERE updated_at < ?", rulesArgs: []any{pool.DeletedAt},
 		change: func(b *storedBinding) bool {
 			// The worker of a pool that is not cleared yet has attempts to end.
 			applies := b.Pool != nil && *b.Pool == name && b.DeletedPool == nil && !(pool.Busy && b.Role == workerRole)
@@ -73,9 +75,11 @@ func (tx *Tx) restoreKeys(ctx context.Context, id uuid.UUID, name, actor string)
 
 // keyChange is a change of the bindings of many keys.
 type keyChange struct {
-	where  string // of the keys that may be concerned
-	args   []any
-	change func(*storedBinding) bool // returns whether it changed the binding
+	where     string // of the keys that may be concerned
+	args      []any
+	rules     string // the same of the trust rules
+	rulesArgs []any
+	change    func(*storedBinding) bool // returns whether it changed the binding
 	// detail and pool are for the audit.
 	detail, pool string
 }
@@ -119,5 +123,5 @@ func (tx *Tx) changeBindings(ctx context.Context, c keyChange, actor string) err
 			return err
 		}
 	}
-	return nil
+	return tx.changeTrustBindings(ctx, c, actor)
 }

@@ -35,8 +35,10 @@ type Session struct {
 	CheckFrom time.Time
 	// RefreshToken of the provider, encrypted; empty if it gave none.
 	RefreshToken string
-	RevokedAt    *time.Time
-	RevokedBy    string
+	// IDToken of the provider, encrypted; empty for clients that are no browsers.
+	IDToken   string
+	RevokedAt *time.Time
+	RevokedBy string
 }
 
 // Person as the provider described them.
@@ -47,29 +49,32 @@ type Person struct {
 	EmailVerified   bool
 	Name            string
 	Groups          []string
+	ProviderSession string // ID of the session at the provider, if it names one
 }
 
 type sessionRow struct {
-	ID            string           `db:"id"`
-	SecretHash    string           `db:"secret_hash"`
-	Kind          SessionKind      `db:"kind"`
-	Issuer        string           `db:"issuer"`
-	Subject       string           `db:"subject"`
-	Actor         string           `db:"actor"`
-	Email         string           `db:"email"`
-	EmailVerified bool             `db:"email_verified"`
-	Name          string           `db:"name"`
-	Groups        database.Strings `db:"user_groups"`
-	Client        string           `db:"client"`
-	Address       string           `db:"address"`
-	CreatedAt     database.Time    `db:"created_at"`
-	LastUsedAt    database.Time    `db:"last_used_at"`
-	ExpiresAt     database.Time    `db:"expires_at"`
-	CheckedAt     database.Time    `db:"checked_at"`
-	CheckFrom     database.Time    `db:"check_from"`
-	RefreshToken  string           `db:"refresh_token"`
-	RevokedAt     *database.Time   `db:"revoked_at"`
-	RevokedBy     string           `db:"revoked_by"`
+	ID              string           `db:"id"`
+	SecretHash      string           `db:"secret_hash"`
+	Kind            SessionKind      `db:"kind"`
+	Issuer          string           `db:"issuer"`
+	Subject         string           `db:"subject"`
+	Actor           string           `db:"actor"`
+	Email           string           `db:"email"`
+	EmailVerified   bool             `db:"email_verified"`
+	Name            string           `db:"name"`
+	Groups          database.Strings `db:"user_groups"`
+	Client          string           `db:"client"`
+	Address         string           `db:"address"`
+	CreatedAt       database.Time    `db:"created_at"`
+	LastUsedAt      database.Time    `db:"last_used_at"`
+	ExpiresAt       database.Time    `db:"expires_at"`
+	CheckedAt       database.Time    `db:"checked_at"`
+	CheckFrom       database.Time    `db:"check_from"`
+	RefreshToken    string           `db:"refresh_token"`
+	IDToken         string           `db:"id_token"`
+	ProviderSession string           `db:"provider_session"`
+	RevokedAt       *database.Time   `db:"revoked_at"`
+	RevokedBy       string           `db:"revoked_by"`
 }
 
 func (r sessionRow) session() Session {
@@ -77,18 +82,19 @@ func (r sessionRow) session() Session {
 		ID: r.ID, SecretHash: r.SecretHash, Kind: r.Kind,
 		Person: Person{
 			Issuer: r.Issuer, Subject: r.Subject, Actor: r.Actor, Email: r.Email, EmailVerified: r.EmailVerified,
-			Name: r.Name, Groups: r.Groups.V,
+			Name: r.Name, Groups: r.Groups.V, ProviderSession: r.ProviderSession,
 		},
 		Client: r.Client, Address: r.Address,
 		CreatedAt: r.CreatedAt.Time(), LastUsedAt: r.LastUsedAt.Time(), ExpiresAt: r.ExpiresAt.Time(),
-		CheckedAt: r.CheckedAt.Time(), CheckFrom: r.CheckFrom.Time(), RefreshToken: r.RefreshToken,
+		CheckedAt: r.CheckedAt.Time(), CheckFrom: r.CheckFrom.Time(), RefreshToken: r.RefreshToken, IDToken: r.IDToken,
 		RevokedAt: r.RevokedAt.Ptr(), RevokedBy: r.RevokedBy,
 	}
 }
 
 const sessionSQL = `
 SELECT id, secret_hash, kind, issuer, subject, actor, email, email_verified, name, user_groups, client, address,
-	created_at, last_used_at, expires_at, checked_at, check_from, refresh_token, revoked_at, revoked_by
+	created_at, last_used_at, expires_at, checked_at, check_from, refresh_token, id_token, provider_session, revoked_at,
+	revoked_by
 FROM sessions`
 
 // GetSession returns a session, also one that is revoked or expired.
@@ -104,6 +110,7 @@ func (q Reader) GetSession(ctx context.Context, id string) (*Session, error) {
 // SessionFilter narrows a list of sessions; empty fields do not.
 type SessionFilter struct {
 	Issuer, Subject string
+	ProviderSession string    // at Issuer
 	User            string    // an email address, a subject, or a name in the audit log
 	ActiveAt        time.Time // not revoked, and neither expired nor idle at this time; zero: all
 	Idle            time.Duration
@@ -113,6 +120,9 @@ func (f SessionFilter) conditions() conditions {
 	var c conditions
 	if f.Subject != "" {
 		c.add("(issuer = ? AND subject = ?)", f.Issuer, f.Subject)
+	}
+	if f.ProviderSession != "" {
+		c.add("(issuer = ? AND provider_session = ?)", f.Issuer, f.ProviderSession)
 	}
 	if f.User != "" {
 		c.add("(email = ? OR subject = ? OR actor = ?)", f.User, f.User, f.User)

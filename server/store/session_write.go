@@ -10,8 +10,9 @@ import (
 
 const insertSessionSQL = `
 INSERT INTO sessions (id, secret_hash, kind, issuer, subject, actor, email, email_verified, name, user_groups, client,
-	address, created_at, last_used_at, expires_at, checked_at, check_from, refresh_token, revoked_by)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '')`
+	address, created_at, last_used_at, expires_at, checked_at, check_from, refresh_token, id_token, provider_session,
+	revoked_by)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '')`
 
 // CreateSession stores the session of a person who has just signed in. replaced is the session that this
 // client had before, which ends; empty if it had none.
@@ -26,7 +27,8 @@ func (tx *Tx) CreateSession(ctx context.Context, s Session, replaced string) err
 	created := truncated(s.CreatedAt)
 	_, err := tx.db.Exec(ctx, insertSessionSQL, s.ID, s.SecretHash, s.Kind, p.Issuer, p.Subject, p.Actor, p.Email,
 		p.EmailVerified, database.CleanText(p.Name), database.StringsOf(p.Groups), database.CleanText(s.Client),
-		s.Address, created, created, truncated(s.ExpiresAt), created, truncated(s.CheckFrom), s.RefreshToken)
+		s.Address, created, created, truncated(s.ExpiresAt), created, truncated(s.CheckFrom), s.RefreshToken,
+		s.IDToken, database.CleanText(p.ProviderSession))
 	if err != nil {
 		return fmt.Errorf("create a session of %s: %w", p.Actor, err)
 	}
@@ -43,7 +45,8 @@ const (
 UPDATE sessions
 SET revoked_at = ?,
 	revoked_by = ?,
-	refresh_token = ''`
+	refresh_token = '',
+	id_token = ''`
 	endedSessionSQL = `
 RETURNING id, actor`
 )

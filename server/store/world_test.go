@@ -188,7 +188,7 @@ func (w *world) listEvents(runID uuid.UUID, afterSeq int64) []store.Event {
 
 func (w *world) listKeys() []store.Key {
 	w.t.Helper()
-	result, err := w.ListKeys(w.t.Context())
+	result, err := w.ListKeys(w.t.Context(), store.KeyFilter{})
 	w.check(err)
 	return result
 }

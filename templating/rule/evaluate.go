@@ -45,7 +45,7 @@ type Deployment struct {
 // Caller is who created the run.
 type Caller struct {
 	Name string `json:"name"`
-	// Kind is api-key, job-key, schedule or anonymous.
+	// Kind is user, api-key, ci, job-key, schedule or anonymous.
 	Kind string `json:"kind"`
 	// Role is the caller's role in the pool of the run.
 	Role string `json:"role"`

@@ -101,12 +101,14 @@ type ClientInterface interface {
 
 	// ListAPIKeys List API keys without their secrets
 	//
+	// Keys of trust rules are listed while they are valid, and with `ended` for a day after.
+	//
 	// Corresponds with GET /api/v1/api-keys (the `ListAPIKeys` operationId).
-	ListAPIKeys(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ListAPIKeys(ctx context.Context, params *ListAPIKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateAPIKeyWithBody Create an API key
 	//
-	// The response contains the secret. It cannot be retrieved again.
+	// The response contains the secret. It cannot be retrieved again. The key belongs to the person who creates it, and a key that another key creates to the owner of that key. With `service_account` it has no owner and stays when people leave.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -115,12 +117,30 @@ type ClientInterface interface {
 
 	// CreateAPIKey Create an API key
 	//
-	// The response contains the secret. It cannot be retrieved again.
+	// The response contains the secret. It cannot be retrieved again. The key belongs to the person who creates it, and a key that another key creates to the owner of that key. With `service_account` it has no owner and stays when people leave.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api/v1/api-keys (the `CreateAPIKey` operationId).
 	CreateAPIKey(ctx context.Context, body CreateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokeAPIKeysWithBody Revoke all API keys of an owner
+	//
+	// For a person who leaves, or a service account that is no longer trusted. The keys stop working at once. The sessions of a person are revoked with `revokeSessions`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/api-keys/revoke (the `RevokeAPIKeys` operationId).
+	RevokeAPIKeysWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RevokeAPIKeys Revoke all API keys of an owner
+	//
+	// For a person who leaves, or a service account that is no longer trusted. The keys stop working at once. The sessions of a person are revoked with `revokeSessions`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/api-keys/revoke (the `RevokeAPIKeys` operationId).
+	RevokeAPIKeys(ctx context.Context, body RevokeAPIKeysJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RevokeAPIKey Revoke an API key
 	//
@@ -681,6 +701,13 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/sign-in/device/token (the `FinishDeviceSignIn` operationId).
 	FinishDeviceSignIn(ctx context.Context, body FinishDeviceSignInJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// SignOut Revoke the session of this request
+	//
+	// The answer has the address at which a browser also signs out at the provider, if the provider has one. Without that, whoever uses the browser next may be signed in again without being asked.
+	//
+	// Corresponds with POST /api/v1/sign-out (the `SignOut` operationId).
+	SignOut(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListSigningKeys List the keys that sign run tokens, newest first
 	//
 	// Corresponds with GET /api/v1/signing-keys (the `ListSigningKeys` operationId).
@@ -703,6 +730,75 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /api/v1/signing-keys/rotate (the `RotateSigningKeys` operationId).
 	RotateSigningKeys(ctx context.Context, body RotateSigningKeysJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExchangeTokenWithBody Exchange a token of another issuer for a short-lived API key
+	//
+	// For jobs of GitHub Actions, GitLab CI, Kubernetes and whatever else signs tokens as OpenID Connect issuers do. It needs no key. The token must have a valid signature of its issuer, and match a trust rule. Fails with 403 `token-refused` if the token is not valid or no rule accepts it, `token-used` if the rule accepts each token once, 429 `too-many-keys` while the rule has 1000 valid keys, and 503 `issuer-unavailable` while the keys of the issuer cannot be read.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/token-exchange (the `ExchangeToken` operationId).
+	ExchangeTokenWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExchangeToken Exchange a token of another issuer for a short-lived API key
+	//
+	// For jobs of GitHub Actions, GitLab CI, Kubernetes and whatever else signs tokens as OpenID Connect issuers do. It needs no key. The token must have a valid signature of its issuer, and match a trust rule. Fails with 403 `token-refused` if the token is not valid or no rule accepts it, `token-used` if the rule accepts each token once, 429 `too-many-keys` while the rule has 1000 valid keys, and 503 `issuer-unavailable` while the keys of the issuer cannot be read.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/token-exchange (the `ExchangeToken` operationId).
+	ExchangeToken(ctx context.Context, body ExchangeTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// TestTokenExchangeWithBody Show which trust rules accept a token, and why others do not
+	//
+	// It makes no key, and spends no token.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/token-exchange/test (the `TestTokenExchange` operationId).
+	TestTokenExchangeWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// TestTokenExchange Show which trust rules accept a token, and why others do not
+	//
+	// It makes no key, and spends no token.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/token-exchange/test (the `TestTokenExchange` operationId).
+	TestTokenExchange(ctx context.Context, body TestTokenExchangeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListTrustRules List trust rules by name
+	//
+	// Corresponds with GET /api/v1/trust-rules (the `ListTrustRules` operationId).
+	ListTrustRules(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteTrustRule Delete a trust rule and revoke the keys that it has made
+	//
+	// Corresponds with DELETE /api/v1/trust-rules/{trust_rule} (the `DeleteTrustRule` operationId).
+	DeleteTrustRule(ctx context.Context, trustRule TrustRuleParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetTrustRule Get a trust rule
+	//
+	// Corresponds with GET /api/v1/trust-rules/{trust_rule} (the `GetTrustRule` operationId).
+	GetTrustRule(ctx context.Context, trustRule TrustRuleParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetTrustRuleWithBody Create or replace a trust rule
+	//
+	// What trusts too much is refused with 422 `trust-rule-invalid` and its place. Any change but that of the description revokes the keys that the rule has made: whoever still matches exchanges a token again.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /api/v1/trust-rules/{trust_rule} (the `SetTrustRule` operationId).
+	SetTrustRuleWithBody(ctx context.Context, trustRule TrustRuleParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetTrustRule Create or replace a trust rule
+	//
+	// What trusts too much is refused with 422 `trust-rule-invalid` and its place. Any change but that of the description revokes the keys that the rule has made: whoever still matches exchanges a token again.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /api/v1/trust-rules/{trust_rule} (the `SetTrustRule` operationId).
+	SetTrustRule(ctx context.Context, trustRule TrustRuleParam, body SetTrustRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListVariables List stored variables, ordered by name
 	//
@@ -1189,9 +1285,11 @@ func (c *Client) GetOpenIDConfiguration(ctx context.Context, reqEditors ...Reque
 
 // ListAPIKeys List API keys without their secrets
 //
+// Keys of trust rules are listed while they are valid, and with `ended` for a day after.
+//
 // Corresponds with GET /api/v1/api-keys (the `ListAPIKeys` operationId).
-func (c *Client) ListAPIKeys(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewListAPIKeysRequest(c.Server)
+func (c *Client) ListAPIKeys(ctx context.Context, params *ListAPIKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAPIKeysRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1204,7 +1302,7 @@ func (c *Client) ListAPIKeys(ctx context.Context, reqEditors ...RequestEditorFn)
 
 // CreateAPIKeyWithBody Create an API key
 //
-// The response contains the secret. It cannot be retrieved again.
+// The response contains the secret. It cannot be retrieved again. The key belongs to the person who creates it, and a key that another key creates to the owner of that key. With `service_account` it has no owner and stays when people leave.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1223,13 +1321,51 @@ func (c *Client) CreateAPIKeyWithBody(ctx context.Context, contentType string, b
 
 // CreateAPIKey Create an API key
 //
-// The response contains the secret. It cannot be retrieved again.
+// The response contains the secret. It cannot be retrieved again. The key belongs to the person who creates it, and a key that another key creates to the owner of that key. With `service_account` it has no owner and stays when people leave.
 //
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /api/v1/api-keys (the `CreateAPIKey` operationId).
 func (c *Client) CreateAPIKey(ctx context.Context, body CreateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateAPIKeyRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeAPIKeysWithBody Revoke all API keys of an owner
+//
+// For a person who leaves, or a service account that is no longer trusted. The keys stop working at once. The sessions of a person are revoked with `revokeSessions`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/api-keys/revoke (the `RevokeAPIKeys` operationId).
+func (c *Client) RevokeAPIKeysWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeAPIKeysRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RevokeAPIKeys Revoke all API keys of an owner
+//
+// For a person who leaves, or a service account that is no longer trusted. The keys stop working at once. The sessions of a person are revoked with `revokeSessions`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/api-keys/revoke (the `RevokeAPIKeys` operationId).
+func (c *Client) RevokeAPIKeys(ctx context.Context, body RevokeAPIKeysJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRevokeAPIKeysRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2529,6 +2665,23 @@ func (c *Client) FinishDeviceSignIn(ctx context.Context, body FinishDeviceSignIn
 	return c.Client.Do(req)
 }
 
+// SignOut Revoke the session of this request
+//
+// The answer has the address at which a browser also signs out at the provider, if the provider has one. Without that, whoever uses the browser next may be signed in again without being asked.
+//
+// Corresponds with POST /api/v1/sign-out (the `SignOut` operationId).
+func (c *Client) SignOut(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSignOutRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListSigningKeys List the keys that sign run tokens, newest first
 //
 // Corresponds with GET /api/v1/signing-keys (the `ListSigningKeys` operationId).
@@ -2572,6 +2725,165 @@ func (c *Client) RotateSigningKeysWithBody(ctx context.Context, contentType stri
 // Corresponds with POST /api/v1/signing-keys/rotate (the `RotateSigningKeys` operationId).
 func (c *Client) RotateSigningKeys(ctx context.Context, body RotateSigningKeysJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRotateSigningKeysRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExchangeTokenWithBody Exchange a token of another issuer for a short-lived API key
+//
+// For jobs of GitHub Actions, GitLab CI, Kubernetes and whatever else signs tokens as OpenID Connect issuers do. It needs no key. The token must have a valid signature of its issuer, and match a trust rule. Fails with 403 `token-refused` if the token is not valid or no rule accepts it, `token-used` if the rule accepts each token once, 429 `too-many-keys` while the rule has 1000 valid keys, and 503 `issuer-unavailable` while the keys of the issuer cannot be read.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/token-exchange (the `ExchangeToken` operationId).
+func (c *Client) ExchangeTokenWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExchangeTokenRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExchangeToken Exchange a token of another issuer for a short-lived API key
+//
+// For jobs of GitHub Actions, GitLab CI, Kubernetes and whatever else signs tokens as OpenID Connect issuers do. It needs no key. The token must have a valid signature of its issuer, and match a trust rule. Fails with 403 `token-refused` if the token is not valid or no rule accepts it, `token-used` if the rule accepts each token once, 429 `too-many-keys` while the rule has 1000 valid keys, and 503 `issuer-unavailable` while the keys of the issuer cannot be read.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/token-exchange (the `ExchangeToken` operationId).
+func (c *Client) ExchangeToken(ctx context.Context, body ExchangeTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExchangeTokenRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// TestTokenExchangeWithBody Show which trust rules accept a token, and why others do not
+//
+// It makes no key, and spends no token.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/token-exchange/test (the `TestTokenExchange` operationId).
+func (c *Client) TestTokenExchangeWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTestTokenExchangeRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// TestTokenExchange Show which trust rules accept a token, and why others do not
+//
+// It makes no key, and spends no token.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/token-exchange/test (the `TestTokenExchange` operationId).
+func (c *Client) TestTokenExchange(ctx context.Context, body TestTokenExchangeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTestTokenExchangeRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListTrustRules List trust rules by name
+//
+// Corresponds with GET /api/v1/trust-rules (the `ListTrustRules` operationId).
+func (c *Client) ListTrustRules(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListTrustRulesRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteTrustRule Delete a trust rule and revoke the keys that it has made
+//
+// Corresponds with DELETE /api/v1/trust-rules/{trust_rule} (the `DeleteTrustRule` operationId).
+func (c *Client) DeleteTrustRule(ctx context.Context, trustRule TrustRuleParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteTrustRuleRequest(c.Server, trustRule)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetTrustRule Get a trust rule
+//
+// Corresponds with GET /api/v1/trust-rules/{trust_rule} (the `GetTrustRule` operationId).
+func (c *Client) GetTrustRule(ctx context.Context, trustRule TrustRuleParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetTrustRuleRequest(c.Server, trustRule)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetTrustRuleWithBody Create or replace a trust rule
+//
+// What trusts too much is refused with 422 `trust-rule-invalid` and its place. Any change but that of the description revokes the keys that the rule has made: whoever still matches exchanges a token again.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /api/v1/trust-rules/{trust_rule} (the `SetTrustRule` operationId).
+func (c *Client) SetTrustRuleWithBody(ctx context.Context, trustRule TrustRuleParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetTrustRuleRequestWithBody(c.Server, trustRule, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetTrustRule Create or replace a trust rule
+//
+// What trusts too much is refused with 422 `trust-rule-invalid` and its place. Any change but that of the description revokes the keys that the rule has made: whoever still matches exchanges a token again.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /api/v1/trust-rules/{trust_rule} (the `SetTrustRule` operationId).
+func (c *Client) SetTrustRule(ctx context.Context, trustRule TrustRuleParam, body SetTrustRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetTrustRuleRequest(c.Server, trustRule, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3685,7 +3997,7 @@ func NewGetOpenIDConfigurationRequest(server string) (*http.Request, error) {
 }
 
 // NewListAPIKeysRequest constructs an http.Request for the ListAPIKeys method
-func NewListAPIKeysRequest(server string) (*http.Request, error) {
+func NewListAPIKeysRequest(server string, params *ListAPIKeysParams) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -3701,6 +4013,57 @@ func NewListAPIKeysRequest(server string) (*http.Request, error) {
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Owner != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "owner", *params.Owner, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.TrustRule != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "trust_rule", *params.TrustRule, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Ended != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "ended", *params.Ended, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -3732,6 +4095,46 @@ func NewCreateAPIKeyRequestWithBody(server string, contentType string, body io.R
 	}
 
 	operationPath := fmt.Sprintf("/api/v1/api-keys")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRevokeAPIKeysRequest calls the generic RevokeAPIKeys builder with application/json body
+func NewRevokeAPIKeysRequest(server string, body RevokeAPIKeysJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRevokeAPIKeysRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewRevokeAPIKeysRequestWithBody constructs an http.Request for the RevokeAPIKeys method, with any body, and a specified content type
+func NewRevokeAPIKeysRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/api-keys/revoke")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -4184,6 +4587,18 @@ func NewListAuditRequest(server string, params *ListAuditParams) (*http.Request,
 		if params.Actor != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "actor", *params.Actor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ActorKind != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "actor_kind", *params.ActorKind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -6965,6 +7380,33 @@ func NewFinishDeviceSignInRequestWithBody(server string, contentType string, bod
 	return req, nil
 }
 
+// NewSignOutRequest constructs an http.Request for the SignOut method
+func NewSignOutRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/sign-out")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListSigningKeysRequest constructs an http.Request for the ListSigningKeys method
 func NewListSigningKeysRequest(server string) (*http.Request, error) {
 	var err error
@@ -7023,6 +7465,228 @@ func NewRotateSigningKeysRequestWithBody(server string, contentType string, body
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewExchangeTokenRequest calls the generic ExchangeToken builder with application/json body
+func NewExchangeTokenRequest(server string, body ExchangeTokenJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewExchangeTokenRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewExchangeTokenRequestWithBody constructs an http.Request for the ExchangeToken method, with any body, and a specified content type
+func NewExchangeTokenRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/token-exchange")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewTestTokenExchangeRequest calls the generic TestTokenExchange builder with application/json body
+func NewTestTokenExchangeRequest(server string, body TestTokenExchangeJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewTestTokenExchangeRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewTestTokenExchangeRequestWithBody constructs an http.Request for the TestTokenExchange method, with any body, and a specified content type
+func NewTestTokenExchangeRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/token-exchange/test")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListTrustRulesRequest constructs an http.Request for the ListTrustRules method
+func NewListTrustRulesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/trust-rules")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDeleteTrustRuleRequest constructs an http.Request for the DeleteTrustRule method
+func NewDeleteTrustRuleRequest(server string, trustRule TrustRuleParam) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "trust_rule", trustRule, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/trust-rules/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetTrustRuleRequest constructs an http.Request for the GetTrustRule method
+func NewGetTrustRuleRequest(server string, trustRule TrustRuleParam) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "trust_rule", trustRule, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/trust-rules/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetTrustRuleRequest calls the generic SetTrustRule builder with application/json body
+func NewSetTrustRuleRequest(server string, trustRule TrustRuleParam, body SetTrustRuleJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetTrustRuleRequestWithBody(server, trustRule, "application/json", bodyReader)
+}
+
+// NewSetTrustRuleRequestWithBody constructs an http.Request for the SetTrustRule method, with any body, and a specified content type
+func NewSetTrustRuleRequestWithBody(server string, trustRule TrustRuleParam, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "trust_rule", trustRule, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/trust-rules/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
 	if err != nil {
 		return nil, err
 	}
@@ -9186,14 +9850,16 @@ type ClientWithResponsesInterface interface {
 
 	// ListAPIKeysWithResponse List API keys without their secrets
 	//
+	// Keys of trust rules are listed while they are valid, and with `ended` for a day after.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/api-keys (the `ListAPIKeys` operationId).
-	ListAPIKeysWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListAPIKeysResponse, error)
+	ListAPIKeysWithResponse(ctx context.Context, params *ListAPIKeysParams, reqEditors ...RequestEditorFn) (*ListAPIKeysResponse, error)
 
 	// CreateAPIKeyWithBodyWithResponse Create an API key
 	//
-	// The response contains the secret. It cannot be retrieved again.
+	// The response contains the secret. It cannot be retrieved again. The key belongs to the person who creates it, and a key that another key creates to the owner of that key. With `service_account` it has no owner and stays when people leave.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -9202,12 +9868,30 @@ type ClientWithResponsesInterface interface {
 
 	// CreateAPIKeyWithResponse Create an API key
 	//
-	// The response contains the secret. It cannot be retrieved again.
+	// The response contains the secret. It cannot be retrieved again. The key belongs to the person who creates it, and a key that another key creates to the owner of that key. With `service_account` it has no owner and stays when people leave.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/api-keys (the `CreateAPIKey` operationId).
 	CreateAPIKeyWithResponse(ctx context.Context, body CreateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAPIKeyResponse, error)
+
+	// RevokeAPIKeysWithBodyWithResponse Revoke all API keys of an owner
+	//
+	// For a person who leaves, or a service account that is no longer trusted. The keys stop working at once. The sessions of a person are revoked with `revokeSessions`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/api-keys/revoke (the `RevokeAPIKeys` operationId).
+	RevokeAPIKeysWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RevokeAPIKeysResponse, error)
+
+	// RevokeAPIKeysWithResponse Revoke all API keys of an owner
+	//
+	// For a person who leaves, or a service account that is no longer trusted. The keys stop working at once. The sessions of a person are revoked with `revokeSessions`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/api-keys/revoke (the `RevokeAPIKeys` operationId).
+	RevokeAPIKeysWithResponse(ctx context.Context, body RevokeAPIKeysJSONRequestBody, reqEditors ...RequestEditorFn) (*RevokeAPIKeysResponse, error)
 
 	// RevokeAPIKeyWithResponse Revoke an API key
 	//
@@ -9830,6 +10514,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/sign-in/device/token (the `FinishDeviceSignIn` operationId).
 	FinishDeviceSignInWithResponse(ctx context.Context, body FinishDeviceSignInJSONRequestBody, reqEditors ...RequestEditorFn) (*FinishDeviceSignInResponse, error)
 
+	// SignOutWithResponse Revoke the session of this request
+	//
+	// The answer has the address at which a browser also signs out at the provider, if the provider has one. Without that, whoever uses the browser next may be signed in again without being asked.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/sign-out (the `SignOut` operationId).
+	SignOutWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*SignOutResponse, error)
+
 	// ListSigningKeysWithResponse List the keys that sign run tokens, newest first
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -9854,6 +10547,81 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /api/v1/signing-keys/rotate (the `RotateSigningKeys` operationId).
 	RotateSigningKeysWithResponse(ctx context.Context, body RotateSigningKeysJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateSigningKeysResponse, error)
+
+	// ExchangeTokenWithBodyWithResponse Exchange a token of another issuer for a short-lived API key
+	//
+	// For jobs of GitHub Actions, GitLab CI, Kubernetes and whatever else signs tokens as OpenID Connect issuers do. It needs no key. The token must have a valid signature of its issuer, and match a trust rule. Fails with 403 `token-refused` if the token is not valid or no rule accepts it, `token-used` if the rule accepts each token once, 429 `too-many-keys` while the rule has 1000 valid keys, and 503 `issuer-unavailable` while the keys of the issuer cannot be read.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/token-exchange (the `ExchangeToken` operationId).
+	ExchangeTokenWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExchangeTokenResponse, error)
+
+	// ExchangeTokenWithResponse Exchange a token of another issuer for a short-lived API key
+	//
+	// For jobs of GitHub Actions, GitLab CI, Kubernetes and whatever else signs tokens as OpenID Connect issuers do. It needs no key. The token must have a valid signature of its issuer, and match a trust rule. Fails with 403 `token-refused` if the token is not valid or no rule accepts it, `token-used` if the rule accepts each token once, 429 `too-many-keys` while the rule has 1000 valid keys, and 503 `issuer-unavailable` while the keys of the issuer cannot be read.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/token-exchange (the `ExchangeToken` operationId).
+	ExchangeTokenWithResponse(ctx context.Context, body ExchangeTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*ExchangeTokenResponse, error)
+
+	// TestTokenExchangeWithBodyWithResponse Show which trust rules accept a token, and why others do not
+	//
+	// It makes no key, and spends no token.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/token-exchange/test (the `TestTokenExchange` operationId).
+	TestTokenExchangeWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*TestTokenExchangeResponse, error)
+
+	// TestTokenExchangeWithResponse Show which trust rules accept a token, and why others do not
+	//
+	// It makes no key, and spends no token.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/token-exchange/test (the `TestTokenExchange` operationId).
+	TestTokenExchangeWithResponse(ctx context.Context, body TestTokenExchangeJSONRequestBody, reqEditors ...RequestEditorFn) (*TestTokenExchangeResponse, error)
+
+	// ListTrustRulesWithResponse List trust rules by name
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/trust-rules (the `ListTrustRules` operationId).
+	ListTrustRulesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListTrustRulesResponse, error)
+
+	// DeleteTrustRuleWithResponse Delete a trust rule and revoke the keys that it has made
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/v1/trust-rules/{trust_rule} (the `DeleteTrustRule` operationId).
+	DeleteTrustRuleWithResponse(ctx context.Context, trustRule TrustRuleParam, reqEditors ...RequestEditorFn) (*DeleteTrustRuleResponse, error)
+
+	// GetTrustRuleWithResponse Get a trust rule
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/trust-rules/{trust_rule} (the `GetTrustRule` operationId).
+	GetTrustRuleWithResponse(ctx context.Context, trustRule TrustRuleParam, reqEditors ...RequestEditorFn) (*GetTrustRuleResponse, error)
+
+	// SetTrustRuleWithBodyWithResponse Create or replace a trust rule
+	//
+	// What trusts too much is refused with 422 `trust-rule-invalid` and its place. Any change but that of the description revokes the keys that the rule has made: whoever still matches exchanges a token again.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/v1/trust-rules/{trust_rule} (the `SetTrustRule` operationId).
+	SetTrustRuleWithBodyWithResponse(ctx context.Context, trustRule TrustRuleParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetTrustRuleResponse, error)
+
+	// SetTrustRuleWithResponse Create or replace a trust rule
+	//
+	// What trusts too much is refused with 422 `trust-rule-invalid` and its place. Any change but that of the description revokes the keys that the rule has made: whoever still matches exchanges a token again.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/v1/trust-rules/{trust_rule} (the `SetTrustRule` operationId).
+	SetTrustRuleWithResponse(ctx context.Context, trustRule TrustRuleParam, body SetTrustRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*SetTrustRuleResponse, error)
 
 	// ListVariablesWithResponse List stored variables, ordered by name
 	//
@@ -10501,6 +11269,54 @@ func (r CreateAPIKeyResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r CreateAPIKeyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RevokeAPIKeysResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *APIKeysRevoked
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RevokeAPIKeysResponse) GetJSON200() *APIKeysRevoked {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RevokeAPIKeysResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RevokeAPIKeysResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RevokeAPIKeysResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RevokeAPIKeysResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RevokeAPIKeysResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -12996,6 +13812,54 @@ func (r FinishDeviceSignInResponse) ContentType() string {
 	return ""
 }
 
+type SignOutResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SignedOut
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SignOutResponse) GetJSON200() *SignedOut {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SignOutResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SignOutResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SignOutResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SignOutResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SignOutResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListSigningKeysResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -13086,6 +13950,294 @@ func (r RotateSigningKeysResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RotateSigningKeysResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ExchangeTokenResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *APIKeyCreated
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r ExchangeTokenResponse) GetJSON201() *APIKeyCreated {
+	return r.JSON201
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ExchangeTokenResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ExchangeTokenResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExchangeTokenResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExchangeTokenResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExchangeTokenResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type TestTokenExchangeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TokenExchangeReport
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r TestTokenExchangeResponse) GetJSON200() *TokenExchangeReport {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r TestTokenExchangeResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r TestTokenExchangeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r TestTokenExchangeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r TestTokenExchangeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r TestTokenExchangeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListTrustRulesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TrustRuleList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListTrustRulesResponse) GetJSON200() *TrustRuleList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListTrustRulesResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListTrustRulesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListTrustRulesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListTrustRulesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListTrustRulesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteTrustRuleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *APIKeysRevoked
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DeleteTrustRuleResponse) GetJSON200() *APIKeysRevoked {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DeleteTrustRuleResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteTrustRuleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteTrustRuleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteTrustRuleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteTrustRuleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetTrustRuleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TrustRule
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetTrustRuleResponse) GetJSON200() *TrustRule {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetTrustRuleResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetTrustRuleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetTrustRuleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetTrustRuleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetTrustRuleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SetTrustRuleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TrustRuleChanged
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetTrustRuleResponse) GetJSON200() *TrustRuleChanged {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SetTrustRuleResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SetTrustRuleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetTrustRuleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetTrustRuleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SetTrustRuleResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -15063,11 +16215,13 @@ func (c *ClientWithResponses) GetOpenIDConfigurationWithResponse(ctx context.Con
 
 // ListAPIKeysWithResponse List API keys without their secrets
 //
+// Keys of trust rules are listed while they are valid, and with `ended` for a day after.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /api/v1/api-keys (the `ListAPIKeys` operationId).
-func (c *ClientWithResponses) ListAPIKeysWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListAPIKeysResponse, error) {
-	rsp, err := c.ListAPIKeys(ctx, reqEditors...)
+func (c *ClientWithResponses) ListAPIKeysWithResponse(ctx context.Context, params *ListAPIKeysParams, reqEditors ...RequestEditorFn) (*ListAPIKeysResponse, error) {
+	rsp, err := c.ListAPIKeys(ctx, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -15076,7 +16230,7 @@ func (c *ClientWithResponses) ListAPIKeysWithResponse(ctx context.Context, reqEd
 
 // CreateAPIKeyWithBodyWithResponse Create an API key
 //
-// The response contains the secret. It cannot be retrieved again.
+// The response contains the secret. It cannot be retrieved again. The key belongs to the person who creates it, and a key that another key creates to the owner of that key. With `service_account` it has no owner and stays when people leave.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -15091,7 +16245,7 @@ func (c *ClientWithResponses) CreateAPIKeyWithBodyWithResponse(ctx context.Conte
 
 // CreateAPIKeyWithResponse Create an API key
 //
-// The response contains the secret. It cannot be retrieved again.
+// The response contains the secret. It cannot be retrieved again. The key belongs to the person who creates it, and a key that another key creates to the owner of that key. With `service_account` it has no owner and stays when people leave.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -15102,6 +16256,36 @@ func (c *ClientWithResponses) CreateAPIKeyWithResponse(ctx context.Context, body
 		return nil, err
 	}
 	return ParseCreateAPIKeyResponse(rsp)
+}
+
+// RevokeAPIKeysWithBodyWithResponse Revoke all API keys of an owner
+//
+// For a person who leaves, or a service account that is no longer trusted. The keys stop working at once. The sessions of a person are revoked with `revokeSessions`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/api-keys/revoke (the `RevokeAPIKeys` operationId).
+func (c *ClientWithResponses) RevokeAPIKeysWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RevokeAPIKeysResponse, error) {
+	rsp, err := c.RevokeAPIKeysWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRevokeAPIKeysResponse(rsp)
+}
+
+// RevokeAPIKeysWithResponse Revoke all API keys of an owner
+//
+// For a person who leaves, or a service account that is no longer trusted. The keys stop working at once. The sessions of a person are revoked with `revokeSessions`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/api-keys/revoke (the `RevokeAPIKeys` operationId).
+func (c *ClientWithResponses) RevokeAPIKeysWithResponse(ctx context.Context, body RevokeAPIKeysJSONRequestBody, reqEditors ...RequestEditorFn) (*RevokeAPIKeysResponse, error) {
+	rsp, err := c.RevokeAPIKeys(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRevokeAPIKeysResponse(rsp)
 }
 
 // RevokeAPIKeyWithResponse Revoke an API key
@@ -16163,6 +17347,21 @@ func (c *ClientWithResponses) FinishDeviceSignInWithResponse(ctx context.Context
 	return ParseFinishDeviceSignInResponse(rsp)
 }
 
+// SignOutWithResponse Revoke the session of this request
+//
+// The answer has the address at which a browser also signs out at the provider, if the provider has one. Without that, whoever uses the browser next may be signed in again without being asked.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/sign-out (the `SignOut` operationId).
+func (c *ClientWithResponses) SignOutWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*SignOutResponse, error) {
+	rsp, err := c.SignOut(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSignOutResponse(rsp)
+}
+
 // ListSigningKeysWithResponse List the keys that sign run tokens, newest first
 //
 // Returns a wrapper object for the known response body format(s).
@@ -16204,6 +17403,135 @@ func (c *ClientWithResponses) RotateSigningKeysWithResponse(ctx context.Context,
 		return nil, err
 	}
 	return ParseRotateSigningKeysResponse(rsp)
+}
+
+// ExchangeTokenWithBodyWithResponse Exchange a token of another issuer for a short-lived API key
+//
+// For jobs of GitHub Actions, GitLab CI, Kubernetes and whatever else signs tokens as OpenID Connect issuers do. It needs no key. The token must have a valid signature of its issuer, and match a trust rule. Fails with 403 `token-refused` if the token is not valid or no rule accepts it, `token-used` if the rule accepts each token once, 429 `too-many-keys` while the rule has 1000 valid keys, and 503 `issuer-unavailable` while the keys of the issuer cannot be read.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/token-exchange (the `ExchangeToken` operationId).
+func (c *ClientWithResponses) ExchangeTokenWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExchangeTokenResponse, error) {
+	rsp, err := c.ExchangeTokenWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExchangeTokenResponse(rsp)
+}
+
+// ExchangeTokenWithResponse Exchange a token of another issuer for a short-lived API key
+//
+// For jobs of GitHub Actions, GitLab CI, Kubernetes and whatever else signs tokens as OpenID Connect issuers do. It needs no key. The token must have a valid signature of its issuer, and match a trust rule. Fails with 403 `token-refused` if the token is not valid or no rule accepts it, `token-used` if the rule accepts each token once, 429 `too-many-keys` while the rule has 1000 valid keys, and 503 `issuer-unavailable` while the keys of the issuer cannot be read.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/token-exchange (the `ExchangeToken` operationId).
+func (c *ClientWithResponses) ExchangeTokenWithResponse(ctx context.Context, body ExchangeTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*ExchangeTokenResponse, error) {
+	rsp, err := c.ExchangeToken(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExchangeTokenResponse(rsp)
+}
+
+// TestTokenExchangeWithBodyWithResponse Show which trust rules accept a token, and why others do not
+//
+// It makes no key, and spends no token.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/token-exchange/test (the `TestTokenExchange` operationId).
+func (c *ClientWithResponses) TestTokenExchangeWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*TestTokenExchangeResponse, error) {
+	rsp, err := c.TestTokenExchangeWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTestTokenExchangeResponse(rsp)
+}
+
+// TestTokenExchangeWithResponse Show which trust rules accept a token, and why others do not
+//
+// It makes no key, and spends no token.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/token-exchange/test (the `TestTokenExchange` operationId).
+func (c *ClientWithResponses) TestTokenExchangeWithResponse(ctx context.Context, body TestTokenExchangeJSONRequestBody, reqEditors ...RequestEditorFn) (*TestTokenExchangeResponse, error) {
+	rsp, err := c.TestTokenExchange(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTestTokenExchangeResponse(rsp)
+}
+
+// ListTrustRulesWithResponse List trust rules by name
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/trust-rules (the `ListTrustRules` operationId).
+func (c *ClientWithResponses) ListTrustRulesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListTrustRulesResponse, error) {
+	rsp, err := c.ListTrustRules(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListTrustRulesResponse(rsp)
+}
+
+// DeleteTrustRuleWithResponse Delete a trust rule and revoke the keys that it has made
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/v1/trust-rules/{trust_rule} (the `DeleteTrustRule` operationId).
+func (c *ClientWithResponses) DeleteTrustRuleWithResponse(ctx context.Context, trustRule TrustRuleParam, reqEditors ...RequestEditorFn) (*DeleteTrustRuleResponse, error) {
+	rsp, err := c.DeleteTrustRule(ctx, trustRule, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteTrustRuleResponse(rsp)
+}
+
+// GetTrustRuleWithResponse Get a trust rule
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/trust-rules/{trust_rule} (the `GetTrustRule` operationId).
+func (c *ClientWithResponses) GetTrustRuleWithResponse(ctx context.Context, trustRule TrustRuleParam, reqEditors ...RequestEditorFn) (*GetTrustRuleResponse, error) {
+	rsp, err := c.GetTrustRule(ctx, trustRule, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetTrustRuleResponse(rsp)
+}
+
+// SetTrustRuleWithBodyWithResponse Create or replace a trust rule
+//
+// What trusts too much is refused with 422 `trust-rule-invalid` and its place. Any change but that of the description revokes the keys that the rule has made: whoever still matches exchanges a token again.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/v1/trust-rules/{trust_rule} (the `SetTrustRule` operationId).
+func (c *ClientWithResponses) SetTrustRuleWithBodyWithResponse(ctx context.Context, trustRule TrustRuleParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetTrustRuleResponse, error) {
+	rsp, err := c.SetTrustRuleWithBody(ctx, trustRule, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetTrustRuleResponse(rsp)
+}
+
+// SetTrustRuleWithResponse Create or replace a trust rule
+//
+// What trusts too much is refused with 422 `trust-rule-invalid` and its place. Any change but that of the description revokes the keys that the rule has made: whoever still matches exchanges a token again.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/v1/trust-rules/{trust_rule} (the `SetTrustRule` operationId).
+func (c *ClientWithResponses) SetTrustRuleWithResponse(ctx context.Context, trustRule TrustRuleParam, body SetTrustRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*SetTrustRuleResponse, error) {
+	rsp, err := c.SetTrustRule(ctx, trustRule, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetTrustRuleResponse(rsp)
 }
 
 // ListVariablesWithResponse List stored variables, ordered by name
@@ -17165,6 +18493,39 @@ func ParseCreateAPIKeyResponse(rsp *http.Response) (*CreateAPIKeyResponse, error
 			return nil, err
 		}
 		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRevokeAPIKeysResponse parses an HTTP response from a RevokeAPIKeysWithResponse call
+func ParseRevokeAPIKeysResponse(rsp *http.Response) (*RevokeAPIKeysResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RevokeAPIKeysResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest APIKeysRevoked
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -18905,6 +20266,39 @@ func ParseFinishDeviceSignInResponse(rsp *http.Response) (*FinishDeviceSignInRes
 	return response, nil
 }
 
+// ParseSignOutResponse parses an HTTP response from a SignOutWithResponse call
+func ParseSignOutResponse(rsp *http.Response) (*SignOutResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SignOutResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SignedOut
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListSigningKeysResponse parses an HTTP response from a ListSigningKeysWithResponse call
 func ParseListSigningKeysResponse(rsp *http.Response) (*ListSigningKeysResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -18954,6 +20348,204 @@ func ParseRotateSigningKeysResponse(rsp *http.Response) (*RotateSigningKeysRespo
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest SigningKeyList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseExchangeTokenResponse parses an HTTP response from a ExchangeTokenWithResponse call
+func ParseExchangeTokenResponse(rsp *http.Response) (*ExchangeTokenResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExchangeTokenResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest APIKeyCreated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseTestTokenExchangeResponse parses an HTTP response from a TestTokenExchangeWithResponse call
+func ParseTestTokenExchangeResponse(rsp *http.Response) (*TestTokenExchangeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &TestTokenExchangeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TokenExchangeReport
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListTrustRulesResponse parses an HTTP response from a ListTrustRulesWithResponse call
+func ParseListTrustRulesResponse(rsp *http.Response) (*ListTrustRulesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListTrustRulesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TrustRuleList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteTrustRuleResponse parses an HTTP response from a DeleteTrustRuleWithResponse call
+func ParseDeleteTrustRuleResponse(rsp *http.Response) (*DeleteTrustRuleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteTrustRuleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest APIKeysRevoked
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetTrustRuleResponse parses an HTTP response from a GetTrustRuleWithResponse call
+func ParseGetTrustRuleResponse(rsp *http.Response) (*GetTrustRuleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetTrustRuleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TrustRule
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSetTrustRuleResponse parses an HTTP response from a SetTrustRuleWithResponse call
+func ParseSetTrustRuleResponse(rsp *http.Response) (*SetTrustRuleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetTrustRuleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TrustRuleChanged
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

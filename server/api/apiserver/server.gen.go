@@ -25,10 +25,13 @@ type ServerInterface interface {
 	GetOpenIDConfiguration(w http.ResponseWriter, r *http.Request)
 	// ListAPIKeys List API keys without their secrets
 	// (GET /api/v1/api-keys)
-	ListAPIKeys(w http.ResponseWriter, r *http.Request)
+	ListAPIKeys(w http.ResponseWriter, r *http.Request, params ListAPIKeysParams)
 	// CreateAPIKey Create an API key
 	// (POST /api/v1/api-keys)
 	CreateAPIKey(w http.ResponseWriter, r *http.Request)
+	// RevokeAPIKeys Revoke all API keys of an owner
+	// (POST /api/v1/api-keys/revoke)
+	RevokeAPIKeys(w http.ResponseWriter, r *http.Request)
 	// RevokeAPIKey Revoke an API key
 	// (DELETE /api/v1/api-keys/{key})
 	RevokeAPIKey(w http.ResponseWriter, r *http.Request, key string)
@@ -185,12 +188,33 @@ type ServerInterface interface {
 	// FinishDeviceSignIn Poll a sign-in of the command line
 	// (POST /api/v1/sign-in/device/token)
 	FinishDeviceSignIn(w http.ResponseWriter, r *http.Request)
+	// SignOut Revoke the session of this request
+	// (POST /api/v1/sign-out)
+	SignOut(w http.ResponseWriter, r *http.Request)
 	// ListSigningKeys List the keys that sign run tokens, newest first
 	// (GET /api/v1/signing-keys)
 	ListSigningKeys(w http.ResponseWriter, r *http.Request)
 	// RotateSigningKeys Sign run tokens with a new key from now on
 	// (POST /api/v1/signing-keys/rotate)
 	RotateSigningKeys(w http.ResponseWriter, r *http.Request)
+	// ExchangeToken Exchange a token of another issuer for a short-lived API key
+	// (POST /api/v1/token-exchange)
+	ExchangeToken(w http.ResponseWriter, r *http.Request)
+	// TestTokenExchange Show which trust rules accept a token, and why others do not
+	// (POST /api/v1/token-exchange/test)
+	TestTokenExchange(w http.ResponseWriter, r *http.Request)
+	// ListTrustRules List trust rules by name
+	// (GET /api/v1/trust-rules)
+	ListTrustRules(w http.ResponseWriter, r *http.Request)
+	// DeleteTrustRule Delete a trust rule and revoke the keys that it has made
+	// (DELETE /api/v1/trust-rules/{trust_rule})
+	DeleteTrustRule(w http.ResponseWriter, r *http.Request, trustRule TrustRuleParam)
+	// GetTrustRule Get a trust rule
+	// (GET /api/v1/trust-rules/{trust_rule})
+	GetTrustRule(w http.ResponseWriter, r *http.Request, trustRule TrustRuleParam)
+	// SetTrustRule Create or replace a trust rule
+	// (PUT /api/v1/trust-rules/{trust_rule})
+	SetTrustRule(w http.ResponseWriter, r *http.Request, trustRule TrustRuleParam)
 	// ListVariables List stored variables, ordered by name
 	// (GET /api/v1/variables)
 	ListVariables(w http.ResponseWriter, r *http.Request, params ListVariablesParams)
@@ -342,8 +366,53 @@ func (siw *ServerInterfaceWrapper) GetOpenIDConfiguration(w http.ResponseWriter,
 // ListAPIKeys operation middleware
 func (siw *ServerInterfaceWrapper) ListAPIKeys(w http.ResponseWriter, r *http.Request) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAPIKeysParams
+
+	// ------------- Optional query parameter "owner" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "owner", r.URL.Query(), &params.Owner, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "owner"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "owner", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "trust_rule" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "trust_rule", r.URL.Query(), &params.TrustRule, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "trust_rule"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "trust_rule", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "ended" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ended", r.URL.Query(), &params.Ended, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "ended"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "ended", Err: err})
+		}
+		return
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.ListAPIKeys(w, r)
+		siw.Handler.ListAPIKeys(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -358,6 +427,20 @@ func (siw *ServerInterfaceWrapper) CreateAPIKey(w http.ResponseWriter, r *http.R
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.CreateAPIKey(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RevokeAPIKeys operation middleware
+func (siw *ServerInterfaceWrapper) RevokeAPIKeys(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RevokeAPIKeys(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -659,6 +742,19 @@ func (siw *ServerInterfaceWrapper) ListAudit(w http.ResponseWriter, r *http.Requ
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "actor"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "actor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "actor_kind" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "actor_kind", r.URL.Query(), &params.ActorKind, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "actor_kind"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "actor_kind", Err: err})
 		}
 		return
 	}
@@ -2755,6 +2851,20 @@ func (siw *ServerInterfaceWrapper) FinishDeviceSignIn(w http.ResponseWriter, r *
 	handler.ServeHTTP(w, r)
 }
 
+// SignOut operation middleware
+func (siw *ServerInterfaceWrapper) SignOut(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SignOut(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListSigningKeys operation middleware
 func (siw *ServerInterfaceWrapper) ListSigningKeys(w http.ResponseWriter, r *http.Request) {
 
@@ -2774,6 +2884,126 @@ func (siw *ServerInterfaceWrapper) RotateSigningKeys(w http.ResponseWriter, r *h
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.RotateSigningKeys(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ExchangeToken operation middleware
+func (siw *ServerInterfaceWrapper) ExchangeToken(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ExchangeToken(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// TestTokenExchange operation middleware
+func (siw *ServerInterfaceWrapper) TestTokenExchange(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.TestTokenExchange(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListTrustRules operation middleware
+func (siw *ServerInterfaceWrapper) ListTrustRules(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListTrustRules(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteTrustRule operation middleware
+func (siw *ServerInterfaceWrapper) DeleteTrustRule(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "trust_rule" -------------
+	var trustRule TrustRuleParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "trust_rule", mux.Vars(r)["trust_rule"], &trustRule, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "trust_rule", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteTrustRule(w, r, trustRule)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetTrustRule operation middleware
+func (siw *ServerInterfaceWrapper) GetTrustRule(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "trust_rule" -------------
+	var trustRule TrustRuleParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "trust_rule", mux.Vars(r)["trust_rule"], &trustRule, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "trust_rule", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetTrustRule(w, r, trustRule)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SetTrustRule operation middleware
+func (siw *ServerInterfaceWrapper) SetTrustRule(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "trust_rule" -------------
+	var trustRule TrustRuleParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "trust_rule", mux.Vars(r)["trust_rule"], &trustRule, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "trust_rule", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SetTrustRule(w, r, trustRule)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -4245,6 +4475,8 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 
 	r.HandleFunc(options.BaseURL+"/api/v1/api-keys/{key}", wrapper.RevokeAPIKey).Methods(http.MethodDelete)
 
+	r.HandleFunc(options.BaseURL+"/api/v1/api-keys/revoke", wrapper.RevokeAPIKeys).Methods(http.MethodPost)
+
 	r.HandleFunc(options.BaseURL+"/api/v1/apply", wrapper.Apply).Methods(http.MethodPost)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/approvals", wrapper.ListApprovals).Methods(http.MethodGet)
@@ -4347,9 +4579,23 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 
 	r.HandleFunc(options.BaseURL+"/api/v1/sign-in/device/token", wrapper.FinishDeviceSignIn).Methods(http.MethodPost)
 
+	r.HandleFunc(options.BaseURL+"/api/v1/sign-out", wrapper.SignOut).Methods(http.MethodPost)
+
 	r.HandleFunc(options.BaseURL+"/api/v1/signing-keys", wrapper.ListSigningKeys).Methods(http.MethodGet)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/signing-keys/rotate", wrapper.RotateSigningKeys).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/token-exchange", wrapper.ExchangeToken).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/token-exchange/test", wrapper.TestTokenExchange).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/trust-rules", wrapper.ListTrustRules).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/trust-rules/{trust_rule}", wrapper.DeleteTrustRule).Methods(http.MethodDelete)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/trust-rules/{trust_rule}", wrapper.GetTrustRule).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/trust-rules/{trust_rule}", wrapper.SetTrustRule).Methods(http.MethodPut)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/variables", wrapper.ListVariables).Methods(http.MethodGet)
 
@@ -4477,6 +4723,7 @@ func (response GetOpenIDConfigurationdefaultApplicationProblemPlusJSONResponse) 
 }
 
 type ListAPIKeysRequestObject struct {
+	Params ListAPIKeysParams
 }
 
 type ListAPIKeysResponseObject interface {
@@ -4542,6 +4789,45 @@ type CreateAPIKeydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateAPIKeydefaultApplicationProblemPlusJSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeAPIKeysRequestObject struct {
+	Body *RevokeAPIKeysJSONRequestBody
+}
+
+type RevokeAPIKeysResponseObject interface {
+	VisitRevokeAPIKeysResponse(w http.ResponseWriter) error
+}
+
+type RevokeAPIKeys200JSONResponse APIKeysRevoked
+
+func (response RevokeAPIKeys200JSONResponse) VisitRevokeAPIKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeAPIKeysdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RevokeAPIKeysdefaultApplicationProblemPlusJSONResponse) VisitRevokeAPIKeysResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -6689,6 +6975,44 @@ func (response FinishDeviceSignIndefaultApplicationProblemPlusJSONResponse) Visi
 	return err
 }
 
+type SignOutRequestObject struct {
+}
+
+type SignOutResponseObject interface {
+	VisitSignOutResponse(w http.ResponseWriter) error
+}
+
+type SignOut200JSONResponse SignedOut
+
+func (response SignOut200JSONResponse) VisitSignOutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SignOutdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SignOutdefaultApplicationProblemPlusJSONResponse) VisitSignOutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListSigningKeysRequestObject struct {
 }
 
@@ -6755,6 +7079,240 @@ type RotateSigningKeysdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RotateSigningKeysdefaultApplicationProblemPlusJSONResponse) VisitRotateSigningKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExchangeTokenRequestObject struct {
+	Body *ExchangeTokenJSONRequestBody
+}
+
+type ExchangeTokenResponseObject interface {
+	VisitExchangeTokenResponse(w http.ResponseWriter) error
+}
+
+type ExchangeToken201JSONResponse APIKeyCreated
+
+func (response ExchangeToken201JSONResponse) VisitExchangeTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExchangeTokendefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ExchangeTokendefaultApplicationProblemPlusJSONResponse) VisitExchangeTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestTokenExchangeRequestObject struct {
+	Body *TestTokenExchangeJSONRequestBody
+}
+
+type TestTokenExchangeResponseObject interface {
+	VisitTestTokenExchangeResponse(w http.ResponseWriter) error
+}
+
+type TestTokenExchange200JSONResponse TokenExchangeReport
+
+func (response TestTokenExchange200JSONResponse) VisitTestTokenExchangeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestTokenExchangedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response TestTokenExchangedefaultApplicationProblemPlusJSONResponse) VisitTestTokenExchangeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTrustRulesRequestObject struct {
+}
+
+type ListTrustRulesResponseObject interface {
+	VisitListTrustRulesResponse(w http.ResponseWriter) error
+}
+
+type ListTrustRules200JSONResponse TrustRuleList
+
+func (response ListTrustRules200JSONResponse) VisitListTrustRulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTrustRulesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListTrustRulesdefaultApplicationProblemPlusJSONResponse) VisitListTrustRulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTrustRuleRequestObject struct {
+	TrustRule TrustRuleParam `json:"trust_rule"`
+}
+
+type DeleteTrustRuleResponseObject interface {
+	VisitDeleteTrustRuleResponse(w http.ResponseWriter) error
+}
+
+type DeleteTrustRule200JSONResponse APIKeysRevoked
+
+func (response DeleteTrustRule200JSONResponse) VisitDeleteTrustRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTrustRuledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DeleteTrustRuledefaultApplicationProblemPlusJSONResponse) VisitDeleteTrustRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTrustRuleRequestObject struct {
+	TrustRule TrustRuleParam `json:"trust_rule"`
+}
+
+type GetTrustRuleResponseObject interface {
+	VisitGetTrustRuleResponse(w http.ResponseWriter) error
+}
+
+type GetTrustRule200JSONResponse TrustRule
+
+func (response GetTrustRule200JSONResponse) VisitGetTrustRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTrustRuledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetTrustRuledefaultApplicationProblemPlusJSONResponse) VisitGetTrustRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetTrustRuleRequestObject struct {
+	TrustRule TrustRuleParam `json:"trust_rule"`
+	Body      *SetTrustRuleJSONRequestBody
+}
+
+type SetTrustRuleResponseObject interface {
+	VisitSetTrustRuleResponse(w http.ResponseWriter) error
+}
+
+type SetTrustRule200JSONResponse TrustRuleChanged
+
+func (response SetTrustRule200JSONResponse) VisitSetTrustRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetTrustRuledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SetTrustRuledefaultApplicationProblemPlusJSONResponse) VisitSetTrustRuleResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -8396,6 +8954,9 @@ type StrictServerInterface interface {
 	// CreateAPIKey Create an API key
 	// (POST /api/v1/api-keys)
 	CreateAPIKey(ctx context.Context, request CreateAPIKeyRequestObject) (CreateAPIKeyResponseObject, error)
+	// RevokeAPIKeys Revoke all API keys of an owner
+	// (POST /api/v1/api-keys/revoke)
+	RevokeAPIKeys(ctx context.Context, request RevokeAPIKeysRequestObject) (RevokeAPIKeysResponseObject, error)
 	// RevokeAPIKey Revoke an API key
 	// (DELETE /api/v1/api-keys/{key})
 	RevokeAPIKey(ctx context.Context, request RevokeAPIKeyRequestObject) (RevokeAPIKeyResponseObject, error)
@@ -8552,12 +9113,33 @@ type StrictServerInterface interface {
 	// FinishDeviceSignIn Poll a sign-in of the command line
 	// (POST /api/v1/sign-in/device/token)
 	FinishDeviceSignIn(ctx context.Context, request FinishDeviceSignInRequestObject) (FinishDeviceSignInResponseObject, error)
+	// SignOut Revoke the session of this request
+	// (POST /api/v1/sign-out)
+	SignOut(ctx context.Context, request SignOutRequestObject) (SignOutResponseObject, error)
 	// ListSigningKeys List the keys that sign run tokens, newest first
 	// (GET /api/v1/signing-keys)
 	ListSigningKeys(ctx context.Context, request ListSigningKeysRequestObject) (ListSigningKeysResponseObject, error)
 	// RotateSigningKeys Sign run tokens with a new key from now on
 	// (POST /api/v1/signing-keys/rotate)
 	RotateSigningKeys(ctx context.Context, request RotateSigningKeysRequestObject) (RotateSigningKeysResponseObject, error)
+	// ExchangeToken Exchange a token of another issuer for a short-lived API key
+	// (POST /api/v1/token-exchange)
+	ExchangeToken(ctx context.Context, request ExchangeTokenRequestObject) (ExchangeTokenResponseObject, error)
+	// TestTokenExchange Show which trust rules accept a token, and why others do not
+	// (POST /api/v1/token-exchange/test)
+	TestTokenExchange(ctx context.Context, request TestTokenExchangeRequestObject) (TestTokenExchangeResponseObject, error)
+	// ListTrustRules List trust rules by name
+	// (GET /api/v1/trust-rules)
+	ListTrustRules(ctx context.Context, request ListTrustRulesRequestObject) (ListTrustRulesResponseObject, error)
+	// DeleteTrustRule Delete a trust rule and revoke the keys that it has made
+	// (DELETE /api/v1/trust-rules/{trust_rule})
+	DeleteTrustRule(ctx context.Context, request DeleteTrustRuleRequestObject) (DeleteTrustRuleResponseObject, error)
+	// GetTrustRule Get a trust rule
+	// (GET /api/v1/trust-rules/{trust_rule})
+	GetTrustRule(ctx context.Context, request GetTrustRuleRequestObject) (GetTrustRuleResponseObject, error)
+	// SetTrustRule Create or replace a trust rule
+	// (PUT /api/v1/trust-rules/{trust_rule})
+	SetTrustRule(ctx context.Context, request SetTrustRuleRequestObject) (SetTrustRuleResponseObject, error)
 	// ListVariables List stored variables, ordered by name
 	// (GET /api/v1/variables)
 	ListVariables(ctx context.Context, request ListVariablesRequestObject) (ListVariablesResponseObject, error)
@@ -8747,8 +9329,10 @@ func (sh *strictHandler) GetOpenIDConfiguration(w http.ResponseWriter, r *http.R
 }
 
 // ListAPIKeys operation middleware
-func (sh *strictHandler) ListAPIKeys(w http.ResponseWriter, r *http.Request) {
+func (sh *strictHandler) ListAPIKeys(w http.ResponseWriter, r *http.Request, params ListAPIKeysParams) {
 	var request ListAPIKeysRequestObject
+
+	request.Params = params
 
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
 		return sh.ssi.ListAPIKeys(ctx, request.(ListAPIKeysRequestObject))
@@ -8794,6 +9378,37 @@ func (sh *strictHandler) CreateAPIKey(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(CreateAPIKeyResponseObject); ok {
 		if err := validResponse.VisitCreateAPIKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RevokeAPIKeys operation middleware
+func (sh *strictHandler) RevokeAPIKeys(w http.ResponseWriter, r *http.Request) {
+	var request RevokeAPIKeysRequestObject
+
+	var body RevokeAPIKeysJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokeAPIKeys(ctx, request.(RevokeAPIKeysRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokeAPIKeys")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RevokeAPIKeysResponseObject); ok {
+		if err := validResponse.VisitRevokeAPIKeysResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -10284,6 +10899,30 @@ func (sh *strictHandler) FinishDeviceSignIn(w http.ResponseWriter, r *http.Reque
 	}
 }
 
+// SignOut operation middleware
+func (sh *strictHandler) SignOut(w http.ResponseWriter, r *http.Request) {
+	var request SignOutRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SignOut(ctx, request.(SignOutRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SignOut")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SignOutResponseObject); ok {
+		if err := validResponse.VisitSignOutResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ListSigningKeys operation middleware
 func (sh *strictHandler) ListSigningKeys(w http.ResponseWriter, r *http.Request) {
 	var request ListSigningKeysRequestObject
@@ -10332,6 +10971,177 @@ func (sh *strictHandler) RotateSigningKeys(w http.ResponseWriter, r *http.Reques
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(RotateSigningKeysResponseObject); ok {
 		if err := validResponse.VisitRotateSigningKeysResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ExchangeToken operation middleware
+func (sh *strictHandler) ExchangeToken(w http.ResponseWriter, r *http.Request) {
+	var request ExchangeTokenRequestObject
+
+	var body ExchangeTokenJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ExchangeToken(ctx, request.(ExchangeTokenRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExchangeToken")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ExchangeTokenResponseObject); ok {
+		if err := validResponse.VisitExchangeTokenResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// TestTokenExchange operation middleware
+func (sh *strictHandler) TestTokenExchange(w http.ResponseWriter, r *http.Request) {
+	var request TestTokenExchangeRequestObject
+
+	var body TestTokenExchangeJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.TestTokenExchange(ctx, request.(TestTokenExchangeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TestTokenExchange")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(TestTokenExchangeResponseObject); ok {
+		if err := validResponse.VisitTestTokenExchangeResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListTrustRules operation middleware
+func (sh *strictHandler) ListTrustRules(w http.ResponseWriter, r *http.Request) {
+	var request ListTrustRulesRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListTrustRules(ctx, request.(ListTrustRulesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListTrustRules")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListTrustRulesResponseObject); ok {
+		if err := validResponse.VisitListTrustRulesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteTrustRule operation middleware
+func (sh *strictHandler) DeleteTrustRule(w http.ResponseWriter, r *http.Request, trustRule TrustRuleParam) {
+	var request DeleteTrustRuleRequestObject
+
+	request.TrustRule = trustRule
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteTrustRule(ctx, request.(DeleteTrustRuleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteTrustRule")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteTrustRuleResponseObject); ok {
+		if err := validResponse.VisitDeleteTrustRuleResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetTrustRule operation middleware
+func (sh *strictHandler) GetTrustRule(w http.ResponseWriter, r *http.Request, trustRule TrustRuleParam) {
+	var request GetTrustRuleRequestObject
+
+	request.TrustRule = trustRule
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTrustRule(ctx, request.(GetTrustRuleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTrustRule")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetTrustRuleResponseObject); ok {
+		if err := validResponse.VisitGetTrustRuleResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetTrustRule operation middleware
+func (sh *strictHandler) SetTrustRule(w http.ResponseWriter, r *http.Request, trustRule TrustRuleParam) {
+	var request SetTrustRuleRequestObject
+
+	request.TrustRule = trustRule
+
+	var body SetTrustRuleJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SetTrustRule(ctx, request.(SetTrustRuleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetTrustRule")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SetTrustRuleResponseObject); ok {
+		if err := validResponse.VisitSetTrustRuleResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

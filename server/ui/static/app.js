@@ -1,6 +1,6 @@
 // The page: what its views share, and which view the address selects.
 
-import { caller, get, remove, setKey } from "/ui/api.js";
+import { caller, get, post, setKey } from "/ui/api.js";
 import * as approval from "/ui/approval.js";
 import * as deployment from "/ui/deployment.js";
 import * as overview from "/ui/overview.js";
@@ -135,11 +135,13 @@ async function offerSignIn() {
   }
 }
 
-// signOut revokes the session on the server, which also makes the browser forget it.
+// signOut revokes the session on the server, which also makes the browser forget it, and then signs out at the
+// provider, if it has an address for that. The provider sends the browser back to the page.
 async function signOut() {
   try {
-    await remove("/api/v1/sessions/current");
-    location.reload();
+    const { provider_url: provider } = await post("/api/v1/sign-out");
+    if (provider) location.assign(provider);
+    else location.reload();
   } catch (error) {
     showError(error);
   }

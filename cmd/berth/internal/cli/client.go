@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -29,12 +30,15 @@ func ClientFlags(cmd *cobra.Command) {
 	flags.String("ca-file", "", "PEM file with additional certificate authorities to trust")
 	flags.String("config", "",
 		"configuration file with api_url, api_key and ca_file (default ~/.config/berth/config.yaml)")
+	identityFlags(cmd)
 }
 
 // Connection is where the server is and the key for it.
 type Connection struct {
 	URL string
 	Key string
+	// Identity gets a key where Key is empty; nil: there is neither.
+	Identity *Identity
 	// Authorities are whom to trust; nil: the system's.
 	Authorities *x509.CertPool
 }
@@ -61,8 +65,28 @@ func (a *App) Connection(cmd *cobra.Command) (Connection, error) {
 	if c.Authorities, err = authorities(cmp.Or(flag("ca-file"), config.CAFile)); err != nil {
 		return c, err
 	}
-	c.Key, err = a.apiKey(flag("api-key-file"), sessions.Find(c.URL).Token, config)
-	return c, err
+	return c, a.credentials(&c, flag, sessions.Find(c.URL).Token, config)
+}
+
+// credentials are the key of the flag, else of the environment, else an ID token that was named, else the session,
+// else the key of the file, else the ID token that GitHub Actions or Kubernetes offer.
+func (a *App) credentials(c *Connection, flag func(string) string, session string, config Config) error {
+	file, tokenFile := flag("api-key-file"), flag("id-token-file")
+	if file != "" && tokenFile != "" {
+		return Usagef("--api-key-file and --id-token-file exclude each other")
+	}
+	var err error
+	if file == "" && a.Env["BERTH_API_KEY"] == "" {
+		if c.Identity = a.identity(tokenFile, flag("id-token-rule")); c.Identity != nil {
+			return nil
+		}
+	}
+	if c.Key, err = a.apiKey(file, session, config); err != nil || c.Key != "" {
+		return err
+	}
+	audience := cmp.Or(flag("id-token-audience"), strings.TrimRight(c.URL, "/"))
+	c.Identity = a.automaticIdentity(audience, flag("id-token-rule"))
+	return nil
 }
 
 // authorities are the system's and those of a file; nil without one.
@@ -133,7 +157,14 @@ func (a *App) Client(cmd *cobra.Command) (*apiclient.ClientWithResponses, error)
 
 // NewClient makes a client for a server.
 func (a *App) NewClient(c Connection) (*apiclient.ClientWithResponses, error) {
-	doer := apiclient.NewHTTPClient(&serverTransport{next: rateLimitRetry{a.transport(c)}, url: c.URL})
+	var transport http.RoundTripper = &serverTransport{next: rateLimitRetry{a.transport(c)}, url: c.URL}
+	if c.Key == "" && c.Identity != nil {
+		var err error
+		if transport, err = a.newExchanging(c, transport); err != nil {
+			return nil, err
+		}
+	}
+	doer := apiclient.NewHTTPClient(transport)
 	client, err := apiclient.NewClientWithResponses(c.URL, apiclient.WithHTTPClient(doer),
 		apiclient.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
 			if c.Key != "" {

@@ -22,6 +22,16 @@ func StringOrNil(s string) *string {
 	return &s
 }
 
+// Some names the first few of a list.
+func Some(names []string) string {
+	const most = 5
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+}
+
+// Plural counts things in a sentence.
 func Plural(n int, word string) string {
 	if n == 1 {
 		return "1 " + word

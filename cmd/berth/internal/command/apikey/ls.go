@@ -17,9 +17,16 @@ func lsCommand(app *cli.App) *cobra.Command {
 		Short:   "List API keys without their secrets",
 		Args:    cobra.NoArgs,
 	}
+	var owner, rule string
+	var ended bool
+	cmd.Flags().StringVar(&owner, "owner", "", "list the keys of a person or a service account, by name or ID")
+	cmd.Flags().StringVar(&rule, "trust-rule", "", "list the keys that a trust rule has made")
+	cmd.Flags().BoolVar(&ended, "ended", false, "also list keys of trust rules that are no longer valid")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, _ []string) error {
-		list, err := cli.Value(client.ListAPIKeysWithResponse(ctx))
+		list, err := cli.Value(client.ListAPIKeysWithResponse(ctx, &api.ListAPIKeysParams{
+			Owner: cli.StringOrNil(owner), TrustRule: cli.StringOrNil(rule), Ended: &ended,
+		}))
 		if err != nil {
 			return err
 		}
@@ -27,6 +34,7 @@ func lsCommand(app *cli.App) *cobra.Command {
 			{Title: "id", Cell: func(k api.APIKey) string { return k.ID }},
 			{Title: "name", Cell: func(k api.APIKey) string { return k.Name }},
 			{Title: "roles", Cell: keyRoles},
+			{Title: "owner", Cell: Owner},
 			{Title: "status", Cell: func(k api.APIKey) string { return keyStatus(app, k) }},
 			{Title: "last used", Cell: func(k api.APIKey) string { return app.AgoOrDash(k.LastUsedAt) }},
 			{Title: "created", Cell: func(k api.APIKey) string { return app.Ago(k.CreatedAt) }},
@@ -42,6 +50,19 @@ func keyRoles(k api.APIKey) string {
 		return text
 	}
 	return strings.TrimPrefix(text+", lapsed: "+cli.Bindings(*k.LapsedBindings), ", ")
+}
+
+// Owner says whose key it is.
+func Owner(k api.APIKey) string {
+	switch {
+	case k.Token != nil:
+		return "trust rule " + k.Token.Rule + ": " + k.Token.Subject
+	case k.Kind == api.KeyPersonal:
+		return cli.Text(k.Owner)
+	case k.Owner != nil:
+		return "service account of " + *k.Owner
+	}
+	return "service account"
 }
 
 func keyStatus(app *cli.App, k api.APIKey) string {

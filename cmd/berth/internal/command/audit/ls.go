@@ -13,6 +13,7 @@ import (
 // auditFlags narrow the list.
 type auditFlags struct {
 	kind, name, actor, action, pool string
+	actorKind                       string
 	since                           cli.Period
 	limit                           int
 }
@@ -20,9 +21,12 @@ type auditFlags struct {
 func (in *auditFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&in.kind, "kind", "",
-		"filter by kind: pool, template, queue, deployment, schedule, variable, api-key, worker, session or operation")
+		"filter by kind: pool, template, queue, deployment, schedule, variable, rule, api-key, trust-rule, worker, session, "+
+			"signing-key, run-token or operation")
 	flags.StringVar(&in.name, "name", "", "filter by the name of the changed object")
 	flags.StringVar(&in.actor, "actor", "", "filter by actor: a name, or the ID of an API key")
+	flags.StringVar(&in.actorKind, "actor-kind", "",
+		"filter by what the actor is: person, key, ci, worker, job, system or anonymous")
 	flags.StringVar(&in.action, "action", "", "filter by action: create, update, delete or refuse")
 	flags.StringVarP(&in.pool, "pool", "p", "", "filter by pool")
 	flags.Var(&in.since, "since", "show entries of this period only, such as 36h or 7d")
@@ -37,9 +41,15 @@ func (in *auditFlags) params(app *cli.App) (api.ListAuditParams, error) {
 		kind := api.AuditKind(in.kind)
 		if p.Kind = &kind; !kind.Valid() {
 			return p, cli.Usagef(
-				"--kind %q: must be pool, template, queue, deployment, schedule, variable, api-key, worker, session or operation",
-				in.kind,
+				"--kind %q: must be pool, template, queue, deployment, schedule, variable, rule, api-key, trust-rule, worker, "+
+					"session, signing-key, run-token or operation", in.kind,
 			)
+		}
+	}
+	if in.actorKind != "" {
+		kind := api.ActorKind(in.actorKind)
+		if p.ActorKind = &kind; !kind.Valid() {
+			return p, cli.Usagef("--actor-kind %q: must be person, key, ci, worker, job, system or anonymous", in.actorKind)
 		}
 	}
 	if in.action != "" {
@@ -86,6 +96,7 @@ func lsCommand(app *cli.App) *cobra.Command {
 		return cli.PrintList(app, *format, entries, []cli.Column[api.AuditEntry]{
 			{Title: "when", Cell: func(e api.AuditEntry) string { return app.Ago(e.At) }},
 			{Title: "who", Cell: func(e api.AuditEntry) string { return e.Actor }},
+			{Title: "actor", Cell: func(e api.AuditEntry) string { return string(e.ActorKind) }},
 			{Title: "did", Cell: func(e api.AuditEntry) string { return string(e.Action) }},
 			{Title: "kind", Cell: func(e api.AuditEntry) string { return string(e.Kind) }},
 			{Title: "name", Cell: func(e api.AuditEntry) string { return e.Name }},

@@ -46,7 +46,7 @@ func upCommand(app *cli.App) *cobra.Command {
 // firstKey makes the first admin key of an installation that has no key at all. It is shown once, and to a
 // terminal only: elsewhere it would end up in a log.
 func firstKey(ctx context.Context, app *cli.App, database *store.Store) error {
-	keys, err := database.ListKeys(ctx)
+	keys, err := database.ListKeys(ctx, store.KeyFilter{})
 	if err != nil || len(keys) > 0 {
 		return err
 	}

@@ -36,7 +36,7 @@ key is set with --api-key-file or BERTH_API_KEY.`,
 		if err != nil {
 			return err
 		}
-		connection.Key = "" // signing in needs no key
+		connection.Key, connection.Identity = "", nil // signing in needs no key
 		client, err := app.NewClient(connection)
 		if err != nil {
 			return err

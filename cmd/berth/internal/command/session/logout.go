@@ -37,10 +37,13 @@ func logoutCommand(app *cli.App) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		var there string
 		if everywhere {
 			err = cli.Check(client.RevokeSessionsWithResponse(cmd.Context(), api.SessionsRevoke{}))
 		} else {
-			err = cli.Check(client.RevokeSessionWithResponse(cmd.Context(), "current"))
+			var out api.SignedOut
+			out, err = cli.Value(client.SignOutWithResponse(cmd.Context()))
+			there = cli.Text(out.ProviderURL)
 		}
 		var refused *cli.ProblemError
 		if errors.As(err, &refused) && refused.Status == http.StatusUnauthorized {
@@ -51,6 +54,9 @@ func logoutCommand(app *cli.App) *cobra.Command {
 		}
 		if err := sessions.Put(connection.URL, cli.Session{}); err != nil {
 			return err
+		}
+		if there != "" {
+			app.Notef("a browser may still be signed in at the provider; to end that, open %s", there)
 		}
 		return app.Printf("signed out of %s\n", connection.URL)
 	}

@@ -36,11 +36,31 @@ A person whom the sign-in provider still lets in can sign in again: block the ac
 		if err := app.Destroy(ctx, cmd, nil, cli.Table, cli.Destruction{What: what, Yes: *yes}); err != nil {
 			return err
 		}
+		keys := validKeys(ctx, app, client, user) // before this session ends
 		result, err := cli.Value(client.RevokeSessionsWithResponse(ctx, api.SessionsRevoke{User: &user}))
 		if err != nil {
 			return err
 		}
+		if keys > 0 {
+			app.Notef("%s still owns %s; to revoke as well: berth api-key revoke --owner %s", user,
+				cli.Plural(keys, "valid API key"), user)
+		}
 		return app.Printf("%d sessions of %s revoked\n", result.Revoked, user)
 	})
 	return cmd
+}
+
+// validKeys counts the keys of a person that go on working without a session; 0 if the caller may not list keys.
+func validKeys(ctx context.Context, app *cli.App, client *cli.Client, user string) int {
+	list, err := cli.Value(client.ListAPIKeysWithResponse(ctx, &api.ListAPIKeysParams{Owner: &user}))
+	if err != nil {
+		return 0
+	}
+	valid := 0
+	for _, key := range list.Items {
+		if key.RevokedAt == nil && (key.ExpiresAt == nil || app.Now().Before(*key.ExpiresAt)) {
+			valid++
+		}
+	}
+	return valid
 }

@@ -48,10 +48,10 @@ others: every token that the earlier keys have signed then stops verifying.`,
 	cmd.Flags().BoolVar(&revoke, "revoke", false, "remove the earlier keys at once")
 	yes := cli.YesFlag(cmd)
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, _ []string) error {
-		what := "revoke the keys that sign run tokens: every token that jobs have now stops verifying"
-		destruction := cli.Destruction{What: what, Yes: *yes || !revoke}
-		if err := app.Destroy(ctx, cmd, nil, *format, destruction); err != nil {
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
+		d := cli.Destruction{What: "remove the earlier signing keys at once; the token of every running job stops " +
+			"verifying, until the job asks for a new one", Yes: *yes || !revoke}
+		if err := app.Destroy(ctx, cmd, args, *format, d); err != nil {
 			return err
 		}
 		list, err := cli.Value(client.RotateSigningKeysWithResponse(ctx, api.SigningKeyRotation{Revoke: &revoke}))

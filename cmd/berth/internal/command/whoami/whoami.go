@@ -52,7 +52,12 @@ func describe(app *cli.App, who *api.WhoAmI) string {
 	if who.KeyID != nil {
 		text += " " + *who.KeyID
 	}
-	if who.CreatedBy != nil {
+	switch {
+	case who.Token != nil:
+		text += ", by trust rule " + who.Token.Rule + " for a token of " + who.Token.Issuer
+	case who.Owner != nil:
+		text += ", owner " + *who.Owner
+	case who.CreatedBy != nil:
 		text += ", created by " + *who.CreatedBy
 	}
 	if who.ExpiresAt != nil {

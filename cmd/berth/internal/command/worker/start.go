@@ -92,6 +92,9 @@ func (in *workerFlags) options(cmd *cobra.Command, app *cli.App) (worker.Options
 	if err != nil {
 		return o, err
 	}
+	if connection.Key == "" && connection.Identity != nil && !connection.Identity.Automatic {
+		return o, cli.Usagef("a worker needs an API key with the role worker: an ID token gets keys that end too soon")
+	}
 	o.ServerURL, o.APIKey, o.Authorities = connection.URL, connection.Key, connection.Authorities
 	if o.Logger, err = in.log.Logger(app); err != nil {
 		return o, err

@@ -24,6 +24,9 @@ func (w *worker) greet(ctx context.Context) error {
 		ClusterID: w.runtime.ClusterID(),
 		Version:   w.Version,
 	}
+	if namespace := w.runtime.DefaultNamespace(); namespace != "" {
+		hello.DefaultNamespace = &namespace
+	}
 	if namespaces := w.runtime.Namespaces(); len(namespaces) > 0 {
 		hello.Namespaces = &namespaces
 	}

@@ -74,7 +74,7 @@ func (w *worker) prepare(
 	if err != nil {
 		refused := &job.Refused{Category: api.CategoryUnknown, Message: err.Error()}
 		errors.As(err, &refused)
-		w.end(a, refused.Category, refused.Message)
+		w.perform(a, w.table.Refuse(a, refused))
 		return prepared, false
 	}
 
@@ -84,6 +84,8 @@ func (w *worker) prepare(
 		FailEvicted: prepared.FailEvicted,
 		Restored:    restored,
 		Job:         prepared.Job(),
+
+		RuleFindings: prepared.RuleFindings,
 	})
 	prepared.Attempt.HoldsLease = func() bool { return w.table.MayCreate(a) }
 
@@ -136,7 +138,7 @@ func (w *worker) launch(ctx context.Context, a *held.Attempt, prepared prepare.P
 
 		var refused *job.Refused
 		if errors.As(err, &refused) {
-			w.end(a, refused.Category, refused.Message)
+			w.perform(a, w.table.Refuse(a, refused))
 			return
 		}
 

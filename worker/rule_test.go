@@ -88,3 +88,78 @@ func TestAJobThatARuleDeniesIsNeverCreated(t *testing.T) {
 		})
 	}
 }
+
+// ruled makes the rules of a claim: one that denies or warns of everything.
+func (p *fakeServer) ruled(action api.RuleAction) func(*servedAttempt) {
+	pool, id, message := "local", uuid.New(), "not now"
+	rules := []api.Rule{{Name: "never", Action: action, Expression: `run.name == ""`, Message: &message}}
+	p.change(func() {
+		if p.rules == nil {
+			p.rules = map[uuid.UUID]api.RuleSet{}
+		}
+		p.rules[id] = api.RuleSet{ID: id, Pool: &pool, Version: 1, Rules: rules}
+	})
+	return func(s *servedAttempt) {
+		s.claim.Rules = &api.ClaimRules{Sets: []uuid.UUID{id}, Caller: api.RuleCaller{Name: "ci", Kind: "api-key"}}
+	}
+}
+
+func TestTheServerLearnsWhatRulesSaidBeforeTheJob(t *testing.T) {
+	for action, want := range map[api.RuleAction]api.ReportKind{
+		api.RuleWarn: api.ReportKindManifest, api.RuleDeny: api.ReportKindEnded,
+	} {
+		t.Run(string(action), func(t *testing.T) {
+			p := newFakeServer(t, secretTemplate)
+			startWorker(t, p)
+			s := p.offer(`{"token": "x"}`, p.ruled(action))
+			p.wait(t, "the end", func() bool { return s.ended != nil })
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			for _, r := range s.reports {
+				said := r.RuleFindings != nil
+				if said != (r.Kind == want) || said && ((*r.RuleFindings)[0].Rule != "never" ||
+					(*r.RuleFindings)[0].Action != action || (*r.RuleFindings)[0].Message != "not now") {
+					t.Errorf("report %s says %+v", r.Kind, r.RuleFindings)
+				}
+			}
+		})
+	}
+}
+
+// TestAManifestOfAnEarlierWorkerIsJudgedByWhoCreatesTheJob is a takeover between the manifest and the Job,
+// during which a rule is made.
+func TestAManifestOfAnEarlierWorkerIsJudgedByWhoCreatesTheJob(t *testing.T) {
+	for name, test := range map[string]struct {
+		action api.RuleAction
+		denied bool
+	}{
+		"a rule that denies": {api.RuleDeny, true}, "a rule that warns": {api.RuleWarn, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newFakeServer(t, secretTemplate)
+			waits := newWaitingRuntime()
+			waits.created = true
+			first := startWorker(t, p, waits.with)
+			s := p.offer(`{"token": "xyzzy-plugh"}`)
+			<-waits.launched
+			if err := first.stop(); err != nil {
+				t.Fatal(err)
+			}
+			rule := p.ruled(test.action)
+			p.change(func() {
+				rule(s)
+				p.waiting = append(p.waiting, s)
+			})
+			startWorker(t, p, func(o *Options) { o.Name = "w2" })
+			p.wait(t, "the end", func() bool { return s.ended != nil })
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			if s.epoch != 2 || *s.ended.Succeeded == test.denied || (len(s.output) > 0) == test.denied {
+				t.Errorf("epoch %d, output %q, ended as %+v", s.epoch, s.output, s.ended)
+			}
+			if test.denied && !strings.Contains(*s.ended.Message, `rule "never" of work pool "local" refuses this`) {
+				t.Errorf("ended with %q", *s.ended.Message)
+			}
+		})
+	}
+}

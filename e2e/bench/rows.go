@@ -6,6 +6,7 @@ import "slices"
 const (
 	renderDir  = "templating/manifest"
 	impactDir  = "templating/preview"
+	ruleDir    = "templating/rule"
 	storeDir   = "server/store"
 	serverDir  = "server"
 	clusterDir = "e2e/bench/jobs"
@@ -32,6 +33,16 @@ func templateRows() []row {
 		{
 			what: "impact of a template change on 10,000 deployments, one core",
 			dir:  impactDir, ours: "ImpactOn10000", unit: "sec/op", bound: 1, steady: allocations(),
+		},
+		{
+			what: "12 rules on a finished Job",
+			dir:  ruleDir, ours: "RulesOnJob/12", unit: "sec/op",
+			limit: "RulesOnJob/limit-render", limitName: "rendering alone", timesLimit: 3,
+		},
+		{
+			what: "impact of a template change with 12 rules on 10,000 deployments, one core",
+			dir:  ruleDir, ours: "ImpactOn10000/rules-12", unit: "sec/op", bound: 10,
+			limit: "ImpactOn10000/limit-none", limitName: "without rules", timesLimit: 4,
 		},
 		{
 			what: "the slowest hostile template",

@@ -853,7 +853,10 @@ type AllowedObject struct {
 // Example: {"secrets":[{"keys":["url"],"name":"warehouse"}],"service_accounts":["etl"]}
 type AllowedReferences struct {
 	ConfigMaps *[]AllowedObject `json:"config_maps,omitempty"`
-	Namespaces *[]string        `json:"namespaces,omitempty"`
+
+	// MetadataKeys Keys of labels and annotations with a domain that job variables may set on the Job and its pods, such as `kueue.x-k8s.io/queue-name`, or `example.com/*` for all of a domain. Keys without a domain, and those of `app.kubernetes.io`, need no entry
+	MetadataKeys *[]string `json:"metadata_keys,omitempty"`
+	Namespaces   *[]string `json:"namespaces,omitempty"`
 
 	// NodeLabels Labels by which nodes may be selected, each as KEY or KEY=VALUE
 	NodeLabels      *[]string        `json:"node_labels,omitempty"`
@@ -1790,9 +1793,12 @@ type Report struct {
 	Manifest  JSONObject `json:"manifest,omitempty"`
 
 	// Message Cut after 16 KiB
-	Message   *string `json:"message,omitempty"`
-	Node      *string `json:"node,omitempty"`
-	Succeeded *bool   `json:"succeeded,omitempty"`
+	Message *string `json:"message,omitempty"`
+	Node    *string `json:"node,omitempty"`
+
+	// RuleFindings With `manifest` and `ended`, what rules said of the Job that was about to be created
+	RuleFindings *[]RuleFinding `json:"rule_findings,omitempty"`
+	Succeeded    *bool          `json:"succeeded,omitempty"`
 
 	// TimeoutSeconds With `manifest`: the template's timeout of the run, unless the deployment sets one
 	TimeoutSeconds *int64 `json:"timeout_seconds,omitempty"`
@@ -1930,6 +1936,19 @@ type RuleEntry struct {
 	MessageExpression *string    `json:"message_expression,omitempty"`
 	Name              string     `json:"name"`
 	Params            JSONObject `json:"params,omitempty"`
+}
+
+// RuleFinding A rule that a Job does not comply with
+//
+// Example: {"action":"warn","message":"images need a tag other than latest","pool":"analytics","rule":"no-latest-tag"}
+type RuleFinding struct {
+	// Action `deny` refuses a Job that does not comply; `warn` lets it pass and says so
+	Action  RuleAction `json:"action"`
+	Message string     `json:"message"`
+
+	// Pool The work pool of the rule; absent for a rule of the installation
+	Pool *string `json:"pool,omitempty"`
+	Rule string  `json:"rule"`
 }
 
 // RuleImpact How many deployments and recent runs a rule was evaluated on, and how many it refuses
@@ -2092,6 +2111,9 @@ type RunDetail struct {
 	// Result Example: {"at":"2026-01-01T05:04:00Z","attempt":1,"value":{"rows":1042,"table":"sales"}}
 	Result *RunResult `json:"result,omitempty"`
 
+	// RuleFindings What rules said of the run, be it a warning or a refusal of an attempt: first when it was created, then attempt by attempt. At most 64 and 16 KiB of each attempt are kept
+	RuleFindings *[]RunRuleFinding `json:"rule_findings,omitempty"`
+
 	// Run Example: {"attempt":1,"created_at":"2026-01-01T06:00:00Z","created_by":"ci","deployment":"etl","deployment_id":"0197a0b3-2f50-7e6b-87d1-6b2a3f4e5d02","id":"0197a1de-6c00-7c11-9d54-3f0a5be1c042","job_variables":{"memory_limit":"1Gi"},"name":"brave-anchor-042","parameters":{"date":"2026-01-01"},"pool":"analytics","queue":"default","scheduled_time":"2026-01-01T06:00:00Z","started_at":"2026-01-01T06:00:04Z","state":{"at":"2026-01-01T06:00:04Z","name":"Running","type":"RUNNING"},"tags":["nightly"]}
 	Run Run `json:"run"`
 }
@@ -2184,6 +2206,22 @@ type RunResult struct {
 type RunResultSet struct {
 	// Value Any JSON value, including null
 	Value JSONValue `json:"value"`
+}
+
+// RunRuleFinding What a rule said of a run
+//
+// Example: {"action":"warn","attempt":1,"message":"images need a tag other than latest","pool":"analytics","rule":"no-latest-tag"}
+type RunRuleFinding struct {
+	// Action `deny` refuses a Job that does not comply; `warn` lets it pass and says so
+	Action RuleAction `json:"action"`
+
+	// Attempt Number of the attempt whose Job was about to be created; 0 is the creation of the run
+	Attempt int32  `json:"attempt"`
+	Message string `json:"message"`
+
+	// Pool The work pool of the rule; absent for a rule of the installation
+	Pool *string `json:"pool,omitempty"`
+	Rule string  `json:"rule"`
 }
 
 // RunSchema Example: {"job_variables":{"properties":{"image":{"const":"ghcr.io/example/etl:1.10","readOnly":true,"type":"string"},"memory":{"default":512,"type":"integer"}},"type":"object"},"parameters":{"properties":{"date":{"type":"string"},"rows":{"default":1000,"type":"integer"}},"required":["date"],"type":"object"}}
@@ -2966,6 +3004,9 @@ type Worker struct {
 // WorkerHello Example: {"cluster_id":"3f9a0c","namespaces":["jobs"],"pool":"analytics","protocol":1,"type":"kubernetes","version":"v1.0.0","worker":"worker-1"}
 type WorkerHello struct {
 	ClusterID string `json:"cluster_id"`
+
+	// DefaultNamespace The namespace of Jobs whose template names none
+	DefaultNamespace *string `json:"default_namespace,omitempty"`
 
 	// Namespaces Namespaces in which the worker can create Jobs; default all
 	Namespaces *[]string `json:"namespaces,omitempty"`

@@ -11,6 +11,7 @@ import (
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/approval"
 	"github.com/berth-dev/berth/server/catalog"
+	"github.com/berth-dev/berth/server/newrun"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/rulebook"
 	"github.com/berth-dev/berth/server/store"
@@ -64,6 +65,7 @@ func (a *Applier) Apply(ctx context.Context, r Request) (*api.ApplyResult, error
 		p = &planner{
 			Request: r, tx: tx, templates: a.Templates, now: a.Now(), book: a.Rules, installation: a.Installation,
 			gate: a.Approvals, compiled: map[string]*templating.Compiled{}, rules: map[string]rulebook.Rules{},
+			references: map[string]*newrun.References{},
 		}
 		if err := p.applyFile(ctx); err != nil {
 			return err

@@ -136,7 +136,7 @@ func (p *planner) checkDeployment(
 
 	decoded := newrun.Deployment{Deployment: &d, VariableValues: variables, ParameterValues: parameters}
 	if findings.Empty() && compiled != nil {
-		if err := p.checkRules(ctx, &findings, decoded, compiled); err != nil {
+		if err := p.checkJob(ctx, &findings, decoded, compiled); err != nil {
 			return nil, err
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/berth-dev/berth/server/catalog"
 	"github.com/berth-dev/berth/server/finding"
 	"github.com/berth-dev/berth/server/jsondoc"
+	"github.com/berth-dev/berth/server/newrun"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/rulebook"
 	"github.com/berth-dev/berth/server/store"
@@ -33,6 +34,8 @@ type planner struct {
 	installation uuid.UUID
 	// rules holds the rules that count in each pool, with the changes of this file.
 	rules map[string]rulebook.Rules
+	// references are what the Jobs of a pool may refer to, once read.
+	references map[string]*newrun.References
 
 	// budget bounds the validations of all parameters in the file.
 	budget templating.SchemaBudget

@@ -155,31 +155,30 @@ func (p *planner) rulesOf(ctx context.Context, pool string) (rulebook.Rules, err
 	return rules, err
 }
 
-// checkRules finds the rules that a run of a deployment without values would break. Where values had to be
-// invented, a denial is a warning: the runs give others.
-func (p *planner) checkRules(
+// checkJob finds what would refuse the Job of a run of a deployment that sets no values: rules, and references
+// that its job variables bring in and the pool does not allow. Where values had to be invented, that is a
+// warning: the runs give others.
+func (p *planner) checkJob(
 	ctx context.Context, findings *finding.List, d newrun.Deployment, compiled *templating.Compiled,
 ) error {
 	rules, err := p.rulesOf(ctx, d.Pool)
-	if err != nil || rules.None() {
+	if err != nil {
 		return p.collectRules(findings, err)
 	}
-	layers, err := d.Layers(nil)
+	subject, err := p.sampleRun(ctx, d, compiled)
 	if err != nil {
 		return err
 	}
-	stored, err := newrun.NewStoredVariables(p.tx).Read(ctx,
-		templating.StoredReferences(layers.Deployment, layers.Run, layers.DeploymentFrozen), compiled.StoredReferences())
-	if err != nil {
-		return err
-	}
-	subject := d.Subject(newrun.SubjectOf{
-		Installation: p.installation, Protected: p.templates.Protected(), Now: p.now, Layers: layers,
-		Stored: stored, Parameters: jsondoc.OrEmpty(d.Parameters),
-	})
 	finished, samples, err := preview.Job(ctx, compiled, subject)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if refused := newrun.Refused(err); len(refused) > 0 {
+		p.refuseReferences(findings, refused, samples)
+		return nil
+	}
 	if err != nil {
-		return context.Cause(ctx) // what is wrong with the values was found before, or depends on a worker
+		finished = nil // what is wrong with the values was found before, or depends on a worker
 	}
 	outcome, err := rules.Evaluate(ctx, finished, rulebook.AboutDeployment(subject, d.Deployment,
 		rulebook.CallerOf(p.By, d.Pool)))
@@ -190,6 +189,54 @@ func (p *planner) checkRules(
 	findings.Add(problem.RuleDenied, "", denials)
 	p.warnings = append(p.warnings, finding.Under(warnings, p.place)...)
 	return nil
+}
+
+// sampleRun is a run of a deployment that sets no values.
+func (p *planner) sampleRun(
+	ctx context.Context, d newrun.Deployment, compiled *templating.Compiled,
+) (preview.Subject, error) {
+	layers, err := d.Layers(nil)
+	if err != nil {
+		return preview.Subject{}, err
+	}
+	stored, err := newrun.NewStoredVariables(p.tx).Read(ctx,
+		templating.StoredReferences(layers.Deployment, layers.Run, layers.DeploymentFrozen), compiled.StoredReferences())
+	if err != nil {
+		return preview.Subject{}, err
+	}
+	references, err := p.referencesOf(ctx, d.Pool)
+	if err != nil {
+		return preview.Subject{}, err
+	}
+	return d.Subject(newrun.SubjectOf{
+		Installation: p.installation, Protected: p.templates.Protected(), References: references, Now: p.now,
+		Layers: layers, Stored: stored, Parameters: jsondoc.OrEmpty(d.Parameters),
+	}), nil
+}
+
+// referencesOf is what the Jobs of a pool may refer to once this file is applied.
+func (p *planner) referencesOf(ctx context.Context, pool string) (*newrun.References, error) {
+	if known, ok := p.references[pool]; ok {
+		return known, nil
+	}
+	references, err := newrun.ReadReferences(ctx, p.tx, pool)
+	if err == nil {
+		p.references[pool] = references
+	}
+	return references, err
+}
+
+func (p *planner) refuseReferences(
+	findings *finding.List, refused templating.Problems, samples map[string]any,
+) {
+	if len(samples) == 0 {
+		findings.AddProblems(problem.VariablesInvalid, "/job_variables", refused)
+		return
+	}
+	for i := range refused {
+		refused[i].Message += rulebook.Invented(samples)
+	}
+	p.warn("/job_variables", refused)
 }
 
 // collectRules keeps rules that cannot be used as a finding about the deployment.

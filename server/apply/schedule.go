@@ -41,8 +41,12 @@ func (p *planner) checkSchedules(
 		if err != nil {
 			return nil, err
 		}
+		references, err := p.referencesOf(ctx, d.Pool)
+		if err != nil {
+			return nil, err
+		}
 		maker.Enforce(newrun.Enforcement{
-			Rules: rules, Caller: rulebook.ScheduleCaller("schedule:"), Installation: p.installation,
+			Rules: rules, References: references, Caller: rulebook.ScheduleCaller("schedule:"), Installation: p.installation,
 			Protected: p.templates.Protected(), Now: func() time.Time { return p.now },
 		})
 	}

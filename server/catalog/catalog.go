@@ -26,6 +26,7 @@ type Catalog struct {
 	versions *templating.Cache
 	// protected is what no Job may refer to.
 	protected reference.Protected
+	reaches   reachCache
 }
 
 // New makes a Catalog for templates of these engines.

@@ -53,6 +53,12 @@ const (
 
 // Explain explains the state of a run.
 func Explain(facts *store.RunFacts) Explanation {
+	e := explainState(facts)
+	e.addRules(facts)
+	return e
+}
+
+func explainState(facts *store.RunFacts) Explanation {
 	switch facts.Run.State.Type {
 	case lifecycle.Scheduled:
 		return explainScheduled(facts)
@@ -127,6 +133,26 @@ func retriesUsed(facts *store.RunFacts) string {
 		return ""
 	}
 	return "used so far: " + strings.Join(parts, ", ")
+}
+
+// addRules repeats what rules said and let pass. What refused an attempt is its outcome.
+func (e *Explanation) addRules(facts *store.RunFacts) {
+	last := int32(-1)
+	for _, f := range facts.RuleFindings {
+		if f.Action == "warn" {
+			last = f.Attempt // the last word counts: attempts repeat what was said before
+		}
+	}
+	for _, f := range facts.RuleFindings {
+		if f.Action != "warn" || f.Attempt != last {
+			continue
+		}
+		scope := "of the installation"
+		if f.Pool != "" {
+			scope = fmt.Sprintf("of work pool %q", f.Pool)
+		}
+		e.addDetail("rule %q %s warns: %s", f.Rule, scope, f.Message)
+	}
 }
 
 // newest returns the newest attempt; nil if there is none.

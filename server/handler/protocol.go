@@ -22,6 +22,7 @@ const (
 	maxLeases     = 20_000
 	maxChunks     = 1000
 	maxWorkerName = 300     // bytes
+	maxNamespace  = 63      // bytes
 	maxOffset     = 1 << 50 // of output, in bytes: readers add to it
 )
 
@@ -81,6 +82,10 @@ func (h *Handler) WorkerHello(
 	if b.ClusterID == "" {
 		return nil, invalidField("/cluster_id", "the id of the worker's cluster is missing")
 	}
+	namespace := wire.Or(b.DefaultNamespace, "")
+	if len(namespace) > maxNamespace {
+		return nil, invalidField("/default_namespace", "must have at most %d bytes", maxNamespace)
+	}
 	poolType, err := h.store.GetPoolTypeForWorker(ctx, b.Pool)
 	if err != nil {
 		return nil, err
@@ -99,6 +104,8 @@ func (h *Handler) WorkerHello(
 		Version:    b.Version,
 		Namespaces: wire.Or(b.Namespaces, nil),
 		LastSeenAt: h.Now().UTC(),
+
+		DefaultNamespace: namespace,
 	})
 	if err != nil {
 		return nil, err

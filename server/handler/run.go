@@ -27,6 +27,10 @@ func (h *Handler) GetRun(
 	if err != nil {
 		return nil, err
 	}
+	said, err := h.store.ListRuleFindings(ctx, run.ID)
+	if err != nil {
+		return nil, err
+	}
 	shown, err := h.withDerivedStates(ctx, []store.Run{*run})
 	if err != nil {
 		return nil, err
@@ -36,6 +40,8 @@ func (h *Handler) GetRun(
 		Attempts: wire.Each(attempts, wire.Attempt),
 		Result:   wire.RunResult(told.Result),
 		Progress: wire.RunProgress(told.Progress),
+
+		RuleFindings: wire.RuleFindings(said),
 	}, nil
 }
 

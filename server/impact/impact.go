@@ -20,7 +20,6 @@ import (
 	"github.com/berth-dev/berth/server/rulebook"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/templating"
-	"github.com/berth-dev/berth/templating/manifest/reference"
 	"github.com/berth-dev/berth/templating/preview"
 )
 
@@ -31,6 +30,7 @@ type Analyzer struct {
 	rules        *rulebook.Book
 	installation uuid.UUID
 	now          func() time.Time
+	tests        chan struct{} // of rules that are under way
 }
 
 // Options are what an Analyzer works with.
@@ -47,6 +47,7 @@ type Options struct {
 func New(o Options) *Analyzer {
 	return &Analyzer{
 		store: o.Store, templates: o.Templates, rules: o.Rules, installation: o.Installation, now: o.Now,
+		tests: make(chan struct{}, parallelTests),
 	}
 }
 
@@ -54,30 +55,24 @@ func New(o Options) *Analyzer {
 type sampler struct {
 	*Analyzer
 	variables *newrun.StoredVariables
-	names     []string                      // of the stored variables that the templates refer to
-	allowed   map[string]*reference.Allowed // by pool, once read
+	names     []string // of the stored variables that the templates refer to
+	// references are what the Jobs of a pool may refer to, by pool, once read.
+	references map[string]*newrun.References
 }
 
-// allowedIn is what job variables of a pool may refer to.
-func (s *sampler) allowedIn(ctx context.Context, pool string) (*reference.Allowed, error) {
-	if allowed := s.allowed[pool]; allowed != nil {
-		return allowed, nil
+// referencesOf is what the Jobs of a pool may refer to.
+func (s *sampler) referencesOf(ctx context.Context, pool string) (*newrun.References, error) {
+	if known := s.references[pool]; known != nil {
+		return known, nil
 	}
-	raw, err := s.store.GetAllowedReferences(ctx, pool)
-	if err != nil {
-		return nil, err
-	}
-	allowed, err := catalog.Allowed(raw)
-	if err != nil {
-		return nil, err
-	}
-	s.allowed[pool] = &allowed
-	return &allowed, nil
+	references, err := newrun.ReadReferences(ctx, s.store, pool)
+	s.references[pool] = references
+	return references, err
 }
 
 func (a *Analyzer) sampler(templates ...*templating.Compiled) *sampler {
 	s := &sampler{
-		Analyzer: a, variables: newrun.NewStoredVariables(a.store), allowed: map[string]*reference.Allowed{},
+		Analyzer: a, variables: newrun.NewStoredVariables(a.store), references: map[string]*newrun.References{},
 	}
 	for _, t := range templates {
 		s.names = append(s.names, t.StoredReferences()...)
@@ -98,14 +93,14 @@ func (s *sampler) run(
 		return preview.Subject{}, err
 	}
 
-	subject := d.Subject(newrun.SubjectOf{
-		Installation: s.installation, Protected: s.templates.Protected(), Now: s.now(),
+	references, err := s.referencesOf(ctx, d.Pool)
+	if err != nil {
+		return preview.Subject{}, err
+	}
+	return d.Subject(newrun.SubjectOf{
+		Installation: s.installation, Protected: s.templates.Protected(), References: references, Now: s.now(),
 		Layers: layers, Stored: stored, Parameters: parameters,
-	})
-	// Which namespace the worker's is, only the worker knows.
-	subject.Identity.AnyNamespace = true
-	subject.Identity.Allowed, err = s.allowedIn(ctx, d.Pool)
-	return subject, err
+	}), nil
 }
 
 // runs are sample runs of the wanted deployments of a pool, by name. Deployments are read page by page.

@@ -3,7 +3,6 @@ package impact
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 
 	"github.com/berth-dev/berth/server/api"
@@ -25,7 +24,11 @@ import (
 func (a *Analyzer) Preview(
 	ctx context.Context, pool string, r *api.TemplatePreviewRequest, caller rule.Caller,
 ) (*api.TemplatePreview, error) {
-	shown, err := a.preview(ctx, pool, r, caller)
+	compiled, warnings, err := a.previewedTemplate(ctx, pool, r)
+	var shown *api.TemplatePreview
+	if err == nil {
+		shown, err = a.preview(ctx, pool, r, compiled, caller)
+	}
 	if err != nil {
 		var refusal *problem.Error
 		if !errors.As(err, &refusal) || len(refusal.Findings) == 0 || !finding.AboutValues(refusal.Code) {
@@ -33,18 +36,16 @@ func (a *Analyzer) Preview(
 		}
 		shown = &api.TemplatePreview{Errors: refusal.Findings}
 	}
+	shown.Warnings = append(warnings, shown.Warnings...)
 	shown.Errors, shown.Warnings = wire.NonNil(shown.Errors), wire.NonNil(shown.Warnings)
 	shown.Invented = jsondoc.OrEmpty(shown.Invented)
 	return shown, nil
 }
 
 func (a *Analyzer) preview(
-	ctx context.Context, pool string, r *api.TemplatePreviewRequest, caller rule.Caller,
+	ctx context.Context, pool string, r *api.TemplatePreviewRequest, compiled *templating.Compiled,
+	caller rule.Caller,
 ) (*api.TemplatePreview, error) {
-	compiled, warnings, err := a.previewedTemplate(ctx, pool, r)
-	if err != nil {
-		return nil, err
-	}
 	d, err := a.previewedDeployment(ctx, pool, wire.Or(r.Deployment, ""))
 	if err != nil {
 		return nil, err
@@ -81,7 +82,7 @@ func (a *Analyzer) preview(
 		return nil, err
 	}
 	shown.Errors = denials
-	shown.Warnings = slices.Concat(warnings, shown.Warnings, warned)
+	shown.Warnings = append(shown.Warnings, warned...)
 	return shown, nil
 }
 
@@ -90,8 +91,16 @@ func (a *Analyzer) previewedTemplate(
 	ctx context.Context, pool string, r *api.TemplatePreviewRequest,
 ) (*templating.Compiled, []api.Finding, error) {
 	if r.Document == nil {
-		compiled, err := a.templates.OfPool(ctx, a.store, pool, wire.Or(r.Version, 0))
-		return compiled, nil, err
+		version, err := a.store.GetTemplateVersion(ctx, pool, wire.Or(r.Version, 0))
+		if err != nil {
+			return nil, nil, err
+		}
+		compiled, err := a.templates.Compiled(ctx, version)
+		if err != nil {
+			return nil, nil, err
+		}
+		warnings, err := a.templates.Reaches(ctx, version)
+		return compiled, warnings, err
 	}
 
 	if r.Version != nil {

@@ -2,6 +2,8 @@ package impact
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -24,6 +26,12 @@ const (
 	shownResults = 100
 	// testCost bounds what one test may cost, in CEL's units: a second or so of one core.
 	testCost = 20 * rule.MaxCost
+	// testTime bounds how long one test makes Jobs and evaluates the rule on them. What is left then is unknown.
+	testTime = 5 * time.Second
+	// testWait bounds how long a test waits for others.
+	testWait = 10 * time.Second
+	// parallelTests bounds how many tests a server does at the same time, so that they leave cores to the rest.
+	parallelTests = 2
 )
 
 // RuleTest is a rule to try.
@@ -42,7 +50,15 @@ func (a *Analyzer) TestRule(ctx context.Context, t RuleTest) (*api.RuleTest, err
 	if err != nil {
 		return nil, err
 	}
-	trial := &ruleTrial{Analyzer: a, test: t, set: compiled, answer: &api.RuleTest{Items: []api.RuleTestResult{}}}
+	done, err := a.startTest(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	trial := &ruleTrial{
+		Analyzer: a, test: t, set: compiled, answer: &api.RuleTest{Items: []api.RuleTestResult{}},
+		until: time.Now().Add(testTime),
+	}
 	switch {
 	case t.Job != nil:
 		err = trial.job(ctx)
@@ -54,12 +70,29 @@ func (a *Analyzer) TestRule(ctx context.Context, t RuleTest) (*api.RuleTest, err
 	return trial.answer, err
 }
 
+// startTest waits until a test may begin. The returned function ends it.
+func (a *Analyzer) startTest(ctx context.Context) (done func(), err error) {
+	waiting := time.NewTimer(testWait)
+	defer waiting.Stop()
+	select {
+	case a.tests <- struct{}{}:
+		return func() { <-a.tests }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case <-waiting.C:
+		busy := problem.Newf(problem.RateLimited, "this server tests other rules just now: try again")
+		busy.RetryAfter = testTime
+		return nil, busy
+	}
+}
+
 // ruleTrial is one test of a rule.
 type ruleTrial struct {
 	*Analyzer
 	test   RuleTest
 	set    *rule.Compiled
 	cost   uint64
+	until  time.Time // of the processor's clock, whatever the server's says
 	answer *api.RuleTest
 }
 
@@ -71,7 +104,8 @@ func (t *ruleTrial) job(ctx context.Context) error {
 	}
 	subject := preview.Subject{Identity: id}
 	subject.Input.Context.Run.ScheduledTime = t.now().UTC()
-	result, err := t.evaluate(ctx, t.test.Job, rulebook.About{Subject: subject, Caller: t.test.Caller})
+	about := rulebook.About{Subject: subject, Caller: t.test.Caller}
+	result, err := t.evaluate(ctx, about.InputOf(t.test.Job))
 	if err == nil {
 		t.answer.Items = append(t.answer.Items, result)
 	}
@@ -177,6 +211,10 @@ func (t *ruleTrial) deploymentResult(
 	ctx context.Context, template *templating.Compiled, s *sampler, d *store.Deployment,
 ) (api.RuleTestResult, error) {
 	unknown := api.RuleTestResult{Deployment: &d.Name, Verdict: api.RuleVerdictUnknown}
+	if text := t.exhausted(); text != "" {
+		unknown.Message = &text
+		return unknown, nil
+	}
 	subject, err := s.defaultRun(ctx, d)
 	if err != nil {
 		return unknown, err
@@ -190,11 +228,11 @@ func (t *ruleTrial) deploymentResult(
 		unknown.Message = &text
 		return unknown, nil
 	}
-	job, err := preview.Document(finished)
+	in, err := rulebook.AboutDeployment(subject, d, t.test.Caller).Input(finished)
 	if err != nil {
 		return unknown, err
 	}
-	result, err := t.evaluate(ctx, job, rulebook.AboutDeployment(subject, d, t.test.Caller))
+	result, err := t.evaluate(ctx, in)
 	result.Deployment = &d.Name
 	if result.Message != nil && len(samples) > 0 {
 		text := *result.Message + rulebook.Invented(samples)
@@ -218,6 +256,11 @@ func (t *ruleTrial) runs(ctx context.Context, pool string) error {
 		return err
 	}
 	for _, r := range runs {
+		if t.exhausted() != "" {
+			t.answer.Summary.Runs++
+			t.answer.Summary.Unknown++
+			continue
+		}
 		raw, err := t.store.GetManifest(ctx, r.ID, r.Attempt)
 		if store.IsCode(err, store.NotFound) {
 			continue // it never had a Job
@@ -229,7 +272,7 @@ func (t *ruleTrial) runs(ctx context.Context, pool string) error {
 		if err != nil {
 			return err
 		}
-		result, err := t.evaluate(ctx, job, aboutRun(r, facts[r.ID]))
+		result, err := t.evaluate(ctx, aboutRun(r, facts[r.ID]).InputOf(job))
 		if err != nil {
 			return err
 		}
@@ -254,24 +297,35 @@ func aboutRun(r store.Run, f store.RuleFacts) rulebook.About {
 	}
 }
 
-func (t *ruleTrial) evaluate(
-	ctx context.Context, job map[string]any, about rulebook.About,
-) (api.RuleTestResult, error) {
-	if t.cost > testCost {
-		text := "not evaluated: the rule costs too much to be tried on more Jobs"
+// exhausted says why no more Jobs are tried; empty where they are.
+func (t *ruleTrial) exhausted() string {
+	switch {
+	case t.cost > testCost:
+		return "not evaluated: the rule costs too much to be tried on more Jobs"
+	case time.Now().After(t.until):
+		return fmt.Sprintf("not evaluated: a test ends after %s", testTime)
+	}
+	return ""
+}
+
+func (t *ruleTrial) evaluate(ctx context.Context, in rule.Input) (api.RuleTestResult, error) {
+	if text := t.exhausted(); text != "" {
 		return api.RuleTestResult{Verdict: api.RuleVerdictUnknown, Message: &text}, nil
 	}
-	outcome, err := rule.Evaluate(ctx, []*rule.Compiled{t.set}, about.Input(job))
+	outcome, err := rule.Evaluate(ctx, []*rule.Compiled{t.set}, in)
 	t.cost += outcome.Cost
 	result := api.RuleTestResult{Verdict: api.RuleVerdictPass}
 	for _, f := range append(outcome.Denials, outcome.Warnings...) {
 		result.Verdict, result.Message = api.RuleVerdict(f.Action), &f.Message
 	}
+	for _, f := range outcome.Undecided {
+		result.Verdict, result.Message = api.RuleVerdictUnknown, &f.Message
+	}
 	return result, err
 }
 
 // checkRules evaluates the rules of a pool on a sample Job. With invented values, a denial is a warning: the
-// runs give other values.
+// runs give other values. So is a rule that only a worker can decide.
 func (a *Analyzer) checkRules(
 	ctx context.Context, finished *manifest.Finished, samples map[string]any, about rulebook.About,
 ) (denials, warnings []api.Finding, err error) {
@@ -284,7 +338,7 @@ func (a *Analyzer) checkRules(
 		return nil, nil, err
 	}
 	denials, warnings = rulebook.Sampled(outcome, samples)
-	return denials, warnings, nil
+	return denials, append(warnings, rulebook.Findings(outcome.Undecided)...), nil
 }
 
 // Lint lints a template that is not saved, and warns of rules that its Job with sample values does not comply

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 
+	"github.com/google/uuid"
+
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/finding"
 	"github.com/berth-dev/berth/server/jsondoc"
@@ -73,8 +75,9 @@ type Maker struct {
 	enforcement Enforcement
 	// budget bounds the validations of all runs that it makes.
 	budget *templating.SchemaBudget
-	// judge is nil where references are judged by somewhere else, as in previews.
-	judge *referenceJudge
+	// judgedAlone is true once the values of the deployment alone were found to refer to nothing that the pool
+	// does not allow.
+	judgedAlone bool
 }
 
 // Maker makes a Maker for a deployment, with the current template and rules of its pool.
@@ -95,10 +98,14 @@ func (c *Creator) Maker(ctx context.Context, d *store.Deployment, caller rule.Ca
 	if err != nil {
 		return nil, err
 	}
+	references, err := ReadReferences(ctx, c.store, d.Pool)
+	if err != nil {
+		return nil, err
+	}
 	maker.Enforce(Enforcement{
-		Rules: rules, Caller: caller, Installation: c.installation, Protected: c.templates.Protected(), Now: c.now,
+		Rules: rules, References: references, Caller: caller, Installation: c.installation,
+		Protected: c.templates.Protected(), Now: c.now,
 	})
-	maker.judge = &referenceJudge{store: c.store, protected: c.templates.Protected()}
 	return maker, nil
 }
 
@@ -127,13 +134,25 @@ func (m *Maker) Make(ctx context.Context, spec api.RunCreate) (store.NewRun, []a
 	if err != nil {
 		return store.NewRun{}, nil, err
 	}
-	warned, err := m.checkRules(ctx, spec, parameters, checked)
+	id, err := uuid.NewV7()
+	if err != nil {
+		return store.NewRun{}, nil, fmt.Errorf("generate an ID: %w", err)
+	}
+	name := wire.Or(spec.Name, "")
+	if name == "" {
+		name = store.RunName(id)
+	}
+	result, err := m.judge(ctx, runFacts{
+		id: id, name: name, tags: m.deployment.runTags(wire.Or(spec.Tags, nil)),
+		scheduled: spec.ScheduledTime, parameters: parameters,
+	}, checked)
 	if err != nil {
 		return store.NewRun{}, nil, err
 	}
 	return store.NewRun{
+		ID:            id,
 		Deployment:    m.deployment.Name,
-		Name:          wire.Or(spec.Name, ""),
+		Name:          name,
 		Parameters:    parameters,
 		JobVariables:  jsondoc.OrEmpty(spec.JobVariables),
 		StoredNames:   checked.names,
@@ -142,7 +161,8 @@ func (m *Maker) Make(ctx context.Context, spec api.RunCreate) (store.NewRun, []a
 		Revision:      m.deployment.Revision,
 		CallerKind:    m.enforcement.Caller.Kind,
 		CallerRole:    m.enforcement.Caller.Role,
-	}, append(checked.warnings, warned...), nil
+		RuleFindings:  result.findings,
+	}, append(checked.warnings, result.warnings...), nil
 }
 
 // Parameters merges the parameters of a run over those of the deployment and checks the result.
@@ -258,9 +278,6 @@ func (m *Maker) check(ctx context.Context, layers templating.Layers) (checkedVar
 	warnings, err := m.compiled.ValidateRun(layers, checked.stored)
 	if err != nil {
 		return checked, finding.Refuse(problem.VariablesInvalid, "/job_variables", err)
-	}
-	if err := m.checkReferences(ctx, layers, checked.stored); err != nil {
-		return checked, err
 	}
 	checked.warnings = finding.Under(finding.FromProblems(warnings), "/job_variables")
 	return checked, nil

@@ -2,58 +2,61 @@ package newrun
 
 import (
 	"context"
-	"slices"
+	"encoding/json"
 
 	"github.com/berth-dev/berth/server/catalog"
-	"github.com/berth-dev/berth/server/finding"
-	"github.com/berth-dev/berth/server/problem"
-	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/templating"
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/templating/manifest/reference"
 )
 
-// referenceJudge knows what the Jobs of a pool may refer to.
-type referenceJudge struct {
-	store     *store.Store
-	protected reference.Protected
-	allowed   *reference.Allowed // of the pool, once read
+// PoolReader reads what a pool allows: a store, or a transaction that may have changed it.
+type PoolReader interface {
+	GetAllowedReferences(ctx context.Context, pool string) (json.RawMessage, error)
+	ListDefaultNamespaces(ctx context.Context, pool string) ([]string, error)
 }
 
-// checkReferences refuses job variables of a run that bring a reference into its Job which the pool does not
-// allow, by the code with which the worker builds the Job. The values of the deployment alone are left to the
-// worker: they are the same in every run. What does not render is left to it as well.
-func (m *Maker) checkReferences(
-	ctx context.Context, layers templating.Layers, stored map[string]any,
-) error {
-	if m.judge == nil || len(layers.Run) == 0 {
-		return nil
-	}
-	if m.judge.allowed == nil {
-		raw, err := m.judge.store.GetAllowedReferences(ctx, m.deployment.Pool)
-		if err != nil {
-			return err
-		}
-		allowed, err := catalog.Allowed(raw)
-		if err != nil {
-			return err
-		}
-		m.judge.allowed = &allowed
-	}
-	rendered, err := m.compiled.Render(ctx, templating.Input{Layers: layers, Stored: stored})
-	if err != nil {
-		return ctx.Err()
-	}
+// References are what the Jobs of a pool may refer to.
+type References struct {
+	Allowed *reference.Allowed
+	// Namespaces are those into which the workers of the pool put Jobs whose template names none. Where no
+	// worker has said, the worker alone judges the namespace that a job variable names.
+	Namespaces []string
+}
 
-	id := manifest.SampleIdentity()
-	id.Pool, id.Deployment = m.deployment.Pool, m.deployment.Name
-	id.Allowed, id.AnyNamespace, id.Protected = m.judge.allowed, true, m.judge.protected
-	_, err = manifest.Build(rendered, id)
-	refused := slices.DeleteFunc(templating.AsProblems(err), func(p templating.Problem) bool {
-		return p.Code != templating.CodeReference
-	})
-	for i := range refused {
-		refused[i].Pointer = "" // the place is in the Job; which of the variables it was, the message says
+// ReadReferences reads what the Jobs of a pool may refer to now.
+func ReadReferences(ctx context.Context, reader PoolReader, pool string) (*References, error) {
+	raw, err := reader.GetAllowedReferences(ctx, pool)
+	if err != nil {
+		return nil, err
 	}
-	return finding.Refuse(problem.VariablesInvalid, "/job_variables", refused.ErrorOrNil())
+	allowed, err := catalog.Allowed(raw)
+	if err != nil {
+		return nil, err
+	}
+	namespaces, err := reader.ListDefaultNamespaces(ctx, pool)
+	return &References{Allowed: &allowed, Namespaces: namespaces}, err
+}
+
+// limit makes a Job of the identity refer to nothing else.
+func (r *References) limit(id *manifest.Identity) {
+	if r == nil {
+		return
+	}
+	id.Allowed, id.WorkerNamespaces, id.AnyNamespace = r.Allowed, r.Namespaces, len(r.Namespaces) == 0
+	if len(r.Namespaces) > 0 {
+		id.Namespace = r.Namespaces[0]
+	}
+}
+
+// Refused are the references among what is wrong with a Job.
+func Refused(err error) templating.Problems {
+	var refused templating.Problems
+	for _, p := range templating.AsProblems(err) {
+		if p.Code == templating.CodeReference {
+			p.Pointer = "" // the place is in the Job; which of the variables it was, the message says
+			refused = append(refused, p)
+		}
+	}
+	return refused
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/finding"
 	"github.com/berth-dev/berth/server/jsondoc"
 	"github.com/berth-dev/berth/server/problem"
@@ -83,8 +82,10 @@ func (c *Creator) checkRetryVariables(
 	if err != nil {
 		return err
 	}
-	spec := api.RunCreate{Name: &run.Name, ScheduledTime: &run.ScheduledTime}
-	_, err = maker.checkRules(ctx, spec, run.Parameters, checked)
+	_, err = maker.judge(ctx, runFacts{
+		id: run.ID, name: run.Name, attempt: int(run.Attempt) + 1, tags: run.Tags,
+		scheduled: &run.ScheduledTime, parameters: run.Parameters,
+	}, checked)
 	return err
 }
 

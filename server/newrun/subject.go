@@ -1,6 +1,7 @@
 package newrun
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 
@@ -16,33 +17,41 @@ import (
 type SubjectOf struct {
 	Installation uuid.UUID
 	Protected    reference.Protected
-	Now          time.Time
-	Layers       templating.Layers
-	Stored       map[string]any
+	// References are what the pool allows; nil where they are not judged.
+	References *References
+	Now        time.Time
+	Layers     templating.Layers
+	Stored     map[string]any
 	// Parameters are merged.
 	Parameters json.RawMessage
-	// Name, Tags and Scheduled are the run's own; they may be empty.
+	// ID, Name, Attempt and Scheduled are the run's, Tags all of its tags. What is not there is that of a
+	// sample, with the tags of the deployment.
+	ID        uuid.UUID
 	Name      string
+	Attempt   int
 	Tags      []string
 	Scheduled *time.Time
 }
 
-// Subject is a run that a deployment could have. Its ID is that of a sample, and its Job is the one that a
-// worker would make, as far as no environment of a worker comes into it.
+// Subject is a run that a deployment could have. Its Job is the one that a worker would make, as
+// far as no environment or default of a worker comes into it.
 func (d Deployment) Subject(o SubjectOf) preview.Subject {
 	id := manifest.SampleIdentity()
 	id.Installation, id.Protected = o.Installation, o.Protected
 	id.Pool, id.Queue, id.Deployment, id.Parameters = d.Pool, d.Queue, d.Name, o.Parameters
-	if o.Name != "" {
-		id.RunName = o.Name
+	id.RunName = cmp.Or(o.Name, id.RunName)
+	id.Attempt = cmp.Or(o.Attempt, id.Attempt)
+	if o.ID != uuid.Nil {
+		id.RunID = o.ID
 	}
+	o.References.limit(&id)
 	scheduled := o.Now.UTC()
 	if o.Scheduled != nil {
 		scheduled = o.Scheduled.UTC()
 	}
 	tags := d.Tags
-	if len(o.Tags) > 0 {
-		tags = append(append([]string{}, d.Tags...), o.Tags...)
+	if o.Tags != nil {
+		tags = o.Tags
 	}
 	return preview.Subject{
 		Deployment: d.Name,

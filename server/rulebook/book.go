@@ -116,28 +116,34 @@ type About struct {
 	Caller  rule.Caller
 }
 
-// Evaluate evaluates the rules on a finished Job.
+// Evaluate evaluates the rules on a finished Job, or on what is known beside it where it cannot be made (nil).
+// What depends on the worker is undecided.
 func (r Rules) Evaluate(ctx context.Context, finished *manifest.Finished, a About) (rule.Outcome, error) {
 	if r.None() {
 		return rule.Outcome{}, nil
 	}
-	job, err := preview.Document(finished)
+	in, err := a.Input(finished)
 	if err != nil {
 		return rule.Outcome{}, err
 	}
-	a.limitDeadline(job)
-	return rule.Evaluate(ctx, r.sets, a.Input(job))
+	return rule.Evaluate(ctx, r.sets, in)
 }
 
-// limitDeadline gives a sample Job the deadline that a worker gives the Job of a run.
-func (a About) limitDeadline(job map[string]any) {
+// limitDeadline gives a Job the deadline that a worker gives the Job of a run: the timeouts of the deployment
+// and of the template count, and the lowest wins.
+func limitDeadline(job map[string]any, timeouts ...*time.Duration) {
 	spec, ok := job["spec"].(map[string]any)
-	if !ok || a.Timeout == nil {
+	if !ok {
 		return
 	}
-	seconds := int64(*a.Timeout / time.Second)
-	if own, ok := spec["activeDeadlineSeconds"].(int64); !ok || seconds < own {
-		spec["activeDeadlineSeconds"] = seconds
+	for _, timeout := range timeouts {
+		if timeout == nil {
+			continue
+		}
+		seconds := max(1, int64(*timeout/time.Second))
+		if own, ok := spec["activeDeadlineSeconds"].(int64); !ok || seconds < own {
+			spec["activeDeadlineSeconds"] = seconds
+		}
 	}
 }
 
@@ -165,8 +171,25 @@ func Invented(samples map[string]any) string {
 		strings.Join(slices.Sorted(maps.Keys(samples)), ", "))
 }
 
-// Input is the input of rules for a Job.
-func (a About) Input(job map[string]any) rule.Input {
+// Input is the input of rules for a Job that the server has finished; nil is one that it cannot make.
+func (a About) Input(finished *manifest.Finished) (rule.Input, error) {
+	if finished == nil {
+		in := a.InputOf(nil)
+		in.Unknown = rule.UnknownJob()
+		return in, nil
+	}
+	job, err := preview.Document(finished)
+	if err != nil {
+		return rule.Input{}, err
+	}
+	limitDeadline(job, a.Timeout, finished.Timeout)
+	in := a.InputOf(job)
+	in.Unknown, in.WorkerAddsEnv = rule.UnknownOf(finished), true
+	return in, nil
+}
+
+// InputOf is the input of rules for a Job as it was, or will be, created.
+func (a About) InputOf(job map[string]any) rule.Input {
 	id, run := a.Subject.Identity, a.Subject.Input.Context.Run
 	return rule.Input{
 		Job: job,
@@ -214,12 +237,24 @@ func Findings(list []rule.Finding) []api.Finding {
 	findings := make([]api.Finding, len(list))
 	for i, f := range list {
 		code := string(problem.RuleDenied)
-		if f.Action == rule.Warn {
+		switch {
+		case f.Undecided:
+			code = "rule-undecided"
+		case f.Action == rule.Warn:
 			code = "rule-warned"
 		}
 		findings[i] = api.Finding{Code: &code, Message: f.String()}
 	}
 	return findings
+}
+
+// Kept are findings as a run keeps them.
+func Kept(list []rule.Finding) []store.RuleFinding {
+	stored := make([]store.RuleFinding, len(list))
+	for i, f := range list {
+		stored[i] = store.RuleFinding{Rule: f.Rule, Pool: f.Pool, Action: string(f.Action), Message: f.Message}
+	}
+	return stored
 }
 
 // CallerOf is the sender of a request about a pool, as rules see it.

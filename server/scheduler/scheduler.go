@@ -21,6 +21,13 @@ const (
 	reservation = 15 * time.Second
 	// parallel is how many schedules a server decides at the same time.
 	parallel = 8
+	// parallelInPool is how many of them are of one work pool, so that slow rules or a slow template of one leave
+	// room for others.
+	parallelInPool = 4
+	// decisionTime bounds the decision of one schedule, and batchTime that of a batch: what is not decided then is
+	// tried again after its reservation, and the schedules of others come first.
+	decisionTime = 5 * time.Second
+	batchTime    = 10 * time.Second
 )
 
 // Scheduler creates the runs of due schedules.
@@ -54,11 +61,22 @@ func (s *Scheduler) RunDue(ctx context.Context) error {
 // decideAll decides schedules in parallel and returns their errors. A schedule that fails does not stop
 // others.
 func (s *Scheduler) decideAll(ctx context.Context, due []store.Schedule, now time.Time) []error {
+	ctx, cancel := context.WithTimeout(ctx, batchTime)
+	defer cancel()
 	var group errgroup.Group
-	group.SetLimit(parallel)
+	room := newRoom(parallel, parallelInPool)
 	failed := make([]error, len(due))
 	for i, record := range due {
 		group.Go(func() error {
+			leave, err := room.enter(ctx, record.Pool)
+			if err != nil {
+				failed[i] = fmt.Errorf("schedule %q of deployment %q waited for others: %w", record.Name,
+					record.Deployment, err)
+				return nil
+			}
+			defer leave()
+			ctx, cancel := context.WithTimeout(ctx, decisionTime)
+			defer cancel()
 			if err := s.decide(ctx, record, now); err != nil {
 				failed[i] = fmt.Errorf(
 					"schedule %q of deployment %q: %w",

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -172,5 +174,5 @@ func (b *reportBatch) save(ctx context.Context, tx *Tx) error {
 	if err := tx.db.ExecBatch(ctx, changes...); err != nil {
 		return fmt.Errorf("save attempts and runs: %w", err)
 	}
-	return nil
+	return tx.putRuleFindings(ctx, slices.Collect(maps.Values(b.findings)))
 }

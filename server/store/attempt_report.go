@@ -36,6 +36,9 @@ func (tx *Tx) Report(ctx context.Context, worker string, reports []Report) ([]Re
 			return nil, fmt.Errorf("store the reports of worker %q: %w", worker, err)
 		}
 		results[i] = b.apply(tx, a, b.runs[a.RunID], r, "worker "+worker)
+		if err := b.noteFindings(a, r, results[i]); err != nil {
+			return nil, fmt.Errorf("store the reports of worker %q: %w", worker, err)
+		}
 	}
 	if err := b.save(ctx, tx); err != nil {
 		return nil, fmt.Errorf("store the reports of worker %q: %w", worker, err)
@@ -53,6 +56,8 @@ type reportBatch struct {
 	now      time.Time
 	runs     map[uuid.UUID]*lockedRun
 	attempts map[uuid.UUID]*liveAttempt
+	// findings are what rules said, by attempt.
+	findings map[uuid.UUID]ruleFindingsRecord
 }
 
 func (tx *Tx) openReports(ctx context.Context, reports []Report) (*reportBatch, error) {
@@ -99,6 +104,22 @@ func (b *reportBatch) apply(tx *Tx, a *liveAttempt, run *lockedRun, r Report, ac
 		result.Change = b.changed(&before, a, due, run, r)
 	}
 	return result
+}
+
+// noteFindings keeps what rules said with an accepted report.
+func (b *reportBatch) noteFindings(a *liveAttempt, r Report, result ReportResult) error {
+	if result.Status != ReportAccepted {
+		return nil
+	}
+	record, some, err := ruleFindingsOf(a.RunID, a.Number, r.RuleFindings)
+	if err != nil || !some {
+		return err
+	}
+	if b.findings == nil {
+		b.findings = map[uuid.UUID]ruleFindingsRecord{}
+	}
+	b.findings[a.ID] = record
+	return nil
 }
 
 // changed returns the change of an attempt by a report, nil for none.

@@ -52,7 +52,9 @@ func TestACopyHasEveryRowOfTheSource(t *testing.T) {
 			actor,
 		),
 	)
-	held := from.run("d", func(n *store.NewRun) { n.IdempotencyKey = "once" })
+	held := from.run("d", func(n *store.NewRun) {
+		n.IdempotencyKey, n.RuleFindings = "once", []store.RuleFinding{finding("a", "no")}
+	})
 	mine := from.claimOne("w")
 
 	compared := map[string]int64{}

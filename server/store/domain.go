@@ -119,6 +119,7 @@ type Deployment struct {
 
 // NewRun describes a run to create. The caller has validated it.
 type NewRun struct {
+	ID             uuid.UUID // zero: generated
 	Deployment     string
 	Name           string          // empty: generated
 	Parameters     json.RawMessage // merged, as the container gets them
@@ -137,6 +138,8 @@ type NewRun struct {
 	// CallerKind and CallerRole are who creates the run, as rules see it.
 	CallerKind string
 	CallerRole string
+	// RuleFindings are what rules said of the run.
+	RuleFindings []RuleFinding
 }
 
 // Run is one execution of a deployment.
@@ -262,15 +265,17 @@ type Binding struct {
 
 // Worker as it was last heard of.
 type Worker struct {
-	Name           string
-	Pool           string
-	Type           string
-	ClusterID      string
-	Version        string
-	Namespaces     []string
-	LastSeenAt     time.Time
-	Paused         bool // it claims nothing new
-	ActiveAttempts int32
+	Name       string
+	Pool       string
+	Type       string
+	ClusterID  string
+	Version    string
+	Namespaces []string
+	// DefaultNamespace is that of Jobs whose template names none; empty where the worker has not said.
+	DefaultNamespace string
+	LastSeenAt       time.Time
+	Paused           bool // it claims nothing new
+	ActiveAttempts   int32
 }
 
 // Lease is a worker's right to act on an attempt while the epoch is the attempt's newest.
@@ -356,6 +361,8 @@ type Report struct {
 	// deployment overrides them. nil: the template has none.
 	Timeout           *time.Duration
 	InfrastructureMax *int
+	// RuleFindings are what rules said of the Job that was about to be created.
+	RuleFindings []RuleFinding
 }
 
 // ReportStatus is the answer to a report.

@@ -138,6 +138,8 @@ type RunFacts struct {
 	Now                time.Time
 	// LeaseExpiresAt is the expiry of the active attempt's lease; nil without an active attempt.
 	LeaseExpiresAt *time.Time
+	// RuleFindings are what rules said of the run.
+	RuleFindings []RunRuleFinding
 }
 
 // AheadCountMax bounds the count of runs ahead of a run.
@@ -207,6 +209,9 @@ func (q Reader) runFacts(ctx context.Context, id uuid.UUID) (*RunFacts, error) {
 		return nil, err
 	}
 	if s.Attempts, err = q.ListAttempts(ctx, id); err != nil {
+		return nil, err
+	}
+	if s.RuleFindings, err = q.ListRuleFindings(ctx, id); err != nil {
 		return nil, err
 	}
 	gates, err := q.ListClaimGates(ctx, []uuid.UUID{id})

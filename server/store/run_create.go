@@ -76,6 +76,9 @@ func (tx *Tx) CreateRuns(
 		if _, err := tx.db.Exec(ctx, firstEventsSQL(tx.db.Dialect()), now, actor, database.ListOf(inserted)); err != nil {
 			return nil, fmt.Errorf("append events: %w", err)
 		}
+		if err := tx.putCreationFindings(ctx, runs, records, inserted); err != nil {
+			return nil, err
+		}
 		tx.db.Hint(PoolTopic(d.Pool), RunsTopic()) // new runs have no subscribers yet
 	}
 	return tx.created(ctx, d, runs, records, inserted)
@@ -131,12 +134,15 @@ func newRunMaker(d deploymentRow, now time.Time, actor string) (runMaker, error)
 }
 
 func (m runMaker) newRecord(n NewRun) (newRunRecord, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return newRunRecord{}, fmt.Errorf("generate an ID: %w", err)
+	id := n.ID
+	if id == uuid.Nil {
+		var err error
+		if id, err = uuid.NewV7(); err != nil {
+			return newRunRecord{}, fmt.Errorf("generate an ID: %w", err)
+		}
 	}
 	if n.Name == "" {
-		n.Name = runName(id)
+		n.Name = RunName(id)
 	}
 	due := m.now
 	if n.ScheduledTime != nil {
@@ -151,6 +157,7 @@ func (m runMaker) newRecord(n NewRun) (newRunRecord, error) {
 		CreatedAt: database.Time(m.now), CreatedBy: m.actor,
 		CallerKind: n.CallerKind, CallerRole: n.CallerRole,
 	}
+	var err error
 	if len(n.StoredNames) > 0 {
 		if r.StoredNames, err = database.StringsOf(n.StoredNames).Text(); err != nil {
 			return r, err

@@ -7,9 +7,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// runName makes a name that people can tell from others, read out and type, of the random tail of a run's id:
+// RunName is the name of a run that is given none. It makes a name that people can tell from others, read out and type, of the random tail of a run's id:
 // all 32 bits of it, so that two runs of the same name are rarer than anybody makes runs.
-func runName(id uuid.UUID) string {
+func RunName(id uuid.UUID) string {
 	const signs = "0123456789abcdefghjkmnpqrstvwxyz" // characters that are not mistaken for each other
 	tail := binary.BigEndian.Uint32(id[12:])
 	var last [4]byte

@@ -9,10 +9,11 @@ import (
 )
 
 const upsertWorkerSQL = `
-INSERT INTO workers (pool, name, type, cluster_id, version, namespaces, last_seen_at)
-VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO workers (pool, name, type, cluster_id, version, namespaces, default_namespace, last_seen_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (pool, name) DO UPDATE
 SET type = excluded.type,
+	default_namespace = excluded.default_namespace,
 	cluster_id = excluded.cluster_id,
 	version = excluded.version,
 	namespaces = excluded.namespaces,
@@ -26,7 +27,7 @@ func (tx *Tx) UpsertWorker(ctx context.Context, w Worker) error {
 		return err
 	}
 	_, err = tx.db.Exec(ctx, upsertWorkerSQL, w.Pool, w.Name, w.Type, w.ClusterID, w.Version,
-		database.StringsOf(w.Namespaces), now)
+		database.StringsOf(w.Namespaces), database.CleanText(w.DefaultNamespace), now)
 	if err != nil {
 		return fmt.Errorf("record worker %q of work pool %q: %w", w.Name, w.Pool, err)
 	}
@@ -102,6 +103,23 @@ func (q Reader) ListWorkers(ctx context.Context, pool string) ([]Worker, error) 
 		}
 	}
 	return workers, nil
+}
+
+const defaultNamespacesSQL = `
+SELECT DISTINCT default_namespace
+FROM workers
+WHERE pool = ?
+	AND default_namespace <> ''
+ORDER BY default_namespace`
+
+// ListDefaultNamespaces lists the namespaces into which workers of a pool put Jobs whose template names none.
+// It is empty where no worker has said, which is served by the primary key.
+func (q Reader) ListDefaultNamespaces(ctx context.Context, pool string) ([]string, error) {
+	var names []string
+	if err := q.db.All(ctx, &names, defaultNamespacesSQL, pool); err != nil {
+		return nil, fmt.Errorf("list the namespaces of the workers of work pool %q: %w", pool, err)
+	}
+	return names, nil
 }
 
 // Served by pools_name for one that is there, by pools_deleted for one that is not.

@@ -26,7 +26,7 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 // Pages returns the handlers of the files, by path. index.html is at /.
 func Pages() map[string]http.Handler {
 	pages := map[string]http.Handler{}
-	for _, name := range []string{"index.html", "app.js", "api.js", "overview.js", "run.js", "deployment.js", "pool.js", "approval.js", "style.css", "favicon.svg"} {
+	for _, name := range []string{"index.html", "app.js", "api.js", "overview.js", "run.js", "deployment.js", "pool.js", "approval.js", "rules.js", "style.css", "favicon.svg"} {
 		content, err := fs.ReadFile(static, "static/"+name)
 		if err != nil {
 			panic("ui: " + name + " is not embedded") // the list above must match the folder

@@ -89,6 +89,11 @@ func ReadReport(r api.Report) store.Report {
 		retries := int(max(0, *r.InfrastructureRetries))
 		report.InfrastructureMax = &retries
 	}
+	report.RuleFindings = Each(Or(r.RuleFindings, nil), func(f api.RuleFinding) store.RuleFinding {
+		return store.RuleFinding{
+			Rule: f.Rule, Pool: Or(f.Pool, ""), Action: string(f.Action), Message: f.Message,
+		}
+	})
 	return report
 }
 

@@ -133,3 +133,16 @@ func RunProgress(p *store.Progress) *api.RunProgress {
 	}
 	return &api.RunProgress{Percent: p.Percent, Message: OrNil(p.Message), Attempt: p.Attempt, At: Time(p.At)}
 }
+
+// RuleFindings converts what rules said of a run; nil where they said nothing.
+func RuleFindings(list []store.RunRuleFinding) *[]api.RunRuleFinding {
+	if len(list) == 0 {
+		return nil
+	}
+	findings := Each(list, func(f store.RunRuleFinding) api.RunRuleFinding {
+		return api.RunRuleFinding{
+			Attempt: f.Attempt, Rule: f.Rule, Pool: OrNil(f.Pool), Action: api.RuleAction(f.Action), Message: f.Message,
+		}
+	})
+	return &findings
+}

@@ -41,8 +41,10 @@ type Identity struct {
 	// Allowed is the pool's list of what job variables may refer to. Without a list (nil), as for a template
 	// that belongs to no pool, references are not judged by where they come from.
 	Allowed *reference.Allowed
-	// AnyNamespace leaves the judgement of the Job's namespace to the worker, whose own is always right.
-	AnyNamespace bool
+	// WorkerNamespaces are those of the workers of which one will create the Job, where that is not known;
+	// each is as right as Namespace. AnyNamespace leaves the judgement of the Job's namespace to the worker.
+	WorkerNamespaces []string
+	AnyNamespace     bool
 	// Protected is what no Job may refer to.
 	Protected reference.Protected
 }
@@ -84,9 +86,14 @@ type Finished struct {
 	// Secret is what the Job refers to and does not show; nil where there is nothing. It has to exist, owned
 	// by the Job, for the pod to start.
 	Secret *Sealed
+	// FromWorker is what the template leaves to the worker that creates the Job.
+	FromWorker FromWorker
 	// Warnings are what is valid, but likely not meant.
 	Warnings templating.Problems
 }
+
+// FromWorker is which fields of a Job have the worker's own values, because its template has none.
+type FromWorker struct{ Namespace, ServiceAccount bool }
 
 // builder carries one build through its steps.
 type builder struct {
@@ -184,7 +191,10 @@ func (b *builder) ownMetadata() {
 	meta.Name = JobName(readable, b.id.RunID, b.id.Attempt)
 	meta.GenerateName = ""
 	if meta.Namespace == "" {
-		meta.Namespace = cmp.Or(b.namespace(), b.id.Namespace)
+		meta.Namespace = b.namespace()
+	}
+	if meta.Namespace == "" {
+		meta.Namespace, b.finished.FromWorker.Namespace = b.id.Namespace, true
 	}
 	if meta.ResourceVersion != "" || meta.UID != "" || len(meta.ManagedFields) > 0 {
 		b.warn(

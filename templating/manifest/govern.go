@@ -1,6 +1,9 @@
 package manifest
 
 import (
+	"maps"
+	"slices"
+
 	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -20,7 +23,7 @@ func (b *builder) govern() {
 			keep(&b.problems, problem(templating.CodeReference, place, "%s", why))
 			continue
 		}
-		if b.id.Allowed == nil || b.id.Allowed.Allows(r) || b.offers(r) {
+		if b.id.Allowed == nil || r.Empty() || b.id.Allowed.Allows(r) || b.offers(r) {
 			continue
 		}
 		p := keep(&b.problems, problem(templating.CodeReference, place,
@@ -28,6 +31,36 @@ func (b *builder) govern() {
 		p.Suggestion = b.remedy(r)
 	}
 	b.governNamespace()
+	b.governMetadata()
+}
+
+// governMetadata keeps job variables from giving orders to admission webhooks, which may inject Secrets and
+// identities because of a label or annotation.
+func (b *builder) governMetadata() {
+	if b.id.Allowed == nil || b.template == nil {
+		return
+	}
+	pod := &b.job.Spec.Template
+	for _, metadata := range []struct {
+		path   []string
+		kind   reference.Kind
+		values map[string]string
+	}{
+		{[]string{"metadata", keyAnnotations}, reference.Annotation, b.job.Annotations},
+		{[]string{"metadata", keyLabels}, reference.Label, b.job.Labels},
+		{[]string{"spec", "template", "metadata", keyAnnotations}, reference.Annotation, pod.Annotations},
+		{[]string{"spec", "template", "metadata", keyLabels}, reference.Label, pod.Labels},
+	} {
+		for _, key := range slices.Sorted(maps.Keys(metadata.values)) {
+			r := reference.Reference{Kind: metadata.kind, Name: key, Path: append(slices.Clone(metadata.path), key)}
+			if !reference.HasDomain(key) || b.id.Allowed.Allows(r) || b.source().OffersMetadata(r) {
+				continue
+			}
+			p := keep(&b.problems, problem(templating.CodeReference, r.Pointer(manifestPointer.String()),
+				"%s comes from a job variable, and work pool %q does not allow it", r, b.id.Pool))
+			p.Suggestion = b.remedy(r)
+		}
+	}
 }
 
 // governNamespace keeps a job variable from choosing the namespace, and so the Secrets, of the Job. The
@@ -36,7 +69,7 @@ func (b *builder) governNamespace() {
 	name := b.job.Namespace
 	r := reference.Reference{Kind: reference.Namespace, Name: name}
 	if b.id.Allowed == nil || b.id.AnyNamespace || name == b.id.Namespace || b.id.Allowed.Allows(r) ||
-		b.template == nil || b.source().OffersNamespace(name) {
+		slices.Contains(b.id.WorkerNamespaces, name) || b.template == nil || b.source().OffersNamespace(name) {
 		return
 	}
 	p := b.fail(templating.CodeReference, at(keyNamespace),

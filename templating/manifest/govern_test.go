@@ -350,3 +350,89 @@ func TestAVariableCannotChooseTheNamespace(t *testing.T) {
 		}
 	}
 }
+
+// labelledTemplate has labels and annotations in job_configuration, in the Job and in the pod.
+const labelledTemplate = `
+variables:
+  type: object
+  properties:
+    labels: {type: object}
+    annotations: {type: object}
+    pod: {type: object}
+    role: {type: string, default: etl}
+job_configuration:
+  labels: "{{ labels }}"
+  annotations: "{{ annotations }}"
+  job_manifest:
+    apiVersion: batch/v1
+    kind: Job
+    metadata: {annotations: {example.com/job: "{{ role }}"}}
+    spec:
+      template:
+        metadata: "{{ pod }}"
+        spec: {containers: [{name: job, image: "busybox:1.36"}]}
+`
+
+const labelledText = `
+variables: {type: object, properties: {annotations: {type: object}, role: {type: string, default: etl}}}
+job_configuration:
+  job_manifest: |
+    apiVersion: batch/v1
+    kind: Job
+    spec:
+      template:
+        metadata:
+          annotations:
+            vault.hashicorp.com/role: {{ .role }}
+            {{- with .annotations }}
+            {{- toYaml . | nindent 8 }}
+            {{- end }}
+        spec: {containers: [{name: job, image: "busybox:1.36"}]}
+`
+
+func TestAJobVariableCannotGiveOrdersToAdmissionWebhooks(t *testing.T) {
+	const inject = `vault.hashicorp.com/agent-inject`
+	for name, test := range map[string]struct{ template, variables, want string }{
+		"annotations": {labelledTemplate, `annotations: {` + inject + `: "true"}`, `annotation "` + inject + `"`},
+		"labels": {labelledTemplate, `labels: {azure.workload.identity/use: "true"}`,
+			`label "azure.workload.identity/use"`},
+		"metadata of the pod": {labelledTemplate, `pod: {annotations: {` + inject + `: "true"}}`,
+			`annotation "` + inject + `"`},
+		"labels of the pod": {labelledTemplate, `pod: {labels: {sidecar.istio.io/inject: "true"}}`,
+			`label "sidecar.istio.io/inject"`},
+		"an exception of a security profile": {labelledTemplate,
+			`annotations: {container.apparmor.security.beta.kubernetes.io/job: unconfined}`, `annotation "container.apparmor.security.beta.kubernetes.io/job"`},
+		"text": {labelledText, `annotations: {` + inject + `: "true"}`, `annotation "` + inject + `"`},
+		"a key of the template in another place": {labelledTemplate, `labels: {example.com/job: x}`,
+			`label "example.com/job"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wantReference(t, governed(t, test.template, test.variables, reference.Allowed{}),
+				test.want+" comes from a job variable, and work pool \"p\" does not allow it")
+		})
+	}
+}
+
+func TestLabelsAndAnnotationsThatOrderNothingAreFree(t *testing.T) {
+	allowed := reference.Allowed{MetadataKeys: []string{"kueue.x-k8s.io/queue-name", "example.org/*"}}
+	for name, test := range map[string]struct{ template, variables string }{
+		"without a domain":        {labelledTemplate, `{labels: {team: data}, annotations: {note: x}}`},
+		"of app.kubernetes.io":    {labelledTemplate, `labels: {app.kubernetes.io/part-of: etl}`},
+		"Berth's, without effect": {labelledTemplate, `labels: {berth.dev/pool: x}`},
+		"written by the template": {labelledTemplate, `role: admin`},
+		"written in a text":       {labelledText, `role: admin`},
+		"allowed by the pool":     {labelledTemplate, `labels: {kueue.x-k8s.io/queue-name: q}`},
+		"of an allowed domain":    {labelledTemplate, `{labels: {example.org/a: x}, annotations: {example.org/b: x}}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := governed(t, test.template, test.variables, allowed); err != nil {
+				t.Errorf("refused: %v", err)
+			}
+		})
+	}
+	for _, key := range []string{"team", "example.com/", "/x", "Example.com/x", "a b/c", "example.com/*x"} {
+		if len(reference.Allowed{MetadataKeys: []string{key}}.Check()) != 1 {
+			t.Errorf("the key %q is taken", key)
+		}
+	}
+}

@@ -128,7 +128,7 @@ func (b *builder) ownSpec() {
 	pod := &spec.Template.Spec
 	pod.RestartPolicy = cmp.Or(pod.RestartPolicy, corev1.RestartPolicyNever)
 	if pod.ServiceAccountName == "" && pod.DeprecatedServiceAccount == "" {
-		pod.ServiceAccountName = b.id.ServiceAccount
+		pod.ServiceAccountName, b.finished.FromWorker.ServiceAccount = b.id.ServiceAccount, true
 		if pod.AutomountServiceAccountToken == nil { // who needs the API names an account
 			pod.AutomountServiceAccountToken = new(false)
 		}

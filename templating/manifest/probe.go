@@ -37,7 +37,9 @@ func probes() []any {
 		[]any{object{"secret": named}, object{"serviceAccountToken": object{"path": probe}}},
 		container, []any{container}, pod, object{"spec": pod}, object{"template": object{"spec": pod}},
 		object{"seLinuxOptions": object{"user": probe}}, object{"kubernetes.io/hostname": probe},
-		object{"key": probe}, []any{object{"key": probe}},
+		object{"key": probe}, []any{object{"key": probe}}, object{probeKey: probe},
+		object{"labels": object{probeKey: probe}, "annotations": object{probeKey: probe}},
+		object{"metadata": object{"labels": object{probeKey: probe}, "annotations": object{probeKey: probe}}},
 	}
 	return append(values, volumes...)
 }

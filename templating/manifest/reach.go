@@ -19,11 +19,18 @@ func Lint(r *templating.Registry, t *templating.Template, protected reference.Pr
 	if compiled == nil || err != nil {
 		return report
 	}
-	for _, reach := range Reaches(compiled) {
-		report.Warnings = append(report.Warnings, reach.problem())
-	}
+	report.Warnings = append(report.Warnings, ReachWarnings(compiled)...)
 	sortProblems(report.Warnings)
 	return report
+}
+
+// ReachWarnings names every job variable through which a reference can reach the Job.
+func ReachWarnings(c *templating.Compiled) []templating.Problem {
+	var warnings []templating.Problem
+	for _, reach := range Reaches(c) {
+		warnings = append(warnings, reach.problem())
+	}
+	return warnings
 }
 
 // Reach is a job variable through which a reference can reach the Job.
@@ -42,6 +49,8 @@ func (r Reach) String() string {
 	case reference.Field, reference.Volume, reference.Token:
 		return fmt.Sprintf("variable %q can bring %s into the Job", r.Variable,
 			reference.Reference{Kind: r.Kind, Name: r.Name})
+	case reference.Label, reference.Annotation:
+		return fmt.Sprintf("variable %q can set any %s of the Job and its pods", r.Variable, r.Kind)
 	case reference.Namespace:
 		return fmt.Sprintf("variable %q can name any namespace that the worker serves", r.Variable)
 	}
@@ -73,6 +82,9 @@ func (r Reach) problem() templating.Problem {
 
 // probe is the name that no template writes: where it turns up in a Job, a variable brought it.
 const probe = "berth-lint-probe"
+
+// probeKey is the key of a label or annotation that no template writes.
+const probeKey = probe + ".example.com/key"
 
 // maxProbeFuel bounds the work of all probes of a template.
 const maxProbeFuel = 5_000_000
@@ -168,6 +180,7 @@ func (p *prober) look(name string, b *builder, job map[string]any, namespace str
 		p.keep(Reach{Variable: name, Kind: reference.Namespace})
 		namespace = ""
 	}
+	p.lookAtMetadata(name, b, job)
 	for _, r := range reference.Find(job) {
 		reach := Reach{Variable: name, Kind: r.Kind, Namespace: namespace}
 		switch {
@@ -185,6 +198,23 @@ func (p *prober) look(name string, b *builder, job map[string]any, namespace str
 			continue
 		}
 		p.keep(reach)
+	}
+}
+
+// lookAtMetadata finds the probe among the keys of labels and annotations.
+func (p *prober) lookAtMetadata(name string, b *builder, job map[string]any) {
+	spec, _ := job["spec"].(map[string]any)
+	template, _ := spec["template"].(map[string]any)
+	for _, place := range []any{job["metadata"], template["metadata"], b.configuration} {
+		metadata, _ := place.(map[string]any)
+		for key, kind := range map[string]reference.Kind{
+			keyLabels: reference.Label, keyAnnotations: reference.Annotation,
+		} {
+			values, _ := metadata[key].(map[string]any)
+			if _, set := values[probeKey]; set {
+				p.keep(Reach{Variable: name, Kind: kind})
+			}
+		}
 	}
 }
 

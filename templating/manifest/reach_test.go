@@ -45,6 +45,34 @@ job_configuration:
 		"a priority":              {podTemplate(`v: {type: string}`, `priorityClassName: "{{ v }}"`, ""), []string{`variable "v" can name any PriorityClass`}},
 		"a label of one's own":    {podTemplate(`v: {type: string}`, `nodeSelector: {disk: "{{ v }}"}`, ""), nil},
 		"only an image":           {podTemplate(`v: {type: string}`, "", `args: ["{{ v }}"]`), nil},
+		"env as a list": {strings.Replace(envTemplate, "env: {type: object}", "env: {type: array}", 1),
+			[]string{`variable "env" can name any Secret`}},
+		"a dotted placeholder": {podTemplate(`pod: {type: object}`, `imagePullSecrets: "{{ pod.pull }}"`, ""), nil},
+		"a name in a dotted placeholder": {podTemplate(`pod: {type: object}`, "", `envFrom: [{secretRef: {name: "{{ pod.secret }}"}}]`),
+			[]string{`variable "pod" can name any Secret`}},
+		"a nested object": {podTemplate(`pod: {type: object}`, "", `env: ["{{ pod }}"]`), []string{`variable "pod" can name any Secret`}},
+		"labels and annotations of job_configuration": {`
+variables: {type: object, properties: {l: {type: object}, a: {type: object, additionalProperties: {type: string}}}}
+job_configuration:
+  labels: "{{ l }}"
+  annotations: "{{ a }}"
+  job_manifest: {apiVersion: batch/v1, kind: Job, spec: {template: {spec: {containers: [{name: job, image: "b:1"}]}}}}
+`, []string{`variable "l" can set any label of the Job and its pods`, `variable "a" can set any annotation of the Job and its pods`}},
+		"metadata of the pod": {`
+variables: {type: object, properties: {m: {type: object}}}
+job_configuration:
+  job_manifest: {apiVersion: batch/v1, kind: Job, spec: {template: {metadata: "{{ m }}", spec: {containers: [{name: job, image: "b:1"}]}}}}
+`, []string{`variable "m" can set any label`, `variable "m" can set any annotation`}},
+		"annotations of a text manifest": {`
+variables: {type: object, properties: {a: {type: object}}}
+job_configuration:
+  job_manifest: |
+    apiVersion: batch/v1
+    kind: Job
+    metadata:
+      annotations: {{ toJson .a }}
+    spec: {template: {spec: {containers: [{name: job, image: "b:1"}]}}}
+`, []string{`variable "a" can set any annotation`}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

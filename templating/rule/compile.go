@@ -117,6 +117,14 @@ func (c *compiler) program(pointer, source string, want *cel.Type) cel.Program {
 			typeName(want.String())))
 		return nil
 	}
+	if problem, at := checkShape(checked.NativeRep()); problem != "" {
+		p := problemf(templating.CodeLimit, pointer, "%s", problem)
+		location := checked.NativeRep().SourceInfo().GetStartLocation(at)
+		p.Line, p.Column = location.Line(), location.Column()+1
+		p.Excerpt = lineOf(source, p.Line)
+		c.problems = append(c.problems, p)
+		return nil
+	}
 	estimate, err := c.env.EstimateCost(checked, sizes{})
 	if err != nil {
 		c.problems = append(c.problems, problemf(templating.CodeInvalid, pointer, "the cost is not known: %v", err))
@@ -129,8 +137,8 @@ func (c *compiler) program(pointer, source string, want *cel.Type) cel.Program {
 		return nil
 	}
 	program, err := c.env.Program(checked,
-		cel.EvalOptions(cel.OptOptimize, cel.OptTrackCost), cel.CostLimit(MaxCost),
-		cel.InterruptCheckFrequency(100))
+		cel.EvalOptions(cel.OptOptimize, cel.OptTrackCost), cel.CostLimit(MaxCost), cel.CostTracking(actual{}),
+		cel.InterruptCheckFrequency(10))
 	if err != nil {
 		c.problems = append(c.problems, problemf(templating.CodeInvalid, pointer, "cannot be prepared: %v", err))
 		return nil
@@ -142,9 +150,7 @@ func (c *compiler) program(pointer, source string, want *cel.Type) cel.Program {
 func (c *compiler) explain(pointer, source string, issue *cel.Error) templating.Problem {
 	p := problemf(templating.CodeSyntax, pointer, "%s", "")
 	p.Line, p.Column = issue.Location.Line(), issue.Location.Column()+1
-	if lines := strings.Split(source, "\n"); p.Line >= 1 && p.Line <= len(lines) {
-		p.Excerpt = lines[p.Line-1]
-	}
+	p.Excerpt = lineOf(source, p.Line)
 	message := strings.TrimSuffix(issue.Message, " (in container '')")
 	switch {
 	case strings.HasPrefix(message, "undefined field "):
@@ -164,6 +170,13 @@ func (c *compiler) explain(pointer, source string, issue *cel.Error) templating.
 		p.Code, p.Message = templating.CodeInvalid, lowerFirst(message)
 	}
 	return p
+}
+
+func lineOf(source string, line int) string {
+	if lines := strings.Split(source, "\n"); line >= 1 && line <= len(lines) {
+		return lines[line-1]
+	}
+	return ""
 }
 
 // Caret is the line of an expression that a problem is about, with a caret below the column, or "".

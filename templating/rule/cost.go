@@ -1,8 +1,12 @@
 package rule
 
 import (
+	"time"
+
 	"cel.dev/cel-go/common/cost"
 	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/common/types/traits"
 )
 
 // The cost of an expression is counted in CEL's units: about one for each access, comparison or call, and more
@@ -14,6 +18,8 @@ const (
 	MaxCost = 1_000_000
 	// maxTotal bounds the evaluation of all rules on one Job.
 	maxTotal = 4 * MaxCost
+	// maxTime bounds the evaluation of all rules on one Job, which takes less than a millisecond as a rule.
+	maxTime = 2 * time.Second
 )
 
 // Sizes that an estimate assumes of what a Job has in it.
@@ -69,3 +75,36 @@ func (sizes) EstimateCallCost(
 
 // callCost is what the functions of this package cost: they parse a short text.
 const callCost = 20
+
+// actual counts what our functions cost, which take texts and lists of different sizes.
+type actual struct{}
+
+func (actual) CallCost(function, _ string, args []ref.Val, result ref.Val) *uint64 {
+	var total uint64
+	switch function {
+	case "quantity", "image":
+		total = callCost
+	case "distinct", "sets.contains", "sets.intersects", "sets.equivalent":
+		total = 1
+		if len(args) == 1 {
+			args = append(args, args[0]) // each item is compared with each other
+		}
+		for _, arg := range args {
+			if list, ok := arg.(traits.Lister); ok {
+				n, _ := list.Size().Value().(int64)
+				total *= uint64(max(1, n))
+			}
+		}
+	case "join", "replace", "split", "indexOf", "lastIndexOf", "substring", "trim", "lowerAscii", "upperAscii":
+		total = 1
+		for _, v := range append(args, result) {
+			if sized, ok := v.(traits.Sizer); ok {
+				n, _ := sized.Size().Value().(int64)
+				total += uint64(max(0, n)) / 10
+			}
+		}
+	default:
+		return nil
+	}
+	return &total
+}

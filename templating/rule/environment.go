@@ -8,14 +8,14 @@ import (
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/ext"
 	"github.com/distribution/reference"
-	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/berth-dev/berth/templating/manifest"
 )
 
 // Bounds of what is parsed and checked.
 const (
 	maxDepth        = 64
-	maxRegexProgram = 2000
-	maxQuantity     = 64
+	maxRegexProgram = 500
 	maxImage        = 1024
 )
 
@@ -26,7 +26,7 @@ func newEnvironment(params map[string]any) (*cel.Env, error) {
 		return nil, fmt.Errorf("make the registry of types: %w", err)
 	}
 	object := types.NewObjectType
-	return cel.NewCustomEnv(
+	return cel.NewCustomEnv(append(functions(),
 		cel.StdLib(),
 		cel.CustomTypeProvider(provider{Registry: registry, params: paramFields(params)}),
 		cel.CustomTypeAdapter(registry),
@@ -38,9 +38,6 @@ func newEnvironment(params map[string]any) (*cel.Env, error) {
 		cel.ParserRecursionLimit(maxDepth),
 		cel.ParserErrorRecoveryLimit(maxDepth),
 		cel.RegexProgramSizeLimit(maxRegexProgram),
-		ext.Strings(ext.StringsVersion(3)),
-		ext.Lists(ext.ListsVersion(2)),
-		ext.Sets(),
 		ext.Bindings(),
 		cel.Variable("job", object(jobType)),
 		cel.Variable("pod", object("PodSpec")),
@@ -56,7 +53,7 @@ func newEnvironment(params map[string]any) (*cel.Env, error) {
 			types.DoubleType, cel.UnaryBinding(quantity))),
 		cel.Function("image", cel.Overload("image_string", []*types.Type{types.StringType},
 			object(imageType), cel.UnaryBinding(image(registry)))),
-	)
+	)...)
 }
 
 // variableNames are the variables of the environment.
@@ -69,12 +66,12 @@ func variableNames() []string {
 // quantity is the number that a Kubernetes quantity stands for: quantity("500m") is 0.5.
 func quantity(v ref.Val) ref.Val {
 	text, ok := v.Value().(string)
-	if !ok || len(text) > maxQuantity {
+	if !ok {
 		return types.NewErr("quantity: not a Kubernetes quantity")
 	}
-	q, err := resource.ParseQuantity(text)
+	q, err := manifest.ParseQuantity(text)
 	if err != nil {
-		return types.NewErr("quantity: %q is not a Kubernetes quantity such as 500m or 1Gi", text)
+		return types.NewErr("quantity: %.64q is not a Kubernetes quantity such as 500m or 1Gi", text)
 	}
 	return types.Double(q.AsApproximateFloat64())
 }

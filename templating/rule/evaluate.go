@@ -2,12 +2,14 @@ package rule
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 	"unicode"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/types"
 
 	"github.com/berth-dev/berth/templating"
 )
@@ -21,6 +23,11 @@ type Input struct {
 	Caller     Caller
 	Pool       string
 	Queue      string
+	// Unknown is what of the Job only a worker gives; nil for a Job that is about to be created.
+	Unknown []Unknown
+	// WorkerAddsEnv is true where a worker has yet to say whether the Job gets access to the API, and whether
+	// the values of environment variables are kept in a Secret.
+	WorkerAddsEnv bool
 }
 
 // Run is the run of the Job.
@@ -60,6 +67,8 @@ type Finding struct {
 	Message string
 	// Failed is true where the rule could not be evaluated.
 	Failed bool
+	// Undecided is true where the result depends on what only a worker knows.
+	Undecided bool
 }
 
 // String says which rule a Job does not comply with, and why.
@@ -68,7 +77,10 @@ func (f Finding) String() string {
 	if f.Pool != "" {
 		scope = fmt.Sprintf("of work pool %q", f.Pool)
 	}
-	if f.Action == Warn {
+	switch {
+	case f.Undecided:
+		return fmt.Sprintf("rule %q %s is decided by the worker: %s", f.Rule, scope, f.Message)
+	case f.Action == Warn:
 		return fmt.Sprintf("rule %q %s warns: %s", f.Rule, scope, f.Message)
 	}
 	return fmt.Sprintf("rule %q %s refuses this: %s", f.Rule, scope, f.Message)
@@ -78,6 +90,8 @@ func (f Finding) String() string {
 type Outcome struct {
 	Denials  []Finding
 	Warnings []Finding
+	// Undecided are rules whose result depends on what is unknown.
+	Undecided []Finding
 	// Cost is what the evaluation cost, in CEL's units.
 	Cost uint64
 }
@@ -86,6 +100,10 @@ type Outcome struct {
 func (o Outcome) Denied() bool { return len(o.Denials) > 0 }
 
 func (o *Outcome) add(f Finding) {
+	if f.Undecided {
+		o.Undecided = append(o.Undecided, f)
+		return
+	}
 	if f.Action == Warn {
 		o.Warnings = append(o.Warnings, f)
 		return
@@ -94,19 +112,22 @@ func (o *Outcome) add(f Finding) {
 }
 
 // Evaluate evaluates the rules of several sets on a Job, in order. A rule that fails, or that would exceed its
-// cost or that of all rules together, counts as one that the Job does not comply with. The error is that of
-// ctx, or of an input that is not JSON.
+// cost or that of all rules together, counts as one that the Job does not comply with. A rule whose result
+// depends on a value that is unknown is undecided, unless the other values decide. The error is that of ctx, or
+// of an input that is not JSON.
 func Evaluate(ctx context.Context, sets []*Compiled, in Input) (Outcome, error) {
 	var outcome Outcome
 	variables, err := in.variables()
 	if err != nil {
 		return outcome, err
 	}
-	e := &evaluation{variables: variables}
+	e := &evaluation{variables: variables, input: in}
+	bounded, cancel := context.WithTimeout(ctx, maxTime)
+	defer cancel()
 	for _, set := range sets {
 		for i := range set.rules {
 			r := &set.rules[i]
-			finding, satisfied := e.rule(ctx, r)
+			finding, satisfied := e.rule(bounded, r)
 			outcome.Cost = e.spent
 			if err := ctx.Err(); err != nil {
 				return outcome, context.Cause(ctx)
@@ -123,6 +144,7 @@ func Evaluate(ctx context.Context, sets []*Compiled, in Input) (Outcome, error) 
 // evaluation is the evaluation of rules on one Job.
 type evaluation struct {
 	variables map[string]any
+	input     Input
 	spent     uint64
 }
 
@@ -138,12 +160,23 @@ func (e *evaluation) rule(ctx context.Context, r *compiledRule) (finding Finding
 		finding.Message = failure(err)
 		return finding, false
 	}
+	finding.Failed = false
+	if unknown, ok := result.(*types.Unknown); ok {
+		return finding.undecided(dependsOn(unknown, e.input.Unknown)), false
+	}
 	if satisfied, ok := result.(bool); ok && satisfied {
 		return finding, true
 	}
-	finding.Failed = false
+	if names := e.reconsider(ctx, r); names != "" {
+		return finding.undecided(names), false
+	}
 	finding.Message = e.message(ctx, r)
 	return finding, false
+}
+
+func (f Finding) undecided(names string) Finding {
+	f.Undecided, f.Message = true, "it depends on the worker: "+names
+	return f
 }
 
 func (e *evaluation) message(ctx context.Context, r *compiledRule) string {
@@ -170,6 +203,9 @@ func (e *evaluation) evaluate(ctx context.Context, program cel.Program) (any, er
 	if err != nil {
 		return nil, err
 	}
+	if unknown, ok := result.(*types.Unknown); ok {
+		return unknown, nil
+	}
 	return result.Value(), nil
 }
 
@@ -177,6 +213,8 @@ func (e *evaluation) evaluate(ctx context.Context, program cel.Program) (any, er
 func failure(err error) string {
 	text := err.Error()
 	switch {
+	case errors.Is(err, context.DeadlineExceeded) || strings.Contains(text, "operation interrupted"):
+		return fmt.Sprintf("could not be evaluated: all rules together took longer than %s on this Job", maxTime)
 	case strings.Contains(text, "cost limit exceeded"):
 		return fmt.Sprintf("could not be evaluated: it costs more than %d units on this Job", MaxCost)
 	case strings.HasPrefix(text, "no such key: "):
@@ -210,23 +248,13 @@ func (in Input) variables() (map[string]any, error) {
 			return nil, fmt.Errorf("read the parameters of the run: %w", err)
 		}
 	}
-	pod := child(child(child(in.Job, "spec"), "template"), "spec")
-	containers := []any{}
-	for _, list := range []string{"initContainers", "containers"} {
-		if items, ok := pod[list].([]any); ok {
-			containers = append(containers, items...)
-		}
-	}
-	volumes, _ := pod["volumes"].([]any)
-	if volumes == nil {
-		volumes = []any{}
-	}
+	job, pod, containers, volumes := in.parts()
 	tags := in.Run.Tags
 	if tags == nil {
 		tags = []string{}
 	}
 	return map[string]any{
-		"job": in.Job, "pod": pod, "containers": containers, "volumes": volumes,
+		"job": job, "pod": pod, "containers": containers, "volumes": volumes,
 		"run": map[string]any{
 			"id": in.Run.ID, "name": in.Run.Name, "attempt": in.Run.Attempt,
 			"scheduled_time": in.Run.ScheduledTime, "tags": tags, "parameters": parameters,
@@ -238,6 +266,25 @@ func (in Input) variables() (map[string]any, error) {
 		"pool":   map[string]any{"name": in.Pool},
 		"queue":  map[string]any{"name": in.Queue},
 	}, nil
+}
+
+// parts are the Job and what expressions reach in it by a shorter name, with unknown values in place.
+func (in Input) parts() (job, pod, containers, volumes any) {
+	job = overlayOf(in.Unknown).over(in.Job)
+	if unknown, ok := job.(*types.Unknown); ok {
+		return unknown, unknown, unknown, unknown
+	}
+	pod = knownChild(knownChild(knownChild(job, "spec"), "template"), "spec")
+	items := []any{}
+	for _, key := range []string{"initContainers", "containers"} {
+		list, _ := knownFields(pod)[key].([]any)
+		items = append(items, list...)
+	}
+	volumes, ok := knownFields(pod)["volumes"].([]any)
+	if !ok {
+		volumes = []any{}
+	}
+	return job, pod, items, volumes
 }
 
 func child(object map[string]any, key string) map[string]any {

@@ -49,6 +49,9 @@ type facts struct {
 	limits   Limits
 	// failEvicted is the template's policy to end a run whose pod was taken away.
 	failEvicted bool
+	// ruleFindings are what rules said of the Job; ruleDenied that one refused it.
+	ruleFindings []api.RuleFinding
+	ruleDenied   bool
 	// job is where the Job is or will be; its UID is empty before it was created.
 	job job.Launched
 	// observation is the newest one; nil before the first.

@@ -29,6 +29,9 @@ func due(stage Stage, f facts, s accepted, report newReport) []api.Report {
 		r := report(api.ReportKindManifest)
 		r.Manifest = f.manifest
 		r.TimeoutSeconds, r.InfrastructureRetries = f.limits.TimeoutSeconds, f.limits.InfrastructureRetries
+		if len(f.ruleFindings) > 0 {
+			r.RuleFindings = &f.ruleFindings
+		}
 		reports = append(reports, r)
 	}
 	if uid := f.uid(); uid != "" && s.uid != uid {
@@ -63,6 +66,9 @@ func dueOfObservation(observed job.Observation, f facts, s accepted, report newR
 	r := outcome(report(api.ReportKindEnded), observed, f.refusal)
 	if f.failEvicted && TakenAway(observed.Category) {
 		r.Final = &f.failEvicted
+	}
+	if f.ruleDenied {
+		r.RuleFindings = &f.ruleFindings
 	}
 	return append(reports, r)
 }

@@ -17,6 +17,8 @@ type Prepared struct {
 	FailEvicted bool
 	// Restored is true if an earlier holder reported this manifest.
 	Restored bool
+	// RuleFindings are what rules said of the Job.
+	RuleFindings []api.RuleFinding
 	// Job is where the Job will be. Its UID is set if an earlier holder reported it.
 	Job job.Launched
 }
@@ -29,7 +31,7 @@ func (t *Table) Prepare(a *Attempt, p Prepared) {
 		return
 	}
 	a.facts.manifest, a.facts.limits, a.facts.failEvicted = p.Manifest, p.Limits, p.FailEvicted
-	a.facts.job = p.Job
+	a.facts.job, a.facts.ruleFindings = p.Job, p.RuleFindings
 	a.accepted.manifest, a.accepted.uid = p.Restored, p.Job.UID
 	t.changedLocked(a)
 }

@@ -154,6 +154,16 @@ func (t *Table) End(a *Attempt, category api.Category, message string) Action {
 	return t.applyLocked(a, EndDecided)
 }
 
+// Refuse is End for an attempt whose Job was refused, with what rules said of it.
+func (t *Table) Refuse(a *Attempt, r *job.Refused) Action {
+	if len(r.RuleFindings) > 0 {
+		t.mu.Lock()
+		a.facts.ruleFindings, a.facts.ruleDenied = r.RuleFindings, true
+		t.mu.Unlock()
+	}
+	return t.End(a, r.Category, r.Message)
+}
+
 // Observe takes an observation of the runtime. An end is not reported for a while, in which the last output
 // may be sent; ended says that this call began that delay, and AllowEnd cuts it short.
 func (t *Table) Observe(

@@ -38,6 +38,9 @@ type Attempt struct {
 	// HoldsLease reports whether a Job may be created now: by our own clock the lease lasts, with a margin,
 	// and nothing has ended the attempt. Launch calls it immediately before it creates the Job.
 	HoldsLease func() bool
+	// Judge refuses to create a Job whose manifest an earlier holder of the attempt made; nil where the manifest
+	// has been judged. Launch asks before it creates the Job. A Job that exists was judged before its creation.
+	Judge func(context.Context) error
 }
 
 // Secret is data made for one attempt; it lives as long as the attempt's Job. It prints as its name.
@@ -168,6 +171,8 @@ type Refused struct {
 	Category api.Category
 	Message  string // what failed and what to do
 	Err      error
+	// RuleFindings are what rules said of the Job, where one of them refuses it.
+	RuleFindings []api.RuleFinding
 }
 
 func (e *Refused) Error() string { return e.Message }

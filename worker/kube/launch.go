@@ -30,6 +30,8 @@ type launch struct {
 	*Runtime
 	attempt  job.Attempt
 	manifest *batchv1.Job
+	// judged is true once the manifest of an earlier holder was found to comply.
+	judged bool
 	// mayExist is true once a create may have succeeded although its answer said otherwise or was lost.
 	mayExist bool
 }
@@ -140,8 +142,8 @@ func (l *launch) try(ctx context.Context) (job.Launched, error) {
 	if err := l.checkEarlierAttempts(ctx); err != nil {
 		return job.Launched{}, err
 	}
-	if err := l.guard.check(ctx, l.Runtime, l.manifest); err != nil {
-		return job.Launched{}, err
+	if err := l.judge(ctx); err != nil {
+		return l.refuse(ctx, err)
 	}
 	// Checked last before the create: nothing may take time in between.
 	if !l.attempt.HoldsLease() {
@@ -175,6 +177,31 @@ func (l *launch) try(ctx context.Context) (job.Launched, error) {
 	}
 	l.mayExist = l.mayExist || mayHaveSucceeded(err)
 	return job.Launched{}, fmt.Errorf("create job %s: %w", l.jobName(), err)
+}
+
+// judge decides whether the Job may be created.
+func (l *launch) judge(ctx context.Context) error {
+	if err := l.guard.check(ctx, l.Runtime, l.manifest); err != nil {
+		return err
+	}
+	if l.attempt.Judge == nil || l.judged {
+		return nil
+	}
+	err := l.attempt.Judge(ctx)
+	l.judged = err == nil
+	return err
+}
+
+// refuse does not create the Job. One that exists was allowed before it was created, and is adopted.
+func (l *launch) refuse(ctx context.Context, err error) (job.Launched, error) {
+	if refused := new(job.Refused); !errors.As(err, &refused) {
+		return job.Launched{}, err
+	}
+	launched, missing := l.adoptExisting(ctx)
+	if apierrors.IsNotFound(missing) {
+		return job.Launched{}, err
+	}
+	return launched, missing
 }
 
 // mayHaveSucceeded reports whether a request may have been carried out although it returned this error. Only

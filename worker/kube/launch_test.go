@@ -1,9 +1,11 @@
 package kube
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 
 	"github.com/google/uuid"
@@ -14,6 +16,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
 	"github.com/berth-dev/berth/worker/kube/cluster"
@@ -95,6 +98,47 @@ func TestErrLeaseLostIsNotReturnedAfterAJobWithTheNameWasFound(t *testing.T) {
 	}
 	if _, err := r.Launch(t.Context(), a); err == nil || errors.Is(err, job.ErrLeaseLost) {
 		t.Errorf("after the lease was lost: %v, want an error that leaves open whether there is a Job", err)
+	}
+}
+
+// A manifest that an earlier worker made is judged by the worker that creates the Job, and by no other.
+func TestAJobThatExistsIsAdoptedThoughRulesWouldRefuseItNow(t *testing.T) {
+	refusal := &job.Refused{Category: api.CategoryInvalid, Message: "a rule refuses it"}
+	for name, c := range map[string]struct {
+		exists  bool
+		judge   error
+		want    string // in the error
+		adopted bool
+	}{
+		"exists, and is refused":     {exists: true, judge: refusal, adopted: true},
+		"exists, and complies":       {exists: true, adopted: true},
+		"does not exist, is refused": {judge: refusal, want: "a rule refuses it"},
+		"does not exist, complies":   {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run := uuid.New()
+			client := fake.NewClientset()
+			if c.exists {
+				client = fake.NewClientset(labelled(run, "1", "n"))
+			}
+			r, err := newRuntime(cluster.Config{Namespace: "n"}, Options{}, client)
+			if err != nil {
+				t.Fatal(err)
+			}
+			launched, err := r.Launch(t.Context(), job.Attempt{
+				Ref: job.Ref{RunID: run, Attempt: 1}, Manifest: labelled(run, "1", "n"),
+				HoldsLease: func() bool { return true }, Judge: func(context.Context) error { return c.judge },
+			})
+			if (err != nil) != (c.want != "") || err != nil && err.Error() != c.want || launched.Adopted != c.adopted {
+				t.Errorf("got %+v, %v", launched, err)
+			}
+			created := slices.ContainsFunc(client.Actions(), func(a clienttesting.Action) bool {
+				return a.Matches("create", "jobs")
+			})
+			if c.judge != nil && created {
+				t.Error("a Job that is refused was created")
+			}
+		})
 	}
 }
 

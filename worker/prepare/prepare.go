@@ -74,6 +74,8 @@ type Prepared struct {
 	Manifest    json.RawMessage
 	Limits      held.Limits
 	FailEvicted bool
+	// RuleFindings are what rules said of the Job and let pass.
+	RuleFindings []api.RuleFinding
 	// Restored is true if an earlier holder reported the manifest, so that a Job may exist.
 	Restored bool
 	// UID of the Job if an earlier holder reported it; such an attempt is adopted.
@@ -98,6 +100,7 @@ func (p *Preparer) Prepare(ctx context.Context, c api.Claim) (Prepared, error) {
 	}
 
 	// The Job may have to be created, with its Secret.
+	prepared.Attempt.Judge = p.judgeRestored(c, prepared.Attempt.Manifest)
 	name := prepared.Attempt.Manifest.Annotations[manifest.AnnotationSecret]
 	prepared.Attempt.Secret, err = p.restoreSecret(ctx, c, name)
 	return prepared, err
@@ -115,7 +118,8 @@ func (p *Preparer) render(ctx context.Context, c api.Claim) (Prepared, error) {
 
 	// The Job ends itself at the run's timeout, whether or not a worker observes it then.
 	limitDeadline(finished.Job, c.TimeoutSeconds, finished.Timeout)
-	if err := p.checkRules(ctx, c, finished); err != nil {
+	said, err := p.checkRules(ctx, c, finished)
+	if err != nil {
 		return Prepared{}, p.refuse(err)
 	}
 	raw, err := json.Marshal(finished.Job)
@@ -126,7 +130,9 @@ func (p *Preparer) render(ctx context.Context, c api.Claim) (Prepared, error) {
 		Manifest:    raw,
 		Limits:      limitsOf(finished),
 		FailEvicted: finished.Policy.FailEvicted,
-		StartBy:     earliest(c.StartDeadline, finished.StartDeadline, p.Now()),
+
+		RuleFindings: said,
+		StartBy:      earliest(c.StartDeadline, finished.StartDeadline, p.Now()),
 		Attempt: job.Attempt{
 			Ref:          refOf(c),
 			Manifest:     finished.Job,
@@ -199,8 +205,9 @@ func invalid(err error, format string, args ...any) *job.Refused {
 
 // templateError is a failure of a template, or of its input, that no retry would change.
 type templateError struct {
-	kind string // fetch, parse, compile, input, render, manifest or rule
-	err  error
+	kind     string // fetch, parse, compile, input, render, manifest or rule
+	err      error
+	findings []api.RuleFinding // of rules that refuse the Job
 }
 
 // kindRule is a Job that a rule refuses.
@@ -235,5 +242,5 @@ func (p *Preparer) refuse(err error) error {
 	if failed.kind == "manifest" || failed.kind == kindRule {
 		category = api.CategoryInvalid
 	}
-	return &job.Refused{Category: category, Message: failed.Error(), Err: err}
+	return &job.Refused{Category: category, Message: failed.Error(), Err: err, RuleFindings: failed.findings}
 }

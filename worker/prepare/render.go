@@ -206,5 +206,6 @@ func allowed(list *api.AllowedReferences) *reference.Allowed {
 	result.ServiceAccounts, result.VolumeClaims = names(list.ServiceAccounts), names(list.VolumeClaims)
 	result.Namespaces, result.PriorityClasses = names(list.Namespaces), names(list.PriorityClasses)
 	result.NodeLabels, result.Tolerations = names(list.NodeLabels), names(list.Tolerations)
+	result.MetadataKeys = names(list.MetadataKeys)
 	return result
 }

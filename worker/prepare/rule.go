@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+	batchv1 "k8s.io/api/batch/v1"
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/templating"
@@ -16,38 +17,76 @@ import (
 	"github.com/berth-dev/berth/templating/rule"
 )
 
-// checkRules evaluates the rules that the claim names on the Job that is about to be created. What cannot be
-// evaluated is refused: the server, which let the run in, may have been older or seen another Job.
-func (p *Preparer) checkRules(ctx context.Context, c api.Claim, finished *manifest.Finished) error {
-	if c.Rules == nil || len(c.Rules.Sets) == 0 {
-		return nil
+// checkRules evaluates the rules that the claim names on the Job that is about to be created, and returns what
+// they warn of. What cannot be evaluated is refused: the server, which let the run in, may have been older or
+// seen another Job.
+func (p *Preparer) checkRules(
+	ctx context.Context, c api.Claim, finished *manifest.Finished,
+) ([]api.RuleFinding, error) {
+	if !hasRules(c) {
+		return nil, nil
 	}
 	sets, err := p.ruleSets(ctx, c.Rules.Sets)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	job, err := preview.Document(finished)
 	if err != nil {
-		return &templateError{kind: kindRule, err: err}
+		return nil, &templateError{kind: kindRule, err: err}
 	}
 	outcome, err := rule.Evaluate(ctx, sets, ruleInput(c, job))
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	}
 	if err != nil {
-		return &templateError{kind: kindRule, err: err}
+		return nil, &templateError{kind: kindRule, err: err}
 	}
 	for _, w := range outcome.Warnings {
 		p.Log.Warn("a rule warns of a Job", "run", c.RunID, "attempt", c.Attempt, "warning", w.String())
 	}
+	said := ruleFindings(append(outcome.Denials, outcome.Warnings...))
 	if !outcome.Denied() {
-		return nil
+		return said, nil
 	}
 	texts := make([]string, len(outcome.Denials))
 	for i, d := range outcome.Denials {
 		texts[i] = d.String()
 	}
-	return &templateError{kind: kindRule, err: errors.New(strings.Join(texts, "; "))}
+	return nil, &templateError{kind: kindRule, err: errors.New(strings.Join(texts, "; ")), findings: said}
+}
+
+func hasRules(c api.Claim) bool { return c.Rules != nil && len(c.Rules.Sets) > 0 }
+
+// judgeRestored judges a Job whose manifest an earlier holder of the attempt made, by the rules and the
+// allowed references of now. What the template asks of Berth beside the Job is not in the manifest, so that it
+// is rendered again.
+func (p *Preparer) judgeRestored(c api.Claim, restored *batchv1.Job) func(context.Context) error {
+	if !hasRules(c) {
+		return nil
+	}
+	return func(ctx context.Context) error {
+		finished, err := p.build(ctx, c)
+		if err != nil {
+			return p.refuse(err)
+		}
+		finished.Job = restored
+		if _, err = p.checkRules(ctx, c, finished); err != nil {
+			return p.refuse(err)
+		}
+		return nil
+	}
+}
+
+// ruleFindings are the findings of rules, as the server keeps them.
+func ruleFindings(list []rule.Finding) []api.RuleFinding {
+	findings := make([]api.RuleFinding, len(list))
+	for i, f := range list {
+		findings[i] = api.RuleFinding{Rule: f.Rule, Action: api.RuleAction(f.Action), Message: f.Message}
+		if f.Pool != "" {
+			findings[i].Pool = &list[i].Pool
+		}
+	}
+	return findings
 }
 
 func (p *Preparer) ruleSets(ctx context.Context, ids []uuid.UUID) ([]*rule.Compiled, error) {

@@ -15,10 +15,15 @@ var errNotRunning = errors.New("the process runtime is not running")
 
 // Launch starts the attempt's process or adopts the existing one. Only one caller can create the record of an
 // attempt, so only one starts its process.
-func (r *Runtime) Launch(_ context.Context, a job.Attempt) (job.Launched, error) {
+func (r *Runtime) Launch(ctx context.Context, a job.Attempt) (job.Launched, error) {
 	planned, refused := newPlan(a)
 	if refused != nil {
 		return job.Launched{}, refused
+	}
+	if a.Judge != nil && !r.knows(a.Ref) { // not under the lock: it may have to ask the server
+		if err := a.Judge(ctx); err != nil {
+			return job.Launched{}, err
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -37,6 +42,13 @@ func (r *Runtime) Launch(_ context.Context, a job.Attempt) (job.Launched, error)
 		return job.Launched{}, err
 	}
 	return p.launched(false), nil
+}
+
+// knows is true where the attempt has its process.
+func (r *Runtime) knows(ref job.Ref) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.attempts[ref] != nil
 }
 
 // create writes the record and starts the process. The lock must be held.

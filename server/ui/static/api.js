@@ -54,6 +54,11 @@ export async function post(path, body, key) {
   return (await request(path, { method: "POST", body, headers })).json();
 }
 
+// put creates or replaces a resource from a JSON text.
+export async function put(path, body) {
+  return (await request(path, { method: "PUT", body, headers: { "Content-Type": "application/json" } })).json();
+}
+
 // remove deletes a resource.
 export async function remove(path) {
   await request(path, { method: "DELETE" });

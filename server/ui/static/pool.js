@@ -4,6 +4,7 @@ import { get } from "/ui/api.js";
 import { badge, cell, element, definitions, moment, updateChildren, updateRows, runRow, tag } from "/ui/app.js";
 import { showOfPool } from "/ui/approval.js";
 import { slots } from "/ui/overview.js";
+import * as rules from "/ui/rules.js";
 
 let shown; // the name of the pool
 let template; // the template version that is shown
@@ -12,6 +13,7 @@ const part = (name) => document.getElementById(`pool-${name}`);
 
 export function hide() {
   shown = template = undefined;
+  rules.hide();
   document.getElementById("pool").hidden = true;
 }
 
@@ -40,7 +42,7 @@ export async function refresh(showError, clearError) {
     part("alone").hidden = workers.items.length > 0;
     updateRows(part("runs"), runs.items, runRow);
     part("runs").closest("section").hidden = runs.items.length === 0;
-    await showOfPool(pool);
+    await Promise.all([showOfPool(pool), rules.refresh(name)]);
     if (shown !== name) return;
     if (template !== pool.template_version) await showTemplate(path, name);
     if (shown !== name) return;

@@ -1,7 +1,7 @@
 // View of one run as it happens: its state, events and output.
 
 import { caller, get, may, post, stream } from "/ui/api.js";
-import { badge, cell, clock, duration, element, definitions, moment, updateChildren, updateRows, deploymentLink, poolLink } from "/ui/app.js";
+import { badge, cell, clock, duration, element, definitions, moment, updateChildren, updateRows, deploymentLink, poolLink, tag } from "/ui/app.js";
 
 const RECONNECT_DELAY = 2000; // milliseconds before a broken stream is resumed
 const EXPLAIN_INTERVAL = 5000; // milliseconds between requests for the explanation
@@ -93,7 +93,7 @@ async function updateExplanation(id, mine) {
 }
 
 // showFacts shows a run. currentProgress is false if the stream has sent newer progress.
-function showFacts({ run, attempts, result, progress }, currentProgress = true) {
+function showFacts({ run, attempts, result, progress, rule_findings: said = [] }, currentProgress = true) {
   document.getElementById("run-title").textContent = `Run ${run.name}`;
   document.title = `${run.name} · Berth`;
   showState(run.state);
@@ -119,10 +119,17 @@ function showFacts({ run, attempts, result, progress }, currentProgress = true) 
   else if (currentProgress) showProgress(progress);
   updateRows(document.getElementById("attempts"), attempts, attemptRow);
   document.getElementById("attempts").closest("section").hidden = attempts.length === 0;
+  updateRows(document.getElementById("run-rules"), said, findingRow);
+  document.getElementById("run-rules").closest("section").hidden = said.length === 0;
   if (newestAttempt !== newest?.number) {
     newestAttempt = newest?.number;
     showManifest(run.id);
   }
+}
+
+function findingRow(one) {
+  const when = one.attempt === 0 ? "at creation" : `before attempt ${one.attempt}`;
+  return [cell(tag(one.action)), cell(one.rule), cell(one.pool ? `pool ${one.pool}` : "installation"), cell(when), cell(one.message)];
 }
 
 function attemptRow(one) {

@@ -17,6 +17,8 @@ type Allowed struct {
 	// NodeLabels are KEY or KEY=VALUE; Tolerations are taints as KEY[=VALUE][:EFFECT], or * for every taint.
 	NodeLabels  []string `json:"node_labels,omitempty"`
 	Tolerations []string `json:"tolerations,omitempty"`
+	// MetadataKeys are keys of labels and annotations with a domain, or "example.com/*" for all of one.
+	MetadataKeys []string `json:"metadata_keys,omitempty"`
 }
 
 // Object is a Secret or a ConfigMap, and those of its keys that may be used; without keys, all may be.
@@ -44,6 +46,8 @@ func (a Allowed) Allows(r Reference) bool {
 		return allowsLabel(a.NodeLabels, r)
 	case Toleration:
 		return allowsTaint(a.Tolerations, r.Name)
+	case Label, Annotation:
+		return allowsKey(a.MetadataKeys, r.Name)
 	}
 	return false
 }
@@ -74,6 +78,8 @@ func listed(k Kind) string {
 		return "node_labels"
 	case Toleration:
 		return "tolerations"
+	case Label, Annotation:
+		return "metadata_keys"
 	}
 	return ""
 }
@@ -97,6 +103,8 @@ func (k Kind) Flag() string {
 		return "--node-label"
 	case Toleration:
 		return "--toleration"
+	case Label, Annotation:
+		return "--metadata-key"
 	}
 	return ""
 }
@@ -161,6 +169,15 @@ func (a Allowed) Check() []Invalid {
 	for i, entry := range a.Tolerations {
 		if why := invalidTaint(entry); why != "" {
 			found = append(found, Invalid{Pointer: fmt.Sprintf("/%s/%d", listed(Toleration), i), Message: why})
+		}
+	}
+	for i, key := range a.MetadataKeys {
+		if domain, name, ok := strings.Cut(key, "/"); !ok || !isName(domain) || name != "*" && !isKey(name) {
+			found = append(found, Invalid{
+				Pointer: fmt.Sprintf("/%s/%d", listed(Label), i),
+				Message: fmt.Sprintf("%q is not the key of a label or annotation with a domain, such as "+
+					"example.com/team, or example.com/* for all of a domain", key),
+			})
 		}
 	}
 	slices.SortFunc(found, func(x, y Invalid) int { return strings.Compare(x.Pointer, y.Pointer) })

@@ -47,6 +47,15 @@ type Reference struct {
 	Node any
 }
 
+// Empty is true for a reference that names no object: the variable for its name has no value.
+func (r Reference) Empty() bool {
+	switch r.Kind {
+	case Secret, ConfigMap, ServiceAccount, Claim:
+		return r.Name == ""
+	}
+	return false
+}
+
 // String names the reference for people.
 func (r Reference) String() string {
 	switch r.Kind {

@@ -11,9 +11,9 @@ import (
 
 // referenceFlags are what job variables may refer to. Each flag replaces one list of the pool.
 type referenceFlags struct {
-	secrets, configMaps, accounts, claims, namespaces []string
-	priorities, nodeLabels, tolerations               []string
-	none                                              bool
+	secrets, configMaps, accounts, claims, namespaces, keys []string
+	priorities, nodeLabels, tolerations                     []string
+	none                                                    bool
 }
 
 func (f *referenceFlags) add(cmd *cobra.Command) {
@@ -34,6 +34,9 @@ func (f *referenceFlags) add(cmd *cobra.Command) {
 		"label, as KEY or KEY=VALUE, by which job variables may select nodes; replaces the earlier ones (repeatable)")
 	flags.StringSliceVar(&f.tolerations, "toleration", nil, "taint that job variables may tolerate, as "+
 		"KEY[=VALUE][:EFFECT], or * for every taint; replaces the earlier ones (repeatable)")
+	flags.StringSliceVar(&f.keys, "metadata-key", nil,
+		"key of labels and annotations that job variables may set, as DOMAIN/NAME or DOMAIN/*; replaces the earlier "+
+			"ones (repeatable)")
 }
 
 func (f *referenceFlags) addNone(cmd *cobra.Command) {
@@ -43,7 +46,7 @@ func (f *referenceFlags) addNone(cmd *cobra.Command) {
 
 func (f *referenceFlags) given() bool {
 	return f.none || len(f.secrets)+len(f.configMaps)+len(f.accounts)+len(f.claims)+len(f.namespaces)+
-		len(f.priorities)+len(f.nodeLabels)+len(f.tolerations) > 0
+		len(f.priorities)+len(f.nodeLabels)+len(f.tolerations)+len(f.keys) > 0
 }
 
 // over returns the pool's lists with those of the flags in their place.
@@ -71,6 +74,7 @@ func (f *referenceFlags) over(list api.AllowedReferences) (*api.AllowedReference
 	}{
 		{f.accounts, &list.ServiceAccounts}, {f.claims, &list.VolumeClaims}, {f.namespaces, &list.Namespaces},
 		{f.priorities, &list.PriorityClasses}, {f.nodeLabels, &list.NodeLabels}, {f.tolerations, &list.Tolerations},
+		{f.keys, &list.MetadataKeys},
 	} {
 		if len(names.texts) > 0 {
 			*names.into = &names.texts
@@ -128,5 +132,6 @@ func referenceLines(list api.AllowedReferences) string {
 	names("PriorityClass", list.PriorityClasses)
 	names("node label", list.NodeLabels)
 	names("toleration", list.Tolerations)
+	names("label or annotation", list.MetadataKeys)
 	return strings.Join(lines, "\n")
 }

@@ -59,7 +59,7 @@ func updateCommand(app *cli.App) *cobra.Command {
 		if body == (api.WorkPoolUpdate{}) {
 			return cli.Usagef("nothing to change: set --description, --concurrency-limit, " +
 				"--no-concurrency-limit, --run-token-audience, --no-run-tokens, --secret, --config-map, " +
-				"--service-account, --volume-claim, --job-namespace or --no-references")
+				"--service-account, --volume-claim, --job-namespace, --metadata-key or --no-references")
 		}
 		return updatePool(app, cmd, poolChange{args[0], body, *reason}, *format, "updated")
 	}

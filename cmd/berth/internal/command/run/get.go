@@ -54,6 +54,9 @@ func printRun(app *cli.App, detail api.RunDetail) error {
 		{Name: "Progress", Value: progress(detail.Progress)},
 		{Name: "Result", Value: runResult(detail.Result)},
 	})
+	if err == nil {
+		err = printRules(app, detail)
+	}
 	if err != nil || len(detail.Attempts) == 0 {
 		return err
 	}
@@ -73,6 +76,33 @@ func printRun(app *cli.App, detail api.RunDetail) error {
 		return err
 	}
 	return printMessages(app, detail.Attempts)
+}
+
+// printRules shows what rules said of the run.
+func printRules(app *cli.App, detail api.RunDetail) error {
+	if detail.RuleFindings == nil {
+		return nil
+	}
+	if err := app.Printf("\n"); err != nil {
+		return err
+	}
+	return cli.PrintList(app, cli.Table, *detail.RuleFindings, []cli.Column[api.RunRuleFinding]{
+		{Title: "rule", Cell: func(f api.RunRuleFinding) string { return f.Rule }},
+		{Title: "action", Cell: func(f api.RunRuleFinding) string { return string(f.Action) }},
+		{Title: "of", Cell: func(f api.RunRuleFinding) string {
+			if f.Pool == nil {
+				return "installation"
+			}
+			return "pool " + *f.Pool
+		}},
+		{Title: "said", Cell: func(f api.RunRuleFinding) string {
+			if f.Attempt == 0 {
+				return "at creation"
+			}
+			return fmt.Sprintf("before attempt %d", f.Attempt)
+		}},
+		{Title: "message", Cell: func(f api.RunRuleFinding) string { return f.Message }},
+	})
 }
 
 // printMessages shows what does not fit into a table's row.

@@ -3,6 +3,7 @@ package templating
 import (
 	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/berth-dev/berth/templating/engine"
 	"github.com/berth-dev/berth/templating/internal/problem"
@@ -21,6 +22,7 @@ var languageWords = [...]string{
 // a tool may still show what a flawed template would make.
 func (r *Registry) Compile(t *Template) (*Compiled, error) {
 	c := &Compiled{template: t, templateEnv: slices.Clone(t.TemplateEnv)}
+	c.authored = sync.OnceValue(c.readAuthored)
 	var problems Problems
 	engine, unknown := r.lookup(t.Engine)
 	if unknown != nil {

@@ -36,6 +36,8 @@ type Compiled struct {
 	frozenValues []freeze.Value // one by one, those of env last
 	templateEnv  []string
 	warnings     Problems
+	// authored is what of the template Substitute leaves as it is.
+	authored func() authored
 
 	budget *schema.Budget // of Within; nil: each validation has its own
 }
@@ -62,7 +64,7 @@ type Input struct {
 	Limits Limits
 }
 
-// Rendered is a filled-in job_configuration. It shares nothing with the template or the input.
+// Rendered is a filled-in job_configuration. Its configuration shares nothing with the template or the input.
 type Rendered struct {
 	Configuration map[string]any
 	// Defaulted names the variables that hold the template's default because no level below set them.
@@ -71,6 +73,10 @@ type Rendered struct {
 	Used Limits
 	// Template is what was rendered, as it was written; not to be changed.
 	Template *Template
+
+	// compiled and input are what it was rendered from, for Substitute.
+	compiled *Compiled
+	input    Input
 }
 
 // ConfigurationPointer is the JSON pointer of job_configuration in a template.
@@ -124,8 +130,24 @@ func (c *Compiled) renderMerged(ctx context.Context, in Input, merged merged) (*
 	if err != nil {
 		return nil, err
 	}
+	configuration, err := c.fill(ctx, values, merged.env)
+	if configuration == nil {
+		return nil, err
+	}
+	return &Rendered{
+		Configuration: configuration,
+		Defaulted:     c.defaulted(in.Layers),
+		Used:          values.Budget(ctx).Used(),
+		Template:      c.template,
+		compiled:      c,
+		input:         in,
+	}, err
+}
+
+// fill renders job_configuration. What could be rendered may be there beside Problems.
+func (c *Compiled) fill(ctx context.Context, values *Values, env envList) (map[string]any, error) {
 	var problems Problems
-	if err := c.renderEnv(ctx, values, merged.env); err != nil {
+	if err := c.renderEnv(ctx, values, env); err != nil {
 		var envProblems Problems
 		if !errors.As(err, &envProblems) {
 			return nil, err
@@ -144,13 +166,7 @@ func (c *Compiled) renderMerged(ctx context.Context, in Input, merged merged) (*
 		}
 		configuration[envVariable] = copied
 	}
-	rendered := &Rendered{
-		Configuration: configuration,
-		Defaulted:     c.defaulted(in.Layers),
-		Used:          values.Budget(ctx).Used(),
-		Template:      c.template,
-	}
-	return rendered, problems.ErrorOrNil()
+	return configuration, problems.ErrorOrNil()
 }
 
 // values gathers what the programs of the template are rendered with.

@@ -10,21 +10,26 @@ import (
 // property returns the schema of a variable, with a local $ref followed.
 func (c *Compiled) property(name string) map[string]any {
 	property, _ := c.properties[name].(map[string]any)
+	return c.follow(property)
+}
+
+// follow returns what the local $ref of a schema refers to, or the schema itself; nil where that is none.
+func (c *Compiled) follow(schema map[string]any) map[string]any {
 	for range 10 { // references may go in a circle
-		ref, ok := property["$ref"].(string)
+		ref, ok := schema["$ref"].(string)
 		if !ok {
-			return property
+			return schema
 		}
 		path, ok := strings.CutPrefix(ref, "#/")
 		if !ok {
-			return property
+			return schema
 		}
 		target, _ := value.Walk(any(c.source), strings.Split(path, "/"))
-		if property, ok = target.(map[string]any); !ok {
+		if schema, ok = target.(map[string]any); !ok {
 			return nil
 		}
 	}
-	return property
+	return schema
 }
 
 // Samples are invented values for the required variables that neither the template nor a level sets: what a

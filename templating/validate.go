@@ -25,6 +25,16 @@ func (c *Compiled) ValidateRun(l Layers, stored map[string]any) (warnings []Prob
 	return c.validateMerged(c.merge(l, stored, true))
 }
 
+// ValidationSteps is the work of a ValidateRun: how often the schema of the variables and its parts are applied
+// to the values.
+func (c *Compiled) ValidationSteps(l Layers, stored map[string]any) int {
+	merged, _ := c.merge(l, stored, true)
+	if c.schema == nil {
+		return 0
+	}
+	return c.schema.Steps(merged.all())
+}
+
 // RenderRun is ValidateRun followed by Render, with the levels merged once.
 func (c *Compiled) RenderRun(ctx context.Context, in Input) (*Rendered, error) {
 	merged, problems := c.merge(in.Layers, in.Stored, true)

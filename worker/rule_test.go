@@ -163,3 +163,44 @@ func TestAManifestOfAnEarlierWorkerIsJudgedByWhoCreatesTheJob(t *testing.T) {
 		})
 	}
 }
+
+// TestAManifestThatTheTemplateDoesNotMakeIsNeverCreated is a takeover of an attempt for which the key of a
+// worker was used to report another Job.
+func TestAManifestThatTheTemplateDoesNotMakeIsNeverCreated(t *testing.T) {
+	for name, test := range map[string]struct{ old, new, want string }{
+		"another image": {`"image":"busybox:1.36"`, `"image":"evil:1"`, `has image "evil:1"`},
+		"a privileged container": {`"image":"busybox:1.36"`,
+			`"image":"busybox:1.36","securityContext":{"privileged":true}`, "field securityContext"},
+		"the network of the node": {`"restartPolicy":"Never"`, `"restartPolicy":"Never","hostNetwork":true`, "field hostNetwork"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newFakeServer(t, secretTemplate)
+			waits := newWaitingRuntime()
+			waits.created = true
+			first := startWorker(t, p, waits.with)
+			s := p.offer(`{"token": "x"}`)
+			<-waits.launched
+			if err := first.stop(); err != nil {
+				t.Fatal(err)
+			}
+			p.change(func() {
+				changed := strings.Replace(string(s.manifest), test.old, test.new, 1)
+				if changed == string(s.manifest) {
+					t.Errorf("the manifest has no %s: %s", test.old, s.manifest)
+				}
+				s.manifest = []byte(changed)
+				p.waiting = append(p.waiting, s)
+			})
+			startWorker(t, p, func(o *Options) { o.Name = "w2" })
+			p.wait(t, "the end", func() bool { return s.ended != nil })
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			if *s.ended.Succeeded || len(s.output) > 0 {
+				t.Fatalf("output %q, succeeded is %t", s.output, *s.ended.Succeeded)
+			}
+			if !strings.Contains(*s.ended.Message, test.want) {
+				t.Errorf("it ended with %q, want %q", *s.ended.Message, test.want)
+			}
+		})
+	}
+}

@@ -373,8 +373,9 @@ func TestADuplicateJobIsDeleted(t *testing.T) {
 func TestATakeoverLaunchesTheStoredManifest(t *testing.T) {
 	p := newFakeServer(t, shellTemplate)
 	stored := `{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"stored-1","annotations":{"berth.dev/job-container":"job"}},
-		"spec":{"template":{"spec":{"containers":[{"name":"job","command":["sh","-c","echo stored"]}]}}}}`
-	s := p.offer(script("echo rendered again"),
+		"spec":{"template":{"spec":{"containers":[{"name":"job","image":"busybox:1.36","command":["sh","-c","echo $GREETING"],
+		"env":[{"name":"GREETING","value":"stored"}]}]}}}}`
+	s := p.offer(script("echo $GREETING"),
 		func(s *servedAttempt) { s.manifest, s.epoch = []byte(stored), 1 })
 	startWorker(t, p)
 	p.wait(t, "the end, with the output of the stored manifest",

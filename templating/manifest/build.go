@@ -92,8 +92,13 @@ type Finished struct {
 	Warnings templating.Problems
 }
 
-// FromWorker is which fields of a Job have the worker's own values, because its template has none.
-type FromWorker struct{ Namespace, ServiceAccount bool }
+// FromWorker is what of a Job are the worker's own values.
+type FromWorker struct {
+	// Namespace and ServiceAccount are fields for which the template has no value.
+	Namespace, ServiceAccount bool
+	// Values is true where the template reads the name of the worker or its environment.
+	Values bool
+}
 
 // builder carries one build through its steps.
 type builder struct {
@@ -101,8 +106,9 @@ type builder struct {
 	configuration map[string]any
 	defaulted     map[string]bool
 	finished      *Finished
-	template      *templating.Template
-	tree          map[string]any // the Job before it is decoded
+	rendered      *templating.Rendered // nil where the tree was written by hand
+	written       *written             // what of the Job is the template's, once asked for
+	tree          map[string]any       // the Job before it is decoded
 	job           *batchv1.Job
 	name          string // readable part of the Job's name, where the template gives one
 	problems      templating.Problems
@@ -121,9 +127,10 @@ func Build(r *templating.Rendered, id Identity) (*Finished, error) {
 // build goes through all steps as far as they can be gone, so that everything is said at once.
 func build(r *templating.Rendered, id Identity) *builder {
 	b := &builder{
-		id: id, configuration: r.Configuration, defaulted: r.Defaulted, template: r.Template,
+		id: id, configuration: r.Configuration, defaulted: r.Defaulted, rendered: r,
 		finished: &Finished{StreamOutput: true},
 	}
+	b.finished.FromWorker.Values = r.ReadsWorker()
 	b.readConfiguration()
 	if tree, ok := b.manifestTree(); ok {
 		b.tree = b.reshape(tree)

@@ -3,6 +3,7 @@ package manifest
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -37,7 +38,7 @@ func (b *builder) govern() {
 // governMetadata keeps job variables from giving orders to admission webhooks, which may inject Secrets and
 // identities because of a label or annotation.
 func (b *builder) governMetadata() {
-	if b.id.Allowed == nil || b.template == nil {
+	if b.id.Allowed == nil || b.rendered == nil {
 		return
 	}
 	pod := &b.job.Spec.Template
@@ -53,7 +54,7 @@ func (b *builder) governMetadata() {
 	} {
 		for _, key := range slices.Sorted(maps.Keys(metadata.values)) {
 			r := reference.Reference{Kind: metadata.kind, Name: key, Path: append(slices.Clone(metadata.path), key)}
-			if !reference.HasDomain(key) || b.id.Allowed.Allows(r) || b.source().OffersMetadata(r) {
+			if !reference.HasDomain(key) || b.id.Allowed.Allows(r) || b.ofTemplate().keys["/"+strings.Join(r.Path, "/")] {
 				continue
 			}
 			p := keep(&b.problems, problem(templating.CodeReference, r.Pointer(manifestPointer.String()),
@@ -69,30 +70,12 @@ func (b *builder) governNamespace() {
 	name := b.job.Namespace
 	r := reference.Reference{Kind: reference.Namespace, Name: name}
 	if b.id.Allowed == nil || b.id.AnyNamespace || name == b.id.Namespace || b.id.Allowed.Allows(r) ||
-		slices.Contains(b.id.WorkerNamespaces, name) || b.template == nil || b.source().OffersNamespace(name) {
+		slices.Contains(b.id.WorkerNamespaces, name) || b.rendered == nil || b.ofTemplate().namespace == name {
 		return
 	}
 	p := b.fail(templating.CodeReference, at(keyNamespace),
 		"namespace %q comes from a job variable, and work pool %q does not allow it", name, b.id.Pool)
 	p.Suggestion = b.remedy(r)
-}
-
-// offers is true for what the template itself writes. A tree without a template has been written by hand.
-func (b *builder) offers(r reference.Reference) bool {
-	if b.template == nil {
-		return true
-	}
-	first := ""
-	if c := b.jobContainer(); c != nil {
-		first = c.Name
-	}
-	return b.source().Offers(r, first)
-}
-
-func (b *builder) source() reference.Template {
-	return reference.Template{
-		Configuration: b.template.JobConfiguration, Variables: b.template.Variables, Frozen: b.template.Frozen,
-	}
 }
 
 // remedy says how the reference can be made right.

@@ -28,7 +28,12 @@ func governed(t *testing.T, template, variables string, allowed reference.Allowe
 		t.Fatal(err)
 	}
 	values, _ := given.(map[string]any)
-	rendered, err := compiled.Render(t.Context(), templating.Input{Layers: templating.Layers{Run: values}})
+	rendered, err := compiled.Render(t.Context(), templating.Input{
+		Layers: templating.Layers{Run: values},
+		Context: templating.Context{Run: templating.RunContext{
+			Parameters: map[string]any{"secret": "of-parameters"},
+		}},
+	})
 	if err != nil {
 		t.Fatalf("render: %v", err)
 	}
@@ -151,6 +156,49 @@ job_configuration:
               {{- end }}
 `
 
+const textRange = `
+variables: {type: object, properties: {secrets: {type: array, items: {type: string}}}}
+job_configuration:
+  job_manifest: |
+    apiVersion: batch/v1
+    kind: Job
+    spec:
+      template:
+        spec:
+          containers:
+          - name: job
+            image: busybox:1.36
+            envFrom:
+            {{- range $s := .secrets }}
+            - secretRef: {name: {{ $s }}}
+            {{- end }}
+`
+
+const textPlain = `
+variables: {type: object, properties: {image: {type: string}}}
+job_configuration:
+  job_manifest: |
+    apiVersion: batch/v1
+    kind: Job
+    spec:
+      template:
+        spec:
+          # hostNetwork: true would be needed for node metrics; not allowed here
+          securityContext: {runAsNonRoot: true}
+          containers:
+          - name: job
+            image: {{ .image }}
+`
+
+const textFlow = `
+variables: {type: object, properties: {image: {type: string}}}
+job_configuration:
+  job_manifest: |
+    apiVersion: batch/v1
+    kind: Job
+    spec: {template: {spec: {containers: [{name: job, image: {{ .image }} }]}}}
+`
+
 func TestAJobVariableCannotBringInAReference(t *testing.T) {
 	tests := map[string]struct{ template, variables, want string }{
 		"env as a mapping": {envTemplate,
@@ -195,9 +243,8 @@ func TestAJobVariableCannotBringInAReference(t *testing.T) {
 		"a node label":       {podTemplate(`v: {}`, `nodeSelector: "{{ v }}"`, ""), `v: {node-role.kubernetes.io/control-plane: ""}`, `node label "node-role.kubernetes.io/control-plane="`},
 		"a node label beside the template's": {podTemplate(`v: {}`, `nodeSelector: '{{ merge (dict "disk" "ssd") .v }}'`, ""),
 			`v: {role: master}`, `node label "role=master"`},
-		"another value of a node label": {podTemplate(`v: {default: {disk: ssd}}`, `nodeSelector: "{{ v }}"`, ""), `v: {disk: fast}`, `node label "disk=fast"`},
-		"a toleration":                  {podTemplate(`v: {}`, `tolerations: "{{ v }}"`, ""), `v: [{key: gpu, operator: Exists}]`, `a toleration of taint "gpu"`},
-		"a toleration of every taint":   {podTemplate(`v: {}`, `tolerations: ["{{ v }}"]`, ""), `v: {operator: Exists}`, `a toleration of every taint`},
+		"a toleration":                {podTemplate(`v: {}`, `tolerations: "{{ v }}"`, ""), `v: [{key: gpu, operator: Exists}]`, `a toleration of taint "gpu"`},
+		"a toleration of every taint": {podTemplate(`v: {}`, `tolerations: ["{{ v }}"]`, ""), `v: {operator: Exists}`, `a toleration of every taint`},
 		"a toleration beside the template's": {podTemplate(`v: {}`, `tolerations: [{key: gpu, operator: Exists}, "{{ v }}"]`, ""),
 			`v: {operator: Exists}`, `a toleration of every taint`},
 		"the key of a toleration":  {podTemplate(`v: {type: string}`, `tolerations: [{key: "{{ v }}", operator: Exists}]`, ""), `v: master`, `a toleration of taint "master"`},
@@ -209,6 +256,20 @@ func TestAJobVariableCannotBringInAReference(t *testing.T) {
 			`v: {hostNetwork: true, containers: [{name: job, image: "b:1"}]}`, `field hostNetwork`},
 		"a whole affinity": {podTemplate(`v: {}`, `affinity: "{{ v }}"`, ""),
 			`v: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: zone, operator: Exists}]}]}}}`, `field affinity`},
+		"the root of an action":         {podTemplate(`v: {type: string}`, "", `envFrom: [{secretRef: {name: "{{ $.v }}"}}]`), `v: other`, `Secret "other"`},
+		"a variable of an action":       {podTemplate(`v: {type: string}`, "", `envFrom: [{secretRef: {name: "{{ $s := .v }}{{ $s }}"}}]`), `v: other`, `Secret "other"`},
+		"a parameter of the run's name": {podTemplate(`v: {type: string}`, "", `envFrom: [{secretRef: {name: "{{ ctx.run.parameters.secret }}"}}]`), ``, `Secret "of-parameters"`},
+		"text: a variable of range":     {textRange, `secrets: [other]`, `Secret "other"`},
+		"text: a capability in the value of another field": {textPlain,
+			`image: "busybox\n        securityContext: {capabilities: {add: [SYS_ADMIN]}}"`, `field securityContext`},
+		"text: a field that a comment names": {textPlain, `image: "busybox\n      hostNetwork: true"`, `field hostNetwork`},
+		"text: structure on one line":        {textFlow, `image: "busybox, securityContext: {privileged: true}"`, `field securityContext`},
+		"text: structure in a value that must have a form": {strings.Replace(textFlow, "{{ .image }}", `{{ if not (hasPrefix "reg/" .image) }}{{ required "want reg/" absent }}{{ end }}{{ .image }}`, 1),
+			`image: "reg/busybox, securityContext: {privileged: true}"`, `field securityContext`},
+		"the claim that a volume is cloned from": {podTemplate(`v: {}`, `volumes: "{{ v }}"`, ""),
+			`v: [{name: h, ephemeral: {volumeClaimTemplate: {spec: {accessModes: [ReadWriteOnce], dataSource: {kind: PersistentVolumeClaim, name: c}}}}}]`, `PersistentVolumeClaim "c"`},
+		"a volume of another container": {podTemplate(`v: {}`, "volumes: [{name: s, secret: {secretName: side}}]\ninitContainers: [{name: side, image: \"b:1\", volumeMounts: [{name: s, mountPath: /s}]}]",
+			`volumeMounts: "{{ v }}"`), `v: [{name: s, mountPath: /x}]`, `Secret "side"`},
 		"text: a node label":  {textPlacement, `{labels: {role: master}}`, `node label "role=master"`},
 		"text: a toleration":  {textPlacement, `{more: [{operator: Exists}]}`, `a toleration of every taint`},
 		"text: a whole field": {textPlacement, `{context: {privileged: true}}`, `field securityContext`},
@@ -249,11 +310,12 @@ func TestWhatTheTemplateWritesIsItsOwn(t *testing.T) {
 		"volumes":       {podTemplate(`a: {}`, "volumes: [{name: x, secret: {secretName: tls}}, {name: h, hostPath: {path: /data}}, {name: p, projected: {sources: [{secret: {name: s, items: [{key: k, path: k}]}}]}}]", `args: ["{{ a }}"]`), ``},
 		"a field offered by a variable": {podTemplate(`v: {type: integer}`,
 			`securityContext: {runAsUser: "{{ v }}"}`, ""), `v: 1000`},
-		"the value of a node label":     {podTemplate(`v: {type: string}`, `nodeSelector: {disk: "{{ v }}"}`, ""), `v: ssd`},
-		"a node label in the schema":    {podTemplate(`v: {properties: {disk: {type: string}}}`, `nodeSelector: "{{ v }}"`, ""), `v: {disk: ssd}`},
-		"a toleration of a fixed taint": {podTemplate(`v: {type: string}`, `tolerations: [{key: gpu, value: "{{ v }}"}]`, ""), `v: a100`},
-		"a toleration of every taint":   {podTemplate(`a: {}`, "tolerations: [{operator: Exists}]", `args: ["{{ a }}"]`), ``},
-		"a toleration from a choice":    {podTemplate(`v: {enum: [gpu, spot]}`, `tolerations: [{key: "{{ v }}", operator: Exists}]`, ""), `v: spot`},
+		"the value of a node label":                    {podTemplate(`v: {type: string}`, `nodeSelector: {disk: "{{ v }}"}`, ""), `v: ssd`},
+		"another value of a node label of the default": {podTemplate(`v: {default: {disk: ssd}}`, `nodeSelector: "{{ v }}"`, ""), `v: {disk: fast}`},
+		"a node label in the schema":                   {podTemplate(`v: {properties: {disk: {type: string}}}`, `nodeSelector: "{{ v }}"`, ""), `v: {disk: ssd}`},
+		"a toleration of a fixed taint":                {podTemplate(`v: {type: string}`, `tolerations: [{key: gpu, value: "{{ v }}"}]`, ""), `v: a100`},
+		"a toleration of every taint":                  {podTemplate(`a: {}`, "tolerations: [{operator: Exists}]", `args: ["{{ a }}"]`), ``},
+		"a toleration from a choice":                   {podTemplate(`v: {enum: [gpu, spot]}`, `tolerations: [{key: "{{ v }}", operator: Exists}]`, ""), `v: spot`},
 		"a toleration whose key the schema lists": {podTemplate(
 			`v: {items: {properties: {key: {enum: [gpu]}, operator: {type: string}, effect: {type: string}}}}`,
 			`tolerations: "{{ v }}"`, ""), `v: [{key: gpu, operator: Exists}]`},

@@ -27,8 +27,14 @@ func Lint(r *templating.Registry, t *templating.Template, protected reference.Pr
 // ReachWarnings names every job variable through which a reference can reach the Job.
 func ReachWarnings(c *templating.Compiled) []templating.Problem {
 	var warnings []templating.Problem
-	for _, reach := range Reaches(c) {
+	reaches, skipped := Reaches(c)
+	for _, reach := range reaches {
 		warnings = append(warnings, reach.problem())
+	}
+	if len(skipped) > 0 {
+		warnings = append(warnings, warning(templating.CodeReference, "/variables", "whether a reference can reach "+
+			"the Job through %d of the variables, such as %q, was not checked: the template takes too much work",
+			len(skipped), skipped[0]))
 	}
 	return warnings
 }
@@ -86,13 +92,19 @@ const probe = "berth-lint-probe"
 // probeKey is the key of a label or annotation that no template writes.
 const probeKey = probe + ".example.com/key"
 
-// maxProbeFuel bounds the work of all probes of a template.
-const maxProbeFuel = 5_000_000
+// maxProbeFuel bounds the work of all probes of a template. A step of validating counts as much as many of
+// rendering.
+const (
+	maxProbeFuel        = 10_000_000
+	fuelOfValidation    = 50
+	fuelOfFailingRender = 5_000
+)
 
 // Reaches tries each variable with values that name an object called as the probe, in each form in which a
 // manifest may refer to one, and looks for it in the Job. So it does not matter how the template passes a value
-// on: whole, dotted, nested, through functions or as text. Values that the schema refuses are none.
-func Reaches(c *templating.Compiled) []Reach {
+// on: whole, dotted, nested, through functions or as text. Values that the schema refuses are none. skipped are
+// the variables that were not tried, because trying the others took too much work.
+func Reaches(c *templating.Compiled) (found []Reach, skipped []string) {
 	p := prober{compiled: c, samples: c.Samples(templating.Layers{}), seen: map[Reach]bool{}}
 	paths := map[string][][]string{}
 	for _, r := range c.References() {
@@ -102,6 +114,10 @@ func Reaches(c *templating.Compiled) []Reach {
 	}
 	properties, _ := c.VariablesSchema()["properties"].(map[string]any)
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
+		if p.fuel > maxProbeFuel {
+			skipped = append(skipped, name)
+			continue
+		}
 		property, _ := properties[name].(map[string]any)
 		kind, _ := property["type"].(string)
 		for _, v := range probes() {
@@ -115,7 +131,7 @@ func Reaches(c *templating.Compiled) []Reach {
 			}
 		}
 	}
-	return p.found
+	return p.found, skipped
 }
 
 // mayBe is false for values of another type than the schema says, which saves asking the schema.
@@ -146,6 +162,7 @@ func (p *prober) try(name string, v any) {
 	vars := maps.Clone(p.samples)
 	vars[name] = v
 	layers := templating.Layers{Run: vars}
+	p.fuel += int64(p.compiled.ValidationSteps(layers, nil)) * fuelOfValidation
 	if _, err := p.compiled.ValidateRun(layers, nil); err != nil && concerns(err, name) {
 		return
 	}
@@ -155,7 +172,7 @@ func (p *prober) try(name string, v any) {
 	}
 	rendered, err := p.compiled.Render(context.Background(), templating.Input{Layers: layers, Stored: stored})
 	if err != nil {
-		p.fuel += maxProbeFuel / 1000
+		p.fuel += fuelOfFailingRender
 		return
 	}
 	p.fuel += rendered.Used.Fuel + 100
@@ -167,7 +184,7 @@ func (p *prober) try(name string, v any) {
 		return
 	}
 	namespace := b.namespace()
-	b.template = rendered.Template
+	b.rendered = rendered
 	p.look(name, b, b.reshape(tree), namespace)
 }
 

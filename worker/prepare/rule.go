@@ -15,6 +15,7 @@ import (
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/templating/preview"
 	"github.com/berth-dev/berth/templating/rule"
+	"github.com/berth-dev/berth/worker/job"
 )
 
 // checkRules evaluates the rules that the claim names on the Job that is about to be created, and returns what
@@ -57,17 +58,25 @@ func (p *Preparer) checkRules(
 
 func hasRules(c api.Claim) bool { return c.Rules != nil && len(c.Rules.Sets) > 0 }
 
-// judgeRestored judges a Job whose manifest an earlier holder of the attempt made, by the rules and the
-// allowed references of now. What the template asks of Berth beside the Job is not in the manifest, so that it
-// is rendered again.
+// judgeRestored judges a Job whose manifest an earlier holder of the attempt reported, before it is created: it
+// must be the Job that the template makes, as that holder may have been anybody with the key of a worker, and
+// the rules of now must let it pass. What the template asks of Berth beside the Job is not in the manifest.
 func (p *Preparer) judgeRestored(c api.Claim, restored *batchv1.Job) func(context.Context) error {
-	if !hasRules(c) {
-		return nil
-	}
 	return func(ctx context.Context) error {
 		finished, err := p.build(ctx, c)
 		if err != nil {
 			return p.refuse(err)
+		}
+		why, err := finished.Deviation(restored)
+		if err != nil {
+			return err
+		}
+		if why != "" {
+			return &job.Refused{
+				Category: api.CategoryInvalid,
+				Message: "the Job that an earlier worker reported for this attempt is not the one that its " +
+					"template makes: " + why + "; retry the run",
+			}
 		}
 		finished.Job = restored
 		if _, err = p.checkRules(ctx, c, finished); err != nil {

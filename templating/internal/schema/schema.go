@@ -93,6 +93,9 @@ func (s *Schema) ValidateWithin(v any, budget *Budget) error {
 	return s.CheckWithin(v, problem.CodeParameters, budget).ErrorOrNil()
 }
 
+// Steps is the work of checking a value: how often subschemas are applied to it and its parts.
+func (s *Schema) Steps(v any) int { return s.bound.steps(v) }
+
 // Check is Validate for a normalized value; the problems get a code.
 func (s *Schema) Check(v any, code string) problem.Problems { return s.CheckWithin(v, code, &Budget{}) }
 

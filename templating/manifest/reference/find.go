@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -13,12 +14,18 @@ func Find(job map[string]any) []Reference {
 	spec, _ := job["spec"].(map[string]any)
 	template, _ := spec["template"].(map[string]any)
 	if pod, ok := template["spec"].(map[string]any); ok {
-		f.object(pod, []string{"spec", "template", "spec"})
+		path := []string{"spec", "template", "spec"}
+		f.object(pod, path)
+		f.mounts(pod, path)
 	}
 	return f.found
 }
 
-type finder struct{ found []Reference }
+type finder struct {
+	found []Reference
+	// byVolume are the references of each volume of the pod.
+	byVolume map[string][]Reference
+}
 
 func (f *finder) add(kind Kind, name, key any, path []string, node any) {
 	text, _ := name.(string)
@@ -41,22 +48,20 @@ func (f *finder) value(v any, path []string) {
 	case map[string]any:
 		f.object(v, path)
 	case []any:
-		for _, item := range v {
-			f.value(item, under(path, itemStep(path, item)))
+		for i, item := range v {
+			f.value(item, under(path, itemStep(path, i)))
 		}
 	}
 }
 
-// itemStep is the step to an item of a list: containers are told apart by name, so that a Secret that the
-// template gives to one of them is not given to all.
-func itemStep(path []string, item any) string {
+// itemStep is the step to an item of a list: containers are told apart, so that a Secret that the template gives
+// to one of them is not given to all.
+func itemStep(path []string, i int) string {
 	list := path[len(path)-1]
 	if list != "containers" && list != "initContainers" && list != "ephemeralContainers" {
 		return anyItem
 	}
-	object, _ := item.(map[string]any)
-	name, _ := object["name"].(string)
-	return "[" + name + "]"
+	return "[" + strconv.Itoa(i) + "]"
 }
 
 // field looks at one field. What it does not know as a reference is walked into.
@@ -94,6 +99,10 @@ func (f *finder) field(key string, v any, path []string) {
 		f.items(ConfigMap, object["name"], object, path)
 	case key == "persistentVolumeClaim" && isObject:
 		f.add(Claim, object["claimName"], nil, path, v)
+	case key == "host" && (parent == "httpGet" || parent == "tcpSocket"): // the node itself asks that host
+		f.add(Field, key, nil, path, v)
+	case key == "dataSource" || key == "dataSourceRef":
+		f.dataSource(key, object, path, v)
 	case key == "serviceAccountToken" || key == "podCertificate":
 		f.add(Token, key, nil, path, v)
 	default:
@@ -104,7 +113,7 @@ func (f *finder) field(key string, v any, path []string) {
 // fields decide what a pod may do, and where it runs.
 var fields = [...]string{
 	"affinity", "automountServiceAccountToken", "hostAliases", "hostIPC", "hostNetwork", "hostPID", "hostPort",
-	"hostUsers", "nodeName", "nodeSelector", "priority", "procMount", "runtimeClassName", "schedulerName",
+	"hostUsers", "mountPropagation", "nodeName", "nodeSelector", "priority", "procMount", "runtimeClassName", "schedulerName",
 	"securityContext", "shareProcessNamespace", "volumeDevices",
 }
 
@@ -118,6 +127,16 @@ func (f *finder) items(kind Kind, name any, object map[string]any, path []string
 		entry, _ := item.(map[string]any)
 		f.add(kind, name, entry["key"], path, object)
 	}
+}
+
+// dataSource is what a new claim is filled from: another claim, or something whose kind only the template may
+// choose.
+func (f *finder) dataSource(key string, object map[string]any, path []string, node any) {
+	if object["kind"] == string(Claim) {
+		f.add(Claim, object["name"], nil, path, node)
+		return
+	}
+	f.add(Field, key, nil, path, node)
 }
 
 func (f *finder) list(key string, v any, path []string) {
@@ -141,17 +160,53 @@ var contained = [...]string{
 
 func (f *finder) volumes(v any, path []string) {
 	list, _ := v.([]any)
+	f.byVolume = make(map[string][]Reference, len(list))
 	for _, item := range list {
 		volume, _ := item.(map[string]any)
-		for _, kind := range slices.Sorted(maps.Keys(volume)) {
-			at := under(under(path, anyItem), kind)
-			if volume[kind] == nil {
-				continue
+		before := len(f.found)
+		f.volume(volume, path)
+		name, _ := volume["name"].(string)
+		f.byVolume[name] = f.found[before:len(f.found):len(f.found)]
+	}
+}
+
+func (f *finder) volume(volume map[string]any, path []string) {
+	for _, kind := range slices.Sorted(maps.Keys(volume)) {
+		at := under(under(path, anyItem), kind)
+		if volume[kind] == nil {
+			continue
+		}
+		if !slices.Contains(contained[:], kind) {
+			f.add(Volume, kind, nil, at, volume[kind])
+		}
+		f.field(kind, volume[kind], at)
+	}
+}
+
+// mounts adds what containers get through their mounts: a Secret that the template mounts into one of them is
+// not given to all.
+func (f *finder) mounts(pod map[string]any, path []string) {
+	for _, list := range []string{"containers", "initContainers"} {
+		containers, _ := pod[list].([]any)
+		for i, item := range containers {
+			container, _ := item.(map[string]any)
+			mounts, _ := container["volumeMounts"].([]any)
+			at := under(path, list)
+			at = under(under(under(at, itemStep(at, i)), "volumeMounts"), anyItem)
+			for _, mount := range mounts {
+				object, _ := mount.(map[string]any)
+				name, _ := object["name"].(string)
+				f.mount(f.byVolume[name], at)
 			}
-			if !slices.Contains(contained[:], kind) {
-				f.add(Volume, kind, nil, at, volume[kind])
-			}
-			f.field(kind, volume[kind], at)
+		}
+	}
+}
+
+func (f *finder) mount(of []Reference, at []string) {
+	for _, r := range of {
+		if r.Kind != Field {
+			r.Path = at
+			f.found = append(f.found, r)
 		}
 	}
 }

@@ -40,7 +40,7 @@ type Reference struct {
 	Name string
 	// Key is the only key that is used; empty means the whole object. Of a node label it is the value.
 	Key string
-	// Path leads there from the root of the Job. A list has "*" as its step, containers their name in
+	// Path leads there from the root of the Job. A list has "*" as its step, containers their index in
 	// brackets.
 	Path []string
 	// Node is what stands there.
@@ -80,8 +80,7 @@ func (r Reference) String() string {
 	return text
 }
 
-// Pointer is the JSON pointer of the reference below base. Steps into lists have no index there, so that it
-// ends at the first list whose items have no name.
+// Pointer is the JSON pointer of the reference below base. It ends at the first list.
 func (r Reference) Pointer(base string) string {
 	var b strings.Builder
 	b.WriteString(base)

@@ -1,7 +1,6 @@
 package reference
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -27,34 +26,4 @@ func HasDomain(key string) bool {
 func allowsKey(list []string, key string) bool {
 	domain, _, _ := strings.Cut(key, "/")
 	return slices.Contains(list, key) || slices.Contains(list, domain+"/*")
-}
-
-// OffersMetadata reports whether the template itself writes the key of a label or annotation: at its place in
-// the manifest, or in job_configuration, which labels the Job and its pods alike.
-func (t Template) OffersMetadata(r Reference) bool {
-	configuration, _ := t.Configuration.(map[string]any)
-	manifest := configuration["job_manifest"]
-	if text, ok := manifest.(string); ok && !isWhole(text) {
-		if slices.Contains(append(constants(text), textKeys(text)...), r.Name) {
-			return true
-		}
-		manifest = nil
-	}
-	nodes := t.descend(manifest, r.Path)
-	nodes = append(nodes, t.descend(configuration[r.Path[len(r.Path)-2]], r.Path[len(r.Path)-1:])...)
-	return slices.ContainsFunc(nodes, func(node any) bool {
-		built, ok := node.(expression)
-		return !ok || slices.Contains(constants(string(built)), r.Name)
-	})
-}
-
-var textKey = regexp.MustCompile(`(?m)(?:^|[\s,{])["']?([A-Za-z0-9][A-Za-z0-9.-]*/[A-Za-z0-9._-]+)["']?[ \t]*:`)
-
-// textKeys are the keys with a domain that the author of a text manifest wrote outside of actions.
-func textKeys(text string) []string {
-	var keys []string
-	for _, match := range textKey.FindAllStringSubmatch(action.ReplaceAllString(text, "\x00"), -1) {
-		keys = append(keys, match[1])
-	}
-	return keys
 }

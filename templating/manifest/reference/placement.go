@@ -74,52 +74,6 @@ func splitTaint(taint string) (key, value, effect string) {
 	return taint, "", effect
 }
 
-// writesLabel reports whether a node of the template is the label's value. Who writes the label may leave its
-// value to a variable.
-func (t Template) writesLabel(node any, r Reference) bool {
-	switch node := node.(type) {
-	case declared:
-		return isScalar(r.Node)
-	case expression:
-		return slices.Contains(constants(string(node)), r.Name)
-	case string:
-		return strings.Contains(node, "{{") || node == r.Key
-	}
-	text, ok := scalarText(node)
-	return ok && text == r.Key
-}
-
-// writesToleration reports whether a node of the template is the toleration. The template must decide its key,
-// or write that it tolerates every taint; a variable may fill in the other fields.
-func (t Template) writesToleration(node any, r Reference) bool {
-	toleration, _ := r.Node.(map[string]any)
-	key, _ := scalarText(toleration["key"])
-	switch node := node.(type) {
-	case declared:
-		known := false
-		for _, schema := range t.below(node, "key") {
-			known = known || slices.Contains(t.schemaValues(schema, 0), any(key))
-		}
-		return known && t.declares(node, r.Node, 0)
-	case expression:
-		return key != "" && slices.Contains(constants(string(node)), key)
-	case string:
-		if name, ok := wholeName(node); ok {
-			return slices.ContainsFunc(t.given(name), func(v any) bool { return t.writesToleration(v, r) })
-		}
-		return strings.Contains(node, "{{") && t.writesToleration(expression(node), r)
-	case []any: // what an enum or a default gives
-		return slices.ContainsFunc(node, func(v any) bool { return t.writesToleration(v, r) })
-	case map[string]any:
-		written, _ := node["key"].(string)
-		if key == "" {
-			return node["key"] == nil && node["operator"] == "Exists" && t.unifies(r.Node, node, false)
-		}
-		return t.matches(written, key) && t.unifies(r.Node, node, false)
-	}
-	return false
-}
-
 // invalidTaint says why an entry of the list can be no taint; empty if it can.
 func invalidTaint(entry string) string {
 	if entry == everyTaint {

@@ -1,0 +1,105 @@
+package reference
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Written are the references of a Job that its template wrote: those of the Job that the same template makes
+// with other values (templating.Rendered.Substitute).
+type Written struct{ byPlace map[string][]Reference }
+
+// NewWritten takes the Job that was made with other values.
+func NewWritten(job map[string]any) Written {
+	w := Written{byPlace: map[string][]Reference{}}
+	for _, r := range Find(job) {
+		w.byPlace[r.place()] = append(w.byPlace[r.place()], r)
+	}
+	return w
+}
+
+// Has reports whether the template wrote the reference at its place. A field, a label of nodes and a toleration
+// may have other scalars in it: the template offers them to its variables.
+func (w Written) Has(r Reference) bool {
+	for _, other := range w.byPlace[r.place()] {
+		if r.isWrittenAs(other) {
+			return true
+		}
+	}
+	return false
+}
+
+// place is the kind and the path of a reference.
+func (r Reference) place() string { return string(r.Kind) + "\x00" + strings.Join(r.Path, "\x00") }
+
+func (r Reference) isWrittenAs(other Reference) bool {
+	switch r.Kind {
+	case Field, Token:
+		return r.Name == other.Name && sameShape(r.Node, other.Node)
+	case Volume:
+		return r.Name == other.Name && same(r.Node, other.Node)
+	case NodeLabel:
+		return r.Name == other.Name
+	case Toleration:
+		return taintKey(r) == taintKey(other) && sameShape(r.Node, other.Node)
+	}
+	return r.Name == other.Name && r.Key == other.Key
+}
+
+func taintKey(r Reference) string {
+	key, _, _ := splitTaint(r.Name)
+	return key
+}
+
+// sameShape reports whether two values differ in scalars only.
+func sameShape(a, b any) bool {
+	return compare(a, b, func(any, any) bool { return true })
+}
+
+func same(a, b any) bool {
+	return compare(a, b, func(a, b any) bool { return fmt.Sprint(a) == fmt.Sprint(b) })
+}
+
+func compare(a, b any, scalars func(a, b any) bool) bool {
+	switch a := a.(type) {
+	case map[string]any:
+		b, ok := b.(map[string]any)
+		if !ok || len(a) != len(b) {
+			return false
+		}
+		for key, v := range a {
+			if other, ok := b[key]; !ok || !compare(v, other, scalars) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		b, ok := b.([]any)
+		if !ok || len(a) != len(b) {
+			return false
+		}
+		for i, v := range a {
+			if !compare(v, b[i], scalars) {
+				return false
+			}
+		}
+		return true
+	}
+	switch b.(type) {
+	case map[string]any, []any:
+		return false
+	}
+	return scalars(a, b)
+}
+
+// scalarText is a scalar as text; it is false for an object, a list or nothing.
+func scalarText(v any) (string, bool) {
+	switch v := v.(type) {
+	case string:
+		return v, true
+	case nil, map[string]any, []any:
+		return "", false
+	default:
+		return fmt.Sprint(v), true
+	}
+}

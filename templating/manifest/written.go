@@ -1,0 +1,73 @@
+package manifest
+
+import (
+	"context"
+
+	"github.com/berth-dev/berth/templating/manifest/reference"
+)
+
+// written is what of a Job the template itself wrote, found in the Job that the same template makes with other
+// values.
+type written struct {
+	references reference.Written
+	namespace  string
+	// keys are those of labels and annotations, by their place in the Job.
+	keys map[string]bool
+}
+
+// offers is true for what the template itself writes. A tree without a template has been written by hand.
+func (b *builder) offers(r reference.Reference) bool {
+	return b.rendered == nil || b.ofTemplate().references.Has(r)
+}
+
+// ofTemplate is empty where the template renders with no other values: then nothing is known to be its own.
+func (b *builder) ofTemplate() *written {
+	if b.written == nil {
+		b.written = &written{}
+		if configuration, ok := b.rendered.Substitute(context.Background()); ok {
+			b.written.read(configuration)
+		}
+	}
+	return b.written
+}
+
+func (w *written) read(configuration map[string]any) {
+	b := &builder{configuration: configuration, finished: &Finished{}}
+	tree, ok := b.manifestTree()
+	if !ok {
+		return
+	}
+	job := b.reshape(tree)
+	w.references = reference.NewWritten(job)
+	w.keys = map[string]bool{}
+	metadata, _ := job["metadata"].(map[string]any)
+	spec, _ := job["spec"].(map[string]any)
+	template, _ := spec["template"].(map[string]any)
+	ofPods, _ := template["metadata"].(map[string]any)
+	for place, levels := range map[string][]map[string]any{
+		ofJob: {configuration, metadata}, ofPod: {configuration, ofPods},
+	} {
+		for _, level := range levels {
+			w.readKeys(place, level)
+		}
+	}
+	w.namespace, _ = metadata["namespace"].(string)
+	if w.namespace == "" {
+		w.namespace = b.namespace()
+	}
+}
+
+// The places of labels and annotations. Those of job_configuration go to both.
+const (
+	ofJob = "/metadata/"
+	ofPod = "/spec/template/metadata/"
+)
+
+func (w *written) readKeys(place string, metadata map[string]any) {
+	for _, field := range []string{keyLabels, keyAnnotations} {
+		values, _ := metadata[field].(map[string]any)
+		for key := range values {
+			w.keys[place+field+"/"+key] = true
+		}
+	}
+}

@@ -74,7 +74,7 @@ func (h *Handler) UpdateDeployment(
 	}
 	var changed *store.Deployment
 	err := h.store.InTx(ctx, func(tx *store.Tx) (err error) {
-		if err = checkIfMatch(ctx, tx, r.Deployment, r.Params.IfMatch); err == nil {
+		if err = lockDeployment(ctx, tx, "UpdateDeployment", r.Deployment, r.Params.IfMatch); err == nil {
 			changed, err = tx.UpdateDeploymentPaused(ctx, r.Deployment, *r.Body.Paused, actor(ctx))
 		}
 		return err
@@ -93,7 +93,7 @@ func (h *Handler) DeleteDeployment(
 	ctx context.Context, r apiserver.DeleteDeploymentRequestObject,
 ) (apiserver.DeleteDeploymentResponseObject, error) {
 	gone, err := h.deletes(ctx, func(tx *store.Tx) error {
-		if err := checkIfMatch(ctx, tx, r.Deployment, r.Params.IfMatch); err != nil {
+		if err := lockDeployment(ctx, tx, "DeleteDeployment", r.Deployment, r.Params.IfMatch); err != nil {
 			return err
 		}
 		options := deleteOptions(r.Params.Force, r.Params.Permanently)
@@ -108,20 +108,29 @@ func (h *Handler) DeleteDeployment(
 	return apiserver.DeleteDeployment200JSONResponse(gone), nil
 }
 
+// mayIn says whether the caller may call an operation in a pool.
+func mayIn(ctx context.Context, operation string) func(pool string) error {
+	return func(pool string) error { return access.From(ctx).Check(operation, pool) }
+}
+
 // deploymentETag changes with every change of the deployment.
 func deploymentETag(d *store.Deployment) *string {
 	tag := strconv.Quote(strconv.FormatInt(d.UpdatedAt.UnixMicro(), 36))
 	return &tag
 }
 
-// checkIfMatch locks a deployment and refuses the request when it has another ETag than If-Match asks for.
-func checkIfMatch(ctx context.Context, tx *store.Tx, name string, ifMatch *string) error {
-	if ifMatch == nil || *ifMatch == "*" {
-		return nil
-	}
+// lockDeployment locks a deployment and checks again that the caller may call the operation in its pool: it may
+// have moved since the guard looked. It refuses a deployment with another ETag than If-Match asks for.
+func lockDeployment(ctx context.Context, tx *store.Tx, operation, name string, ifMatch *string) error {
 	d, err := tx.LockDeployment(ctx, name)
 	if err != nil {
 		return err
+	}
+	if err := access.From(ctx).CheckObject(operation, d.Pool, "deployment "+strconv.Quote(name)); err != nil {
+		return err
+	}
+	if ifMatch == nil || *ifMatch == "*" {
+		return nil
 	}
 	if tag := deploymentETag(d); *ifMatch != *tag {
 		return problem.Newf(problem.PreconditionFailed,

@@ -60,7 +60,7 @@ func (h *Handler) CancelRun(
 func (h *Handler) RetryRun(
 	ctx context.Context, r apiserver.RetryRunRequestObject,
 ) (apiserver.RetryRunResponseObject, error) {
-	run, err := h.runs.Retry(ctx, r.Run, actor(ctx))
+	run, err := h.runs.Retry(ctx, r.Run, actor(ctx), mayIn(ctx, "RetryRun"))
 	if err != nil {
 		return nil, err
 	}

@@ -42,7 +42,9 @@ func (h *Handler) RetryRuns(
 		states:    []lifecycle.StateType{lifecycle.Failed, lifecycle.Crashed}, // who cancelled a run meant it
 		operation: "RetryRuns",
 		check:     h.guard.CheckRetry,
-		apply:     h.runs.Retry,
+		apply: func(ctx context.Context, id uuid.UUID, actor string) (*store.Run, error) {
+			return h.runs.Retry(ctx, id, actor, mayIn(ctx, "RetryRuns"))
+		},
 	})
 	if err != nil {
 		return nil, err

@@ -22,7 +22,12 @@ import (
 // its deployment had, the next attempt takes the frozen value, and the history of the run says so. Where the
 // run was asked for another value by whoever created it, the retry is refused instead: it would answer another
 // question than the one that was asked.
-func (c *Creator) Retry(ctx context.Context, id uuid.UUID, actor string) (*store.Run, error) {
+//
+// may says whether the caller may retry runs in a pool: the run goes to the pool that its deployment is in when it
+// is retried.
+func (c *Creator) Retry(
+	ctx context.Context, id uuid.UUID, actor string, may func(pool string) error,
+) (*store.Run, error) {
 	run, err := c.store.GetRun(ctx, id)
 	if err != nil {
 		return nil, err
@@ -32,12 +37,26 @@ func (c *Creator) Retry(ctx context.Context, id uuid.UUID, actor string) (*store
 	if err != nil && !store.IsCode(err, store.NotFound) {
 		return nil, err
 	}
-	if err == nil && d.ID == run.DeploymentID && run.State.Type.Terminal() {
+	checked := err == nil && d.ID == run.DeploymentID && run.State.Type.Terminal()
+	if checked {
 		if err := c.checkRetry(ctx, run, d); err != nil {
 			return nil, err
 		}
 	}
-	return c.store.RetryRun(ctx, id, actor)
+	err = c.store.InTx(ctx, func(tx *store.Tx) error {
+		if run, err = tx.RetryRun(ctx, id, actor); err != nil {
+			return err
+		}
+		if checked && run.Pool != d.Pool {
+			return &store.Error{Code: store.Conflict, Message: fmt.Sprintf(
+				"deployment %q has moved to work pool %q meanwhile: retry run %s again", d.Name, run.Pool, run.Name)}
+		}
+		return may(run.Pool)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return run, nil
 }
 
 // checkRetry checks the values of a run as they would be in an attempt that is claimed now. The claim holds

@@ -1,0 +1,94 @@
+package server_test
+
+import (
+	"database/sql"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/berth-dev/berth/internal/pgtest"
+	"github.com/berth-dev/berth/server/api"
+)
+
+const moveDeploymentSQL = `
+UPDATE deployments SET pool_id = p.id, queue_id = q.id
+FROM pools p JOIN queues q ON q.pool_id = p.id
+WHERE p.name = 'b' AND deployments.name = 'moving'`
+
+// TestADeploymentThatMovesAwayDuringARequestIsNotChanged lets a deployment move to another pool after the pools
+// of a request are checked and before it is carried out: the request waits for the row that the move holds.
+// SQLite has one writer at a time.
+func TestADeploymentThatMovesAwayDuringARequestIsNotChanged(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Database(t)
+	r := start(t, on(url))
+	db, err := sql.Open("postgres", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	for _, pool := range []string{"a", "b"} {
+		r.call(http.MethodPost, "/api/v1/work-pools", `{"name":"`+pool+`","type":"process"}`).is(http.StatusCreated)
+	}
+	r.call(http.MethodPost, "/api/v1/apply", `{"deployments":[{"name":"moving","pool":"a",
+		"schedules":[{"name":"yearly","cron":"@yearly"}]}]}`).is(http.StatusOK)
+	key := r.makeKeyWith("a deployer of a", bindings("deployer:a")...)
+	run := r.startRun("moving", "{}")
+	r.call(http.MethodPost, "/api/v1/runs/"+run.ID.String()+"/cancel", "").is(http.StatusOK)
+
+	for _, request := range []struct{ method, path, body string }{
+		{http.MethodPatch, "/api/v1/deployments/moving", `{"paused":true}`},
+		{http.MethodPatch, "/api/v1/deployments/moving/schedules/yearly", `{"active":false}`},
+		{http.MethodPost, "/api/v1/runs/" + run.ID.String() + "/retry", ""},
+		{http.MethodDelete, "/api/v1/deployments/moving", ""},
+	} {
+		move, err := db.BeginTx(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := move.ExecContext(t.Context(), moveDeploymentSQL); err != nil {
+			t.Fatal(err)
+		}
+		answers := async(func() answer { return r.as(key, request.method, request.path, request.body) })
+		awaitLock(t, db)
+		if err := move.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		a := await(t, answers, "the answer to "+request.method+" "+request.path)
+		if a.status != http.StatusNotFound && a.status != http.StatusForbidden && a.status != http.StatusConflict {
+			t.Errorf("%s %s answered %d for a deployment that is in another pool: %s", request.method, request.path,
+				a.status, a.body)
+		}
+		if _, err := db.ExecContext(t.Context(), `UPDATE deployments SET pool_id = p.id, queue_id = q.id
+			FROM pools p JOIN queues q ON q.pool_id = p.id WHERE p.name = 'a' AND deployments.name = 'moving'`); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := read[api.Deployment](r.call(http.MethodGet, "/api/v1/deployments/moving", "").is(http.StatusOK))
+	if d.Paused || !(*d.Schedules)[0].Active {
+		t.Errorf("the deployment was changed: %+v", d)
+	}
+}
+
+// awaitLock returns when a transaction waits for a lock in the database.
+func awaitLock(t *testing.T, db *sql.DB) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		var waits bool
+		err := db.QueryRowContext(t.Context(), `SELECT EXISTS (SELECT 1 FROM pg_stat_activity
+			WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if waits {
+			return
+		}
+		select {
+		case <-t.Context().Done():
+			t.Fatal(t.Context().Err())
+		case <-tick.C:
+		}
+	}
+}

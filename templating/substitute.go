@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/berth-dev/berth/templating/internal/substitute"
 	"github.com/berth-dev/berth/templating/internal/value"
@@ -114,7 +115,7 @@ func (s *substitution) render(ctx context.Context) (map[string]any, error) {
 // variable is the substitute for values of a variable, or of ctx.
 func (s *substitution) variable(root string) substitute.Values {
 	return substitute.Values{
-		Words: s.authored.words, Keys: s.authored.keys[root], Gently: s.gently[root], Resolve: s.compiled.follow,
+		Words: s.authored.words[root], Keys: s.authored.keys[root], Gently: s.gently[root], Resolve: s.compiled.follow,
 	}
 }
 
@@ -147,13 +148,12 @@ func (s *substitution) env(env, base envList) envList {
 
 // context changes what of the run at hand its users choose.
 func (s *substitution) context(values *Values) {
-	values.Now = substitute.Time(values.Now)
 	if values.Context == nil {
 		return
 	}
 	with := s.variable(contextName)
 	run, _ := values.Context["run"].(map[string]any)
-	for _, key := range []string{"name", "scheduled_time", "tags", "parameters"} {
+	for _, key := range []string{"name", "tags", "parameters"} {
 		run[key] = with.Value(run[key], nil, nil)
 	}
 	for of, keys := range map[string][]string{"deployment": {"name", "version"}, "queue": {"name"}} {
@@ -166,24 +166,28 @@ func (s *substitution) context(values *Values) {
 
 // authored is what the author of a template wrote in its actions and placeholders.
 type authored struct {
-	// words are texts in actions, such as "gpu" in {{ if eq .size "gpu" }}: a value that is one of them is the
-	// template's choice.
-	words map[string]bool
+	// words are texts in actions, by the variable that the action reads, such as "gpu" in
+	// {{ if eq .size "gpu" }}: a value that is one of them is the template's choice.
+	words map[string]map[string]bool
 	// keys are the keys that the template reads of each variable.
 	keys map[string]map[string]bool
+	// text is all that is written in job_configuration.
+	text string
 }
 
-// maxWords bounds the words of a template. With more of them, fewer values count as its choice.
+// maxWords bounds the words of a variable. With more of them, fewer values count as its choice.
 const maxWords = 1_000
 
 var (
 	actionPattern = regexp.MustCompile(`(?s)\{\{.*?\}\}`)
+	namePattern   = regexp.MustCompile(`\.([\pL_][\pL\pN_]*)`)
 	quotedPattern = regexp.MustCompile("\"(?:[^\"\\\\]|\\\\.)*\"|`[^`]*`")
 )
 
 func (c *Compiled) readAuthored() authored {
-	a := authored{words: map[string]bool{}, keys: map[string]map[string]bool{}}
+	a := authored{words: map[string]map[string]bool{}, keys: map[string]map[string]bool{}}
 	a.readWords(c.template.JobConfiguration)
+	a.text = strings.Join(allTexts(nil, c.template.JobConfiguration), "\n")
 	for _, r := range c.references {
 		root := r.Root()
 		switch r.Kind {
@@ -203,16 +207,29 @@ func (c *Compiled) readAuthored() authored {
 	return a
 }
 
+func (a authored) readAction(action string) {
+	names := namePattern.FindAllStringSubmatch(quotedPattern.ReplaceAllString(action, ""), -1)
+	for _, quoted := range quotedPattern.FindAllString(action, -1) {
+		word, err := strconv.Unquote(quoted)
+		if err != nil || word == "" {
+			continue
+		}
+		for _, name := range names {
+			if a.words[name[1]] == nil {
+				a.words[name[1]] = map[string]bool{}
+			}
+			if len(a.words[name[1]]) < maxWords {
+				a.words[name[1]][word] = true
+			}
+		}
+	}
+}
+
 func (a authored) readWords(v any) {
 	switch v := v.(type) {
 	case string:
 		for _, action := range actionPattern.FindAllString(v, -1) {
-			for _, quoted := range quotedPattern.FindAllString(action, -1) {
-				word, err := strconv.Unquote(quoted)
-				if err == nil && len(word) > 1 && len(a.words) < maxWords {
-					a.words[word] = true
-				}
-			}
+			a.readAction(action)
 		}
 	case []any:
 		for _, item := range v {
@@ -223,4 +240,79 @@ func (a authored) readWords(v any) {
 			a.readWords(v[key])
 		}
 	}
+}
+
+// Given are the texts of all that people gave, keys included, in lower case: what Substitute would change.
+func (r *Rendered) Given() []string {
+	if r.compiled == nil {
+		return nil
+	}
+	c := r.compiled
+	base, _ := c.merge(Layers{}, r.input.Stored, true)
+	merged, _ := c.merge(r.input.Layers, r.input.Stored, true)
+	var given []string
+	for name, v := range merged.all() {
+		under := base.all()[name]
+		if !value.Equal(v, under) {
+			given = appendTexts(given, v, under)
+		}
+	}
+	if c.readsContext() {
+		if tree, err := r.input.Context.Tree(); err == nil {
+			run, _ := tree["run"].(map[string]any)
+			for _, v := range []any{run["name"], run["tags"], run["parameters"], tree["deployment"], tree["queue"]} {
+				given = appendTexts(given, v, nil)
+			}
+		}
+	}
+	return given
+}
+
+// appendTexts adds the texts and keys of a value, without what the template has at the same place.
+func appendTexts(texts []string, v, under any) []string {
+	switch v := v.(type) {
+	case string:
+		if !value.Equal(v, under) {
+			texts = append(texts, strings.ToLower(v))
+		}
+	case []any:
+		for _, item := range v {
+			texts = appendTexts(texts, item, nil)
+		}
+	case map[string]any:
+		below, _ := under.(map[string]any)
+		for key, item := range v {
+			if _, ok := below[key]; !ok {
+				texts = append(texts, strings.ToLower(key))
+			}
+			texts = appendTexts(texts, item, below[key])
+		}
+	}
+	return texts
+}
+
+func allTexts(texts []string, v any) []string {
+	switch v := v.(type) {
+	case nil:
+	case []any:
+		for _, item := range v {
+			texts = allTexts(texts, item)
+		}
+	case map[string]any:
+		for _, key := range value.SortedKeys(v) {
+			texts = allTexts(append(texts, key), v[key])
+		}
+	default:
+		text, _ := value.Text(v)
+		texts = append(texts, text)
+	}
+	return texts
+}
+
+// Text is what the author of the template wrote in job_configuration, keys included.
+func (r *Rendered) Text() string {
+	if r.compiled == nil {
+		return ""
+	}
+	return r.compiled.authored().text
 }

@@ -2,11 +2,11 @@ package manifest
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/berth-dev/berth/templating/manifest/reference"
@@ -62,7 +62,7 @@ func (f *Finished) references(reported *batchv1.Job) (string, error) {
 		if r.Kind == reference.ServiceAccount && f.FromWorker.ServiceAccount {
 			continue
 		}
-		if !slices.ContainsFunc(known, func(k reference.Reference) bool { return equality.Semantic.DeepEqual(k, r) }) {
+		if !slices.ContainsFunc(known, func(k reference.Reference) bool { return reflect.DeepEqual(k, r) }) {
 			return "it has " + r.String(), nil
 		}
 	}

@@ -13,17 +13,20 @@ type written struct {
 	namespace  string
 	// keys are those of labels and annotations, by their place in the Job.
 	keys map[string]bool
+	// given are the texts that people gave.
+	given []string
 }
 
 // offers is true for what the template itself writes. A tree without a template has been written by hand.
 func (b *builder) offers(r reference.Reference) bool {
-	return b.rendered == nil || b.ofTemplate().references.Has(r)
+	return b.rendered == nil || b.ofTemplate().references.Has(r) ||
+		r.IsLiteral(b.rendered.Text(), b.ofTemplate().given)
 }
 
-// ofTemplate is empty where the template renders with no other values: then nothing is known to be its own.
+// ofTemplate has no references where the template does not render with other values.
 func (b *builder) ofTemplate() *written {
 	if b.written == nil {
-		b.written = &written{}
+		b.written = &written{given: b.rendered.Given()}
 		if configuration, ok := b.rendered.Substitute(context.Background()); ok {
 			b.written.read(configuration)
 		}

@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/berth-dev/berth/templating/internal/value"
@@ -123,6 +122,9 @@ func (s Values) below(schema map[string]any, key string, depth int) map[string]a
 			properties, _ := schema["properties"].(map[string]any)
 			found, _ = properties[key].(map[string]any)
 		}
+		if found == nil && key != "" {
+			found, _ = schema["additionalProperties"].(map[string]any)
+		}
 		return found != nil
 	})
 	return found
@@ -227,12 +229,4 @@ func gently(text string) string {
 		return text
 	}
 	return text[:at] + rotate(text[at:])
-}
-
-// Time returns another time.
-func Time(t time.Time) time.Time {
-	if t.IsZero() {
-		return t
-	}
-	return t.AddDate(1, 1, 1).Add(time.Hour + time.Minute)
 }

@@ -196,16 +196,16 @@ func (f *finder) mounts(pod map[string]any, path []string) {
 			for _, mount := range mounts {
 				object, _ := mount.(map[string]any)
 				name, _ := object["name"].(string)
-				f.mount(f.byVolume[name], at)
+				f.mount(name, at)
 			}
 		}
 	}
 }
 
-func (f *finder) mount(of []Reference, at []string) {
-	for _, r := range of {
+func (f *finder) mount(volume string, at []string) {
+	for _, r := range f.byVolume[volume] {
 		if r.Kind != Field {
-			r.Path = at
+			r.Path, r.volume = at, volume
 			f.found = append(f.found, r)
 		}
 	}

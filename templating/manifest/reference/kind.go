@@ -45,6 +45,8 @@ type Reference struct {
 	Path []string
 	// Node is what stands there.
 	Node any
+	// volume is the name of the volume through which a mount refers to it.
+	volume string
 }
 
 // Empty is true for a reference that names no object: the variable for its name has no value.

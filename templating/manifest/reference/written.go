@@ -2,7 +2,9 @@ package reference
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"unicode"
 )
 
 // Written are the references of a Job that its template wrote: those of the Job that the same template makes
@@ -27,6 +29,76 @@ func (w Written) Has(r Reference) bool {
 		}
 	}
 	return false
+}
+
+// minPiece is how long a value must be to count as a piece of a name.
+const minPiece = 3
+
+// IsLiteral reports whether the template's text has every word of the reference, and none of them can come from
+// what people gave: then the template wrote it, and a condition decided that it is there. given is in lower case.
+func (r Reference) IsLiteral(text string, given []string) bool {
+	for _, word := range r.words() {
+		if !strings.Contains(text, word) {
+			return false
+		}
+		lower := strings.ToLower(word)
+		for _, value := range given {
+			if hasWord(value, lower) || len(value) >= minPiece && strings.Contains(lower, value) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// hasWord reports whether a value has a word in it. A short one must stand alone: any text has its letters.
+func hasWord(value, word string) bool {
+	if !strings.Contains(value, word) {
+		return false
+	}
+	return len(word) >= minPiece || slices.Contains(strings.FieldsFunc(value, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}), word)
+}
+
+// words are the names in a reference, and the keys of what stands there.
+func (r Reference) words() []string {
+	var words []string
+	for _, word := range []string{r.Name, r.Key, r.volume} {
+		if word != "" && r.Kind != Toleration && (word != r.Key || r.Kind != NodeLabel) {
+			words = append(words, word)
+		}
+	}
+	switch r.Kind {
+	case Toleration:
+		if key := taintKey(r); key != "" {
+			words = append(words, key)
+		}
+		words = appendWords(words, r.Node, false)
+	case Field, Token:
+		words = appendWords(words, r.Node, false)
+	case Volume:
+		words = appendWords(words, r.Node, true)
+	}
+	return words
+}
+
+func appendWords(words []string, v any, scalars bool) []string {
+	switch v := v.(type) {
+	case map[string]any:
+		for key, item := range v {
+			words = appendWords(append(words, key), item, scalars)
+		}
+	case []any:
+		for _, item := range v {
+			words = appendWords(words, item, scalars)
+		}
+	default:
+		if text, ok := scalarText(v); ok && scalars {
+			words = append(words, text)
+		}
+	}
+	return words
 }
 
 // place is the kind and the path of a reference.

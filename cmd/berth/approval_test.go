@@ -78,6 +78,11 @@ func TestADeployEndsWithThreeUntilItIsApproved(t *testing.T) {
 	}
 	first := as(a.ci, 3, "deploy", "-f", a.file("1"))
 	id := a.openRequest(t)
+	var needs api.Problem
+	printed := as(a.ci, 3, "deploy", "-f", a.file("1"), "-o", "json").stdout
+	if err := json.Unmarshal([]byte(printed), &needs); err != nil || (*needs.Approvals)[0].ID.String() != id {
+		t.Errorf("-o json prints %q (%v), want the problem with the request %s", printed, err, id)
+	}
 	demand(t, "the plan", first.stdout, "! work pool default needs an approval of deploys, by another person with role editor")
 	demand(t, "the refusal", first.stderr, "request "+id, "berth approve "+id, "send the change again when it is approved")
 	demand(t, "the plan with the request", as(a.ci, 0, "deploy", "-f", a.file("1"), "--dry-run").stdout,

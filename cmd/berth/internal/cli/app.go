@@ -70,7 +70,24 @@ func (a *App) Execute(ctx context.Context, root *cobra.Command, args []string) i
 		err = syntaxError(requiredFlagError(err))
 	}
 	a.PrintError(cmd, err)
+	if printed := a.printNeeds(cmd, err); printed != nil {
+		a.PrintError(cmd, printed)
+	}
 	return ExitCode(err)
+}
+
+// printNeeds prints the problem document for programs where a change needs an approval: it has the ID of the request.
+func (a *App) printNeeds(cmd *cobra.Command, err error) error {
+	var refusal *ProblemError
+	flag := cmd.Flags().Lookup("output")
+	if flag == nil || !errors.As(err, &refusal) || !refusal.NeedsApproval() {
+		return nil
+	}
+	format, ok := flag.Value.(*Format)
+	if !ok || *format == Table {
+		return nil
+	}
+	return a.PrintDocument(*format, refusal.Problem)
 }
 
 // checkFlagFirst refuses a flag without a command: groups let unknown flags pass, to complain about the

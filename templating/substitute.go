@@ -12,43 +12,99 @@ import (
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
-// maxSubstitutions bounds the renders of one Substitute.
+// maxSubstitutions bounds the variables that are tried one by one.
 const maxSubstitutions = 32
 
-// Substitute renders the template again with other values of the same form in place of all that people gave:
-// job variables of deployment and run, parameters, tags and names. What the template itself gives a variable
-// (its default, const, enum or frozen value) stays, as do the keys that its schema lists or that it reads.
-// So what is in both results is the template's, and what differs came from a value: whatever the engine is,
-// and however the value got there.
-//
-// It is false where no other values can be found with which the template renders, and for a Rendered that was
-// made by hand.
-func (r *Rendered) Substitute(ctx context.Context) (map[string]any, bool) {
+// Origin tells what of a rendering is the template's and what people gave: job variables of deployment and run,
+// parameters, tags and names.
+type Origin struct {
+	compiled *Compiled
+	input    Input
+	authored authored
+	// base is what the template alone gives, merged with what people gave.
+	base, merged merged
+	// gently are the variables whose values are changed as little as possible.
+	gently map[string]bool
+	// only is the one variable whose values are changed; empty means all.
+	only string
+}
+
+// Origin is nil for a Rendered that was made by hand.
+func (r *Rendered) Origin() *Origin {
 	if r.compiled == nil {
-		return nil, false
+		return nil
 	}
-	s := substitution{compiled: r.compiled, input: r.input, authored: r.compiled.authored()}
-	configuration, err := s.render(ctx)
+	o := &Origin{compiled: r.compiled, input: r.input, authored: r.compiled.authored(), gently: map[string]bool{}}
+	o.base, _ = r.compiled.merge(Layers{}, r.input.Stored, true)
+	o.merged, _ = r.compiled.merge(r.input.Layers, r.input.Stored, true) // it has been rendered: there is no problem
+	return o
+}
+
+// Substitute renders the template again with other values of the same form in place of all that people gave. What
+// the template itself gives a variable (its default, const, enum or frozen value) stays, as do the keys that its
+// schema lists or that it reads. So what is in both results is the template's, and what differs came from a value:
+// whatever the engine is, and however the value got there.
+//
+// It is false where no other values can be found with which the template renders.
+func (o *Origin) Substitute(ctx context.Context) (map[string]any, bool) {
+	configuration, err := o.render(ctx)
 	if err == nil {
 		return configuration, true
 	}
 
 	// Some value must have a certain form. The ones that must are found one by one, and changed less.
-	s.alone = true
-	s.gently = map[string]bool{}
-	names := append(slices.Sorted(maps.Keys(s.given)), contextName)
-	for _, name := range names {
-		if s.renders++; s.renders > maxSubstitutions {
-			return nil, false
-		}
-		s.only = name
-		if _, err := s.render(ctx); err != nil {
-			s.gently[name] = true
+	names := append(o.given(), contextName)
+	if len(names) > maxSubstitutions {
+		return nil, false
+	}
+	for _, o.only = range names {
+		if _, err := o.render(ctx); err != nil {
+			o.gently[o.only] = true
 		}
 	}
-	s.alone = false
-	configuration, err = s.render(ctx)
+	o.only = ""
+	configuration, err = o.render(ctx)
 	return configuration, err == nil
+}
+
+// given are the variables to which people gave values, sorted.
+func (o *Origin) given() []string {
+	var names []string
+	for _, name := range value.SortedKeys(o.merged.variables) {
+		if !value.Equal(o.merged.variables[name], o.base.variables[name]) {
+			names = append(names, name)
+		}
+	}
+	if len(o.merged.env.entries) > 0 {
+		names = append(names, envVariable)
+	}
+	return names
+}
+
+func (o *Origin) changes(name string) bool { return o.only == "" || o.only == name }
+
+// render renders the template with the other values.
+func (o *Origin) render(ctx context.Context) (map[string]any, error) {
+	c := o.compiled
+	changed := merged{variables: maps.Clone(o.merged.variables), env: o.merged.env, stored: o.merged.stored}
+	for _, name := range o.given() {
+		switch {
+		case !o.changes(name):
+		case name == envVariable:
+			changed.env = o.env()
+		default:
+			v, base := o.merged.variables[name], o.base.variables[name]
+			changed.variables[name] = o.variable(name).Value(v, base, c.property(name))
+		}
+	}
+	values, err := c.values(ctx, o.input, changed)
+	if err != nil {
+		return nil, err
+	}
+	if o.changes(contextName) {
+		o.context(values)
+	}
+	return c.fill(ctx, values, changed.env)
 }
 
 // ReadsWorker is true where the result may depend on which worker rendered it.
@@ -63,66 +119,18 @@ func (r *Rendered) ReadsWorker() bool {
 // contextName stands for the values of ctx. No variable is called so.
 const contextName = "ctx"
 
-// substitution is the search for other values with which a template renders.
-type substitution struct {
-	compiled *Compiled
-	input    Input
-	authored authored
-	// given are the variables to which people gave values.
-	given map[string]bool
-	// gently are those whose values are changed as little as possible.
-	gently map[string]bool
-	// alone changes the values of only.
-	alone   bool
-	only    string
-	renders int
-}
-
-func (s *substitution) changes(name string) bool { return !s.alone || s.only == name }
-
-// render renders the template with the other values.
-func (s *substitution) render(ctx context.Context) (map[string]any, error) {
-	c := s.compiled
-	base, _ := c.merge(Layers{}, s.input.Stored, true)
-	merged, problems := c.merge(s.input.Layers, s.input.Stored, true)
-	if len(problems) > 0 {
-		return nil, problems
-	}
-	s.given = map[string]bool{}
-	for _, name := range value.SortedKeys(merged.variables) {
-		v := merged.variables[name]
-		if value.Equal(v, base.variables[name]) {
-			continue
-		}
-		s.given[name] = true
-		if s.changes(name) {
-			merged.variables[name] = s.variable(name).Value(v, base.variables[name], c.property(name))
-		}
-	}
-	if s.changes(envVariable) {
-		merged.env = s.env(merged.env, base.env)
-	}
-	values, err := c.values(ctx, s.input, merged)
-	if err != nil {
-		return nil, err
-	}
-	if s.changes(contextName) {
-		s.context(values)
-	}
-	return c.fill(ctx, values, merged.env)
-}
-
 // variable is the substitute for values of a variable, or of ctx.
-func (s *substitution) variable(root string) substitute.Values {
+func (o *Origin) variable(root string) substitute.Values {
 	return substitute.Values{
-		Words: s.authored.words[root], Keys: s.authored.keys[root], Gently: s.gently[root], Resolve: s.compiled.follow,
+		Words: o.authored.words[root], Keys: o.authored.keys[root], Gently: o.gently[root], Resolve: o.compiled.follow,
 	}
 }
 
-func (s *substitution) env(env, base envList) envList {
-	schema := s.compiled.property(envVariable)
+func (o *Origin) env() envList {
+	schema := o.compiled.property(envVariable)
 	properties, _ := schema["properties"].(map[string]any)
-	with := s.variable(envVariable)
+	with := o.variable(envVariable)
+	env, base := o.merged.env, o.base.env
 	env.entries, env.index = slices.Clone(env.entries), nil
 	for i := range env.entries {
 		entry := &env.entries[i]
@@ -130,10 +138,9 @@ func (s *substitution) env(env, base envList) envList {
 		if at := base.find(entry.name); at >= 0 {
 			under = base.entries[at]
 		}
-		if entry.unset || under.name != "" && value.Equal(entry.item(), under.item()) {
+		if entry.unset || under.name != "" && entry.equal(under) {
 			continue
 		}
-		s.given[envVariable] = true
 		property, _ := properties[entry.name].(map[string]any)
 		entry.value = with.Value(entry.value, under.value, property)
 		if entry.source != nil {
@@ -147,11 +154,11 @@ func (s *substitution) env(env, base envList) envList {
 }
 
 // context changes what of the run at hand its users choose.
-func (s *substitution) context(values *Values) {
+func (o *Origin) context(values *Values) {
 	if values.Context == nil {
 		return
 	}
-	with := s.variable(contextName)
+	with := o.variable(contextName)
 	run, _ := values.Context["run"].(map[string]any)
 	for _, key := range []string{"name", "tags", "parameters"} {
 		run[key] = with.Value(run[key], nil, nil)
@@ -242,23 +249,19 @@ func (a authored) readWords(v any) {
 	}
 }
 
-// Given are the texts of all that people gave, keys included, in lower case: what Substitute would change.
-func (r *Rendered) Given() []string {
-	if r.compiled == nil {
-		return nil
-	}
-	c := r.compiled
-	base, _ := c.merge(Layers{}, r.input.Stored, true)
-	merged, _ := c.merge(r.input.Layers, r.input.Stored, true)
+// Given are the texts of all that people gave, keys included, in lower case: what Substitute changes.
+func (o *Origin) Given() []string {
 	var given []string
-	for name, v := range merged.all() {
-		under := base.all()[name]
-		if !value.Equal(v, under) {
-			given = appendTexts(given, v, under)
+	for _, name := range o.given() {
+		v, base := o.merged.variables[name], o.base.variables[name]
+		if name == envVariable {
+			v, _ = o.merged.env.print()
+			base, _ = o.base.env.print()
 		}
+		given = appendTexts(given, v, base)
 	}
-	if c.readsContext() {
-		if tree, err := r.input.Context.Tree(); err == nil {
+	if o.compiled.readsContext() {
+		if tree, err := o.input.Context.Tree(); err == nil {
 			run, _ := tree["run"].(map[string]any)
 			for _, v := range []any{run["name"], run["tags"], run["parameters"], tree["deployment"], tree["queue"]} {
 				given = appendTexts(given, v, nil)
@@ -310,9 +313,4 @@ func allTexts(texts []string, v any) []string {
 }
 
 // Text is what the author of the template wrote in job_configuration, keys included.
-func (r *Rendered) Text() string {
-	if r.compiled == nil {
-		return ""
-	}
-	return r.compiled.authored().text
-}
+func (o *Origin) Text() string { return o.authored.text }

@@ -2,7 +2,6 @@ package manifest
 
 import (
 	"fmt"
-	"reflect"
 	"slices"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -57,12 +56,12 @@ func (f *Finished) references(reported *batchv1.Job) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	known := reference.Find(made)
+	known := reference.NewWritten(made)
 	for _, r := range reference.Find(got) {
 		if r.Kind == reference.ServiceAccount && f.FromWorker.ServiceAccount {
 			continue
 		}
-		if !slices.ContainsFunc(known, func(k reference.Reference) bool { return reflect.DeepEqual(k, r) }) {
+		if !known.HasSame(r) {
 			return "it has " + r.String(), nil
 		}
 	}

@@ -3,6 +3,7 @@ package manifest
 import (
 	"context"
 
+	"github.com/berth-dev/berth/templating"
 	"github.com/berth-dev/berth/templating/manifest/reference"
 )
 
@@ -13,22 +14,37 @@ type written struct {
 	namespace  string
 	// keys are those of labels and annotations, by their place in the Job.
 	keys map[string]bool
-	// given are the texts that people gave.
-	given []string
+	// origin knows the words of the template and of what people gave; given are those, once asked for.
+	origin *templating.Origin
+	given  []string
 }
 
 // offers is true for what the template itself writes. A tree without a template has been written by hand.
 func (b *builder) offers(r reference.Reference) bool {
-	return b.rendered == nil || b.ofTemplate().references.Has(r) ||
-		r.IsLiteral(b.rendered.Text(), b.ofTemplate().given)
+	return b.rendered == nil || b.ofTemplate().has(r)
+}
+
+func (w *written) has(r reference.Reference) bool {
+	if w.references.Has(r) {
+		return true
+	}
+	if w.origin == nil {
+		return false
+	}
+	if w.given == nil {
+		w.given = w.origin.Given()
+	}
+	return r.IsLiteral(w.origin.Text(), w.given)
 }
 
 // ofTemplate has no references where the template does not render with other values.
 func (b *builder) ofTemplate() *written {
 	if b.written == nil {
-		b.written = &written{given: b.rendered.Given()}
-		if configuration, ok := b.rendered.Substitute(context.Background()); ok {
-			b.written.read(configuration)
+		b.written = &written{origin: b.rendered.Origin()}
+		if b.written.origin != nil {
+			if configuration, ok := b.written.origin.Substitute(context.Background()); ok {
+				b.written.read(configuration)
+			}
 		}
 	}
 	return b.written

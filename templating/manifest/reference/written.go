@@ -2,13 +2,14 @@ package reference
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"unicode"
 )
 
 // Written are the references of a Job that its template wrote: those of the Job that the same template makes
-// with other values (templating.Rendered.Substitute).
+// with other values (templating.Origin.Substitute).
 type Written struct{ byPlace map[string][]Reference }
 
 // NewWritten takes the Job that was made with other values.
@@ -23,12 +24,12 @@ func NewWritten(job map[string]any) Written {
 // Has reports whether the template wrote the reference at its place. A field, a label of nodes and a toleration
 // may have other scalars in it: the template offers them to its variables.
 func (w Written) Has(r Reference) bool {
-	for _, other := range w.byPlace[r.place()] {
-		if r.isWrittenAs(other) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(w.byPlace[r.place()], r.isWrittenAs)
+}
+
+// HasSame is Has for a reference with the same scalars, in a Job that is meant to be equal.
+func (w Written) HasSame(r Reference) bool {
+	return slices.ContainsFunc(w.byPlace[r.place()], func(other Reference) bool { return reflect.DeepEqual(r, other) })
 }
 
 // minPiece is how long a value must be to count as a piece of a name.
@@ -109,7 +110,7 @@ func (r Reference) isWrittenAs(other Reference) bool {
 	case Field, Token:
 		return r.Name == other.Name && sameShape(r.Node, other.Node)
 	case Volume:
-		return r.Name == other.Name && same(r.Node, other.Node)
+		return r.Name == other.Name && reflect.DeepEqual(r.Node, other.Node)
 	case NodeLabel:
 		return r.Name == other.Name
 	case Toleration:
@@ -125,14 +126,6 @@ func taintKey(r Reference) string {
 
 // sameShape reports whether two values differ in scalars only.
 func sameShape(a, b any) bool {
-	return compare(a, b, func(any, any) bool { return true })
-}
-
-func same(a, b any) bool {
-	return compare(a, b, func(a, b any) bool { return fmt.Sprint(a) == fmt.Sprint(b) })
-}
-
-func compare(a, b any, scalars func(a, b any) bool) bool {
 	switch a := a.(type) {
 	case map[string]any:
 		b, ok := b.(map[string]any)
@@ -140,28 +133,20 @@ func compare(a, b any, scalars func(a, b any) bool) bool {
 			return false
 		}
 		for key, v := range a {
-			if other, ok := b[key]; !ok || !compare(v, other, scalars) {
+			if other, ok := b[key]; !ok || !sameShape(v, other) {
 				return false
 			}
 		}
 		return true
 	case []any:
 		b, ok := b.([]any)
-		if !ok || len(a) != len(b) {
-			return false
-		}
-		for i, v := range a {
-			if !compare(v, b[i], scalars) {
-				return false
-			}
-		}
-		return true
+		return ok && slices.EqualFunc(a, b, sameShape)
 	}
 	switch b.(type) {
 	case map[string]any, []any:
 		return false
 	}
-	return scalars(a, b)
+	return true
 }
 
 // scalarText is a scalar as text; it is false for an object, a list or nothing.

@@ -196,10 +196,7 @@ func (q Reader) ListApprovals(ctx context.Context, f ApprovalFilter, page Page) 
 	if after != "" {
 		id, err := uuid.Parse(after)
 		if err != nil {
-			return nil, "", &Error{
-				Code:    InvalidCursor,
-				Message: "the cursor belongs to a different list or filter; start again without it",
-			}
+			return nil, "", database.ForeignCursor()
 		}
 		c.add("a.id < ?", id)
 	}

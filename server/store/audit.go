@@ -200,10 +200,7 @@ func (q Reader) ListAudit(ctx context.Context, f AuditFilter, page Page) ([]Audi
 	if after != "" {
 		id, err := uuid.Parse(after)
 		if err != nil {
-			return nil, "", &Error{
-				Code:    InvalidCursor,
-				Message: "the cursor belongs to a different list or filter; start again without it",
-			}
+			return nil, "", database.ForeignCursor()
 		}
 		c.add("id < ?", id)
 	}

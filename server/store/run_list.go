@@ -113,10 +113,7 @@ func (o RunSort) key(r runRow) string {
 }
 
 func (o RunSort) parse(key string) ([]any, error) {
-	other := &Error{
-		Code:    InvalidCursor,
-		Message: "the cursor belongs to a different list or filter; start again without it",
-	}
+	other := database.ForeignCursor()
 	at, text, timed := strings.Cut(key, "/")
 	if !timed {
 		text = at

@@ -95,10 +95,7 @@ func (q Reader) ListTemplateVersions(
 	before := int64(math.MaxInt32)
 	if key != "" {
 		if before, err = strconv.ParseInt(key, 10, 32); err != nil {
-			return nil, "", &Error{
-				Code:    InvalidCursor,
-				Message: "the cursor belongs to a different list or filter; start again without it",
-			}
+			return nil, "", database.ForeignCursor()
 		}
 	}
 	var rows []templateRow

@@ -33,12 +33,17 @@ func (p Page) After(kind string) (string, error) {
 	b, err := base64.RawURLEncoding.DecodeString(p.Cursor)
 	key, ok := strings.CutPrefix(string(b), kind+":")
 	if err != nil || !ok || key == "" {
-		return "", &Error{
-			Code:    InvalidCursor,
-			Message: "the cursor belongs to a different list or filter; start again without it",
-		}
+		return "", ForeignCursor()
 	}
 	return key, nil
+}
+
+// ForeignCursor is the error for a cursor whose key is none of the list.
+func ForeignCursor() *Error {
+	return &Error{
+		Code:    InvalidCursor,
+		Message: "the cursor belongs to a different list or filter; start again without it",
+	}
 }
 
 // CutPage cuts the one row too many that was asked for and makes the cursor of the next page from the last

@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/berth-dev/berth/internal/pgtest"
 	"github.com/berth-dev/berth/server/api"
@@ -50,7 +49,9 @@ func TestADeploymentThatMovesAwayDuringARequestIsNotChanged(t *testing.T) {
 			t.Fatal(err)
 		}
 		answers := async(func() answer { return r.as(key, request.method, request.path, request.body) })
-		awaitLock(t, db)
+		if err := pgtest.AwaitLock(t.Context(), db); err != nil {
+			t.Fatal(err)
+		}
 		if err := move.Commit(); err != nil {
 			t.Fatal(err)
 		}
@@ -67,28 +68,5 @@ func TestADeploymentThatMovesAwayDuringARequestIsNotChanged(t *testing.T) {
 	d := read[api.Deployment](r.call(http.MethodGet, "/api/v1/deployments/moving", "").is(http.StatusOK))
 	if d.Paused || !(*d.Schedules)[0].Active {
 		t.Errorf("the deployment was changed: %+v", d)
-	}
-}
-
-// awaitLock returns when a transaction waits for a lock in the database.
-func awaitLock(t *testing.T, db *sql.DB) {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for {
-		var waits bool
-		err := db.QueryRowContext(t.Context(), `SELECT EXISTS (SELECT 1 FROM pg_stat_activity
-			WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waits)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if waits {
-			return
-		}
-		select {
-		case <-t.Context().Done():
-			t.Fatal(t.Context().Err())
-		case <-tick.C:
-		}
 	}
 }

@@ -230,29 +230,38 @@ func ruleNow(ctx context.Context, tx *store.Tx, pool, name string) (map[string]a
 	return nil, nil
 }
 
-// admitDeployment asks for the deletion of a deployment, or for resuming one of its schedules.
-func (h *Handler) admitDeployment(
-	ctx context.Context, tx *store.Tx, name string, options store.DeleteOptions, resume *string,
+// admitDeletion asks for the deletion of a deployment that is locked.
+func (h *Handler) admitDeletion(
+	ctx context.Context, tx *store.Tx, d *store.Deployment, options store.DeleteOptions,
 ) error {
-	d, err := tx.LockDeployment(ctx, name)
+	c, _, err := deploymentChange(ctx, tx, d)
 	if err != nil {
 		return err
 	}
-	schedules, err := tx.ListDeploymentSchedules(ctx, name)
+	c.Action, c.After = api.Delete, approval.DeletionDocument(options)
+	return h.Approvals.Admit(ctx, tx, c)
+}
+
+// deploymentChange begins a change of a deployment, with what there is before it.
+func deploymentChange(
+	ctx context.Context, tx *store.Tx, d *store.Deployment,
+) (approval.Change, []store.Schedule, error) {
+	c := approval.Change{Subject: approval.Deploys, Pool: d.Pool, Kind: api.ChangeKindDeployment, Name: d.Name}
+	schedules, err := tx.ListDeploymentSchedules(ctx, d.Name)
+	if err != nil {
+		return c, nil, err
+	}
+	c.Before, err = wire.DeploymentDocument(*d, wire.DeclaredSchedules(schedules))
+	return c, schedules, err
+}
+
+// admitResume asks for resuming a schedule of a deployment that is locked.
+func (h *Handler) admitResume(ctx context.Context, tx *store.Tx, d *store.Deployment, schedule string) error {
+	c, schedules, err := deploymentChange(ctx, tx, d)
 	if err != nil {
 		return err
 	}
-	c := approval.Change{
-		Subject: approval.Deploys, Pool: d.Pool, Kind: api.ChangeKindDeployment, Name: name, Action: api.Delete,
-	}
-	if c.Before, err = wire.DeploymentDocument(*d, wire.DeclaredSchedules(schedules)); err != nil {
-		return err
-	}
-	if resume == nil {
-		c.After = approval.DeletionDocument(options)
-		return h.Approvals.Admit(ctx, tx, c)
-	}
-	i := slices.IndexFunc(schedules, func(s store.Schedule) bool { return s.Name == *resume })
+	i := slices.IndexFunc(schedules, func(s store.Schedule) bool { return s.Name == schedule })
 	if i < 0 || schedules[i].Active {
 		return nil // nothing changes, or the store says that there is none
 	}

@@ -74,7 +74,7 @@ func (h *Handler) UpdateDeployment(
 	}
 	var changed *store.Deployment
 	err := h.store.InTx(ctx, func(tx *store.Tx) (err error) {
-		if err = lockDeployment(ctx, tx, "UpdateDeployment", r.Deployment, r.Params.IfMatch); err == nil {
+		if _, err = lockDeployment(ctx, tx, "UpdateDeployment", r.Deployment, r.Params.IfMatch); err == nil {
 			changed, err = tx.UpdateDeploymentPaused(ctx, r.Deployment, *r.Body.Paused, actor(ctx))
 		}
 		return err
@@ -93,11 +93,12 @@ func (h *Handler) DeleteDeployment(
 	ctx context.Context, r apiserver.DeleteDeploymentRequestObject,
 ) (apiserver.DeleteDeploymentResponseObject, error) {
 	gone, err := h.deletes(ctx, func(tx *store.Tx) error {
-		if err := lockDeployment(ctx, tx, "DeleteDeployment", r.Deployment, r.Params.IfMatch); err != nil {
+		d, err := lockDeployment(ctx, tx, "DeleteDeployment", r.Deployment, r.Params.IfMatch)
+		if err != nil {
 			return err
 		}
 		options := deleteOptions(r.Params.Force, r.Params.Permanently)
-		if err := h.admitDeployment(ctx, tx, r.Deployment, options, nil); err != nil {
+		if err := h.admitDeletion(ctx, tx, d, options); err != nil {
 			return err
 		}
 		return tx.DeleteDeployment(ctx, r.Deployment, options, actor(ctx))
@@ -121,22 +122,24 @@ func deploymentETag(d *store.Deployment) *string {
 
 // lockDeployment locks a deployment and checks again that the caller may call the operation in its pool: it may
 // have moved since the guard looked. It refuses a deployment with another ETag than If-Match asks for.
-func lockDeployment(ctx context.Context, tx *store.Tx, operation, name string, ifMatch *string) error {
+func lockDeployment(
+	ctx context.Context, tx *store.Tx, operation, name string, ifMatch *string,
+) (*store.Deployment, error) {
 	d, err := tx.LockDeployment(ctx, name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := access.From(ctx).CheckObject(operation, d.Pool, "deployment "+strconv.Quote(name)); err != nil {
-		return err
+		return nil, err
 	}
 	if ifMatch == nil || *ifMatch == "*" {
-		return nil
+		return d, nil
 	}
 	if tag := deploymentETag(d); *ifMatch != *tag {
-		return problem.Newf(problem.PreconditionFailed,
+		return nil, problem.Newf(problem.PreconditionFailed,
 			"deployment %q has changed: its ETag is %s, not %s; read it again", name, *tag, *ifMatch)
 	}
-	return nil
+	return d, nil
 }
 
 // GetRunSchema returns the JSON Schema of the values that a run of a deployment can set, for forms and

@@ -56,11 +56,12 @@ func (h *Handler) UpdateSchedule(
 ) (apiserver.UpdateScheduleResponseObject, error) {
 	var changed *store.Schedule
 	err := h.store.InTx(ctx, func(tx *store.Tx) (err error) {
-		if err := lockDeployment(ctx, tx, "UpdateSchedule", r.Deployment, nil); err != nil {
+		d, err := lockDeployment(ctx, tx, "UpdateSchedule", r.Deployment, nil)
+		if err != nil {
 			return err
 		}
 		if r.Body.Active { // what stops work needs no approval
-			if err := h.admitDeployment(ctx, tx, r.Deployment, store.DeleteOptions{}, &r.Schedule); err != nil {
+			if err := h.admitResume(ctx, tx, d, r.Schedule); err != nil {
 				return err
 			}
 		}

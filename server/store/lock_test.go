@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/berth-dev/berth/internal/pgtest"
 	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/store"
 )
@@ -13,23 +14,7 @@ import (
 // awaitLock returns when a transaction waits for a lock in the database.
 func (w *world) awaitLock() {
 	w.t.Helper()
-	w.past(func(db *sql.DB) error {
-		tick := time.NewTicker(time.Millisecond)
-		defer tick.Stop()
-		for {
-			var waits bool
-			err := db.QueryRowContext(w.t.Context(), `SELECT EXISTS (SELECT 1 FROM pg_stat_activity
-				WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waits)
-			if err != nil || waits {
-				return err
-			}
-			select {
-			case <-w.t.Context().Done():
-				return w.t.Context().Err()
-			case <-tick.C:
-			}
-		}
-	})
+	w.past(func(db *sql.DB) error { return pgtest.AwaitLock(w.t.Context(), db) })
 }
 
 // TestAReportThatWaitedForALockSeesTheCommittedChange: a report is under way while another transaction holds

@@ -206,11 +206,6 @@ func (tx *Tx) RetryRun(ctx context.Context, id uuid.UUID, actor string) (*Run, e
 	return run, err
 }
 
-// RetryRun runs Tx.RetryRun in a transaction.
-func (s *Store) RetryRun(ctx context.Context, id uuid.UUID, actor string) (*Run, error) {
-	return inTx(ctx, s, func(tx *Tx) (*Run, error) { return tx.RetryRun(ctx, id, actor) })
-}
-
 func (tx *Tx) retry(ctx context.Context, id uuid.UUID, actor string) error {
 	runs, err := tx.lockRuns(ctx, []uuid.UUID{id}, false)
 	if err != nil {

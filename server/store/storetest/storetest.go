@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/berth-dev/berth/internal/pgtest"
 	"github.com/berth-dev/berth/server/store"
 )
@@ -128,6 +130,15 @@ func (s *Store) UpdateDeploymentPaused(
 // DeleteDeployment runs Tx.DeleteDeployment in a transaction.
 func (s *Store) DeleteDeployment(ctx context.Context, name string, o store.DeleteOptions, actor string) error {
 	return s.InTx(ctx, func(tx *store.Tx) error { return tx.DeleteDeployment(ctx, name, o, actor) })
+}
+
+// RetryRun runs Tx.RetryRun in a transaction.
+func (s *Store) RetryRun(ctx context.Context, id uuid.UUID, actor string) (run *store.Run, err error) {
+	err = s.InTx(ctx, func(tx *store.Tx) (err error) {
+		run, err = tx.RetryRun(ctx, id, actor)
+		return err
+	})
+	return run, err
 }
 
 // UpdateSchedules runs Tx.UpdateSchedules in a transaction.

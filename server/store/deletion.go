@@ -197,7 +197,7 @@ func (q Reader) ListDeleted(ctx context.Context, f DeletedFilter, page Page) ([]
 	if after != "" {
 		id, err := uuid.Parse(after)
 		if err != nil {
-			return nil, "", &Error{Code: InvalidCursor, Message: "the cursor belongs to a different list; start again without it"}
+			return nil, "", database.ForeignCursor()
 		}
 		c.add("x.id < ?", id)
 	}

@@ -25,11 +25,13 @@ func templateRows() []row {
 	placeholder.timesLimit, placeholder.timesPeer = 3, 4
 	gotemplate := renderRow("gotemplate", "gotemplate")
 	gotemplate.timesLimit, gotemplate.timesPeer = 3, 4
+	governed := renderRow("with the references judged", "gotemplate-governed")
+	governed.timesLimit, governed.timesPeer = 6, 2
 	text := renderRow("text manifest", "gotemplate-text")
 	text.timesPeer = 1
 
 	return []row{
-		placeholder, gotemplate, text,
+		placeholder, gotemplate, governed, text,
 		{
 			what: "impact of a template change on 10,000 deployments, one core",
 			dir:  impactDir, ours: "ImpactOn10000", unit: "sec/op", bound: 1, steady: allocations(),

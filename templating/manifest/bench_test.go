@@ -17,6 +17,7 @@ import (
 
 	"github.com/berth-dev/berth/templating"
 	"github.com/berth-dev/berth/templating/manifest"
+	"github.com/berth-dev/berth/templating/manifest/reference"
 )
 
 // benchVariables are fifteen, as a real deployment of the default template has them.
@@ -55,14 +56,16 @@ func benchCompiled(b testing.TB, parsed *templating.Template) *templating.Compil
 }
 
 func renderAndPrepare(
-	b testing.TB, compiled *templating.Compiled, variables map[string]any,
+	b testing.TB, compiled *templating.Compiled, variables map[string]any, allowed *reference.Allowed,
 ) *manifest.Finished {
 	rendered, err := compiled.Render(context.Background(),
 		templating.Input{Layers: templating.Layers{Deployment: variables}})
 	if err != nil {
 		b.Fatal(err)
 	}
-	finished, err := manifest.Build(rendered, identity())
+	id := identity()
+	id.Allowed = allowed
+	finished, err := manifest.Build(rendered, id)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -71,15 +74,25 @@ func renderAndPrepare(
 
 func BenchmarkRenderAndPrepare(b *testing.B) {
 	structured := benchTemplate(b, "gotemplate")
-	b.Run("placeholder", func(b *testing.B) { benchmarkRender(b, benchTemplate(b, "placeholder")) })
-	b.Run("gotemplate", func(b *testing.B) { benchmarkRender(b, structured) })
+	b.Run("placeholder", func(b *testing.B) { benchmarkRender(b, benchTemplate(b, "placeholder"), nil) })
+	b.Run("gotemplate", func(b *testing.B) { benchmarkRender(b, structured, nil) })
+	b.Run("gotemplate-governed", func(b *testing.B) { // whose the reference is, a second rendering tells
+		parsed := benchTemplate(b, "gotemplate")
+		configuration, _ := parsed.JobConfiguration.(map[string]any)
+		job, _ := configuration["job_manifest"].(map[string]any)
+		spec, _ := job["spec"].(map[string]any)
+		template, _ := spec["template"].(map[string]any)
+		pod, _ := template["spec"].(map[string]any)
+		pod["securityContext"] = map[string]any{"runAsNonRoot": true}
+		benchmarkRender(b, parsed, &reference.Allowed{ServiceAccounts: []string{"etl"}})
+	})
 	b.Run("gotemplate-text", func(b *testing.B) {
 		parsed := benchTemplate(b, "gotemplate")
 		configuration, _ := parsed.JobConfiguration.(map[string]any)
 		configuration["job_manifest"] = textSource
-		benchmarkRender(b, parsed)
+		benchmarkRender(b, parsed, nil)
 	})
-	job := renderAndPrepare(b, benchCompiled(b, structured), benchVariables()).Job
+	job := renderAndPrepare(b, benchCompiled(b, structured), benchVariables(), nil).Job
 	b.Run("limit-json", func(b *testing.B) {
 		data, err := json.Marshal(job)
 		if err != nil {
@@ -96,11 +109,11 @@ func BenchmarkRenderAndPrepare(b *testing.B) {
 	b.Run("peer-helm", benchmarkHelm)
 }
 
-func benchmarkRender(b *testing.B, parsed *templating.Template) {
+func benchmarkRender(b *testing.B, parsed *templating.Template, allowed *reference.Allowed) {
 	compiled, variables := benchCompiled(b, parsed), benchVariables()
 	b.ReportAllocs()
 	for b.Loop() {
-		renderAndPrepare(b, compiled, variables)
+		renderAndPrepare(b, compiled, variables, allowed)
 	}
 }
 
@@ -258,7 +271,7 @@ func benchmarkHelm(b *testing.B) {
 
 // TestThePeerMakesTheSameJob keeps the comparison honest: what is measured beside ours must come to the same.
 func TestThePeerMakesTheSameJob(t *testing.T) {
-	ours := renderAndPrepare(t, benchCompiled(t, benchTemplate(t, "gotemplate")), benchVariables())
+	ours := renderAndPrepare(t, benchCompiled(t, benchTemplate(t, "gotemplate")), benchVariables(), nil)
 	if theirs := renderHelm(t, helmTemplate(t), helmValues()); !equality.Semantic.DeepEqual(
 		ours.Job, theirs,
 	) {

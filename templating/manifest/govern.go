@@ -19,15 +19,14 @@ func (b *builder) govern() {
 		b.fail(templating.CodeReference, at(keyNamespace), "%s", why)
 	}
 	for _, r := range reference.Find(b.tree) {
-		place := r.Pointer(manifestPointer.String())
 		if why := b.id.Protected.Refuses(r, b.job.Name); why != "" {
-			keep(&b.problems, problem(templating.CodeReference, place, "%s", why))
+			keep(&b.problems, problem(templating.CodeReference, referencePlace(r), "%s", why))
 			continue
 		}
 		if b.id.Allowed == nil || r.Empty() || b.id.Allowed.Allows(r) || b.offers(r) {
 			continue
 		}
-		p := keep(&b.problems, problem(templating.CodeReference, place,
+		p := keep(&b.problems, problem(templating.CodeReference, referencePlace(r),
 			"%s comes from a job variable, and work pool %q does not allow it", r, b.id.Pool))
 		p.Suggestion = b.remedy(r)
 	}
@@ -57,7 +56,7 @@ func (b *builder) governMetadata() {
 			if !reference.HasDomain(key) || b.id.Allowed.Allows(r) || b.ofTemplate().keys["/"+strings.Join(r.Path, "/")] {
 				continue
 			}
-			p := keep(&b.problems, problem(templating.CodeReference, r.Pointer(manifestPointer.String()),
+			p := keep(&b.problems, problem(templating.CodeReference, referencePlace(r),
 				"%s comes from a job variable, and work pool %q does not allow it", r, b.id.Pool))
 			p.Suggestion = b.remedy(r)
 		}
@@ -77,6 +76,9 @@ func (b *builder) governNamespace() {
 		"namespace %q comes from a job variable, and work pool %q does not allow it", name, b.id.Pool)
 	p.Suggestion = b.remedy(r)
 }
+
+// referencePlace is the JSON pointer of a reference in the template.
+func referencePlace(r reference.Reference) string { return r.Pointer(manifestPointer.String()) }
 
 // remedy says how the reference can be made right.
 func (b *builder) remedy(r reference.Reference) string {

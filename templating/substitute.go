@@ -249,7 +249,7 @@ func (a authored) readWords(v any) {
 	}
 }
 
-// Given are the texts of all that people gave, keys included, in lower case: what Substitute changes.
+// Given are the texts of all that people gave, keys included: what Substitute changes.
 func (o *Origin) Given() []string {
 	var given []string
 	for _, name := range o.given() {
@@ -276,7 +276,7 @@ func appendTexts(texts []string, v, under any) []string {
 	switch v := v.(type) {
 	case string:
 		if !value.Equal(v, under) {
-			texts = append(texts, strings.ToLower(v))
+			texts = append(texts, v)
 		}
 	case []any:
 		for _, item := range v {
@@ -286,7 +286,7 @@ func appendTexts(texts []string, v, under any) []string {
 		below, _ := under.(map[string]any)
 		for key, item := range v {
 			if _, ok := below[key]; !ok {
-				texts = append(texts, strings.ToLower(key))
+				texts = append(texts, key)
 			}
 			texts = appendTexts(texts, item, below[key])
 		}

@@ -263,6 +263,8 @@ func TestAJobVariableCannotBringInAReference(t *testing.T) {
 			"args: ['{{ if eq .mode \"admin\" }}x{{ end }}']\nenvFrom: [{secretRef: {name: \"{{ v }}\"}}]"), `v: admin`, `Secret "admin"`},
 		"a word that a function makes of a value": {podTemplate(`v: {type: string}`, "",
 			`envFrom: [{secretRef: {name: '{{ if eq 1 2 }}other-db{{ else }}{{ .v | lower }}{{ end }}'}}]`), `v: OTHER-DB`, `Secret "other-db"`},
+		"a word that replace makes of a value": {podTemplate(`v: {type: string}`, "",
+			`envFrom: [{secretRef: {name: '{{ if eq 1 2 }}other-db{{ else }}{{ .v | replace "_" "-" }}{{ end }}'}}]`), `v: other_db`, `Secret "other-db"`},
 		"a value that must have a form": {podTemplate(`v: {type: string}`, "",
 			`envFrom: [{secretRef: {name: '{{ if not (regexMatch "^(db|cache)$" .v) }}{{ required "no" absent }}{{ end }}{{ .v }}'}}]`), `v: cache`, `Secret "cache"`},
 		"text: a variable of range": {textRange, `secrets: [other]`, `Secret "other"`},

@@ -36,31 +36,39 @@ func (w Written) HasSame(r Reference) bool {
 const minPiece = 3
 
 // IsLiteral reports whether the template's text has every word of the reference, and none of them can come from
-// what people gave: then the template wrote it, and a condition decided that it is there. given is in lower case.
+// what people gave: then the template wrote it, and a condition decided that it is there. Upper and lower case
+// and what stands between letters do not count, as functions such as lower, replace and slug change them.
 func (r Reference) IsLiteral(text string, given []string) bool {
 	for _, word := range r.words() {
-		if !strings.Contains(text, word) {
+		if !strings.Contains(text, word) || slices.ContainsFunc(given, func(v string) bool { return mayGive(v, word) }) {
 			return false
-		}
-		lower := strings.ToLower(word)
-		for _, value := range given {
-			if hasWord(value, lower) || len(value) >= minPiece && strings.Contains(lower, value) {
-				return false
-			}
 		}
 	}
 	return true
 }
 
-// hasWord reports whether a value has a word in it. A short one must stand alone: any text has its letters.
-func hasWord(value, word string) bool {
-	if !strings.Contains(value, word) {
-		return false
+// mayGive reports whether a word may come from a value, or a part of it. A short word must stand alone in the
+// value: any text has its letters.
+func mayGive(value, word string) bool {
+	whole, wanted := plain(value), plain(word)
+	if len(wanted) < minPiece {
+		parts := strings.FieldsFunc(value, func(r rune) bool { return !isPlain(r) })
+		return slices.ContainsFunc(parts, func(part string) bool { return strings.EqualFold(part, wanted) })
 	}
-	return len(word) >= minPiece || slices.Contains(strings.FieldsFunc(value, func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsDigit(r)
-	}), word)
+	return strings.Contains(whole, wanted) || len(whole) >= minPiece && strings.Contains(wanted, whole)
 }
+
+// plain is a text in lower case without what is neither letter nor digit.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !isPlain(r) {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, text)
+}
+
+func isPlain(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
 // words are the names in a reference, and the keys of what stands there.
 func (r Reference) words() []string {

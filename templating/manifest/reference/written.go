@@ -118,6 +118,9 @@ func (r Reference) isWrittenAs(other Reference) bool {
 	case Field, Token:
 		return r.Name == other.Name && sameShape(r.Node, other.Node)
 	case Volume:
+		if r.Name == ephemeral { // a new claim, whose size is a value; what it is filled from is a reference itself
+			return other.Name == ephemeral && sameShape(r.Node, other.Node)
+		}
 		return r.Name == other.Name && reflect.DeepEqual(r.Node, other.Node)
 	case NodeLabel:
 		return r.Name == other.Name
@@ -126,6 +129,9 @@ func (r Reference) isWrittenAs(other Reference) bool {
 	}
 	return r.Name == other.Name && r.Key == other.Key
 }
+
+// ephemeral is the type of volumes that are made for the pod and go with it.
+const ephemeral = "ephemeral"
 
 func taintKey(r Reference) string {
 	key, _, _ := splitTaint(r.Name)

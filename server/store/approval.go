@@ -188,17 +188,13 @@ type ApprovalFilter struct {
 // ListApprovals lists requests, the newest first. Served by approvals_pool for one pool, else by the primary
 // key.
 func (q Reader) ListApprovals(ctx context.Context, f ApprovalFilter, page Page) ([]Approval, string, error) {
-	after, err := page.After("approvals")
+	after, more, err := page.AfterID("approvals")
 	if err != nil {
 		return nil, "", err
 	}
 	var c conditions
-	if after != "" {
-		id, err := uuid.Parse(after)
-		if err != nil {
-			return nil, "", database.ForeignCursor()
-		}
-		c.add("a.id < ?", id)
+	if more {
+		c.add("a.id < ?", after)
 	}
 	if f.Pool != "" {
 		pool, err := q.poolRef(ctx, f.Pool)

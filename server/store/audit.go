@@ -193,16 +193,12 @@ func (q Reader) ListAudit(ctx context.Context, f AuditFilter, page Page) ([]Audi
 	if err != nil {
 		return nil, "", err
 	}
-	after, err := page.After("audit")
+	after, more, err := page.AfterID("audit")
 	if err != nil {
 		return nil, "", err
 	}
-	if after != "" {
-		id, err := uuid.Parse(after)
-		if err != nil {
-			return nil, "", database.ForeignCursor()
-		}
-		c.add("id < ?", id)
+	if more {
+		c.add("id < ?", after)
 	}
 	query := listAuditSQL
 	if len(c.where) > 0 {

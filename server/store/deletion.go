@@ -189,17 +189,13 @@ func (f DeletedFilter) conditions(d database.Dialect) conditions {
 
 // ListDeleted lists deleted objects that can be restored, the newest first.
 func (q Reader) ListDeleted(ctx context.Context, f DeletedFilter, page Page) ([]DeletedItem, string, error) {
-	after, err := page.After("deleted")
+	after, more, err := page.AfterID("deleted")
 	if err != nil {
 		return nil, "", err
 	}
 	c := f.conditions(q.db.Dialect())
-	if after != "" {
-		id, err := uuid.Parse(after)
-		if err != nil {
-			return nil, "", database.ForeignCursor()
-		}
-		c.add("x.id < ?", id)
+	if more {
+		c.add("x.id < ?", after)
 	}
 	query := deletedSQL + " WHERE " + strings.Join(c.where, " AND ") + " ORDER BY x.id DESC LIMIT ?"
 	var rows []deletedRow

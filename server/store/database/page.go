@@ -3,6 +3,8 @@ package database
 import (
 	"encoding/base64"
 	"strings"
+
+	"github.com/google/uuid"
 )
 
 // Page asks for a part of a list.
@@ -36,6 +38,18 @@ func (p Page) After(kind string) (string, error) {
 		return "", ForeignCursor()
 	}
 	return key, nil
+}
+
+// AfterID is After for a list in the order of IDs; ok is false for the first page.
+func (p Page) AfterID(kind string) (id uuid.UUID, ok bool, err error) {
+	key, err := p.After(kind)
+	if err != nil || key == "" {
+		return uuid.Nil, false, err
+	}
+	if id, err = uuid.Parse(key); err != nil {
+		return uuid.Nil, false, ForeignCursor()
+	}
+	return id, true, nil
 }
 
 // ForeignCursor is the error for a cursor whose key is none of the list.

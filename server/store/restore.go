@@ -60,8 +60,16 @@ func (tx *Tx) restoreItem(ctx context.Context, item DeletedItem, actor string) e
 // nameTaken refuses to restore an object under the name of another one.
 func nameTaken(item DeletedItem) error {
 	return &Error{Code: AlreadyExists, Message: fmt.Sprintf(
-		"there is another %s %q now: restore the deleted one under another name (--as), or delete the other one first",
-		item.Kind, item.Name)}
+		"there is another %s %q now: restore the deleted one with berth %s restore under another name (--as), or delete "+
+			"the other one first", item.Kind, item.Name, item.command())}
+}
+
+// command is the group of commands for the object.
+func (item DeletedItem) command() string {
+	if item.Kind == DeletedRule && item.poolID != nil {
+		return "pool rule"
+	}
+	return string(item.Kind)
 }
 
 const poolByIDSQL = `

@@ -10,7 +10,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
@@ -45,7 +44,7 @@ type template struct {
 func Shared(t testing.TB) *Server {
 	t.Helper()
 	requireBinaries(t)
-	shared.once.Do(func() { shared.server, shared.err = start() })
+	shared.once.Do(func() { shared.server, shared.err = start(nil) })
 	if shared.err != nil {
 		t.Fatalf("start PostgreSQL: %v", shared.err)
 	}
@@ -55,8 +54,13 @@ func Shared(t testing.TB) *Server {
 // Start returns a server for this test alone, which may stop and restart it. It ends with the test.
 func Start(t testing.TB) *Server {
 	t.Helper()
+	return startFor(t, nil)
+}
+
+func startFor(t testing.TB, primary *Server) *Server {
+	t.Helper()
 	requireBinaries(t)
-	s, err := start()
+	s, err := start(primary)
 	if err != nil {
 		t.Fatalf("start PostgreSQL: %v", err)
 	}
@@ -142,14 +146,16 @@ func (s *Server) exec(ctx context.Context, statement string) error {
 
 // URL returns the URL of a database of the server.
 func (s *Server) URL(database string) string {
-	u := url.URL{
-		Scheme: "postgres", Path: "/" + database,
-		RawQuery: url.Values{"host": {s.socketDir()}, "user": {superuser}, "sslmode": {"disable"}}.Encode(),
-	}
-	return u.String()
+	return hostURL(database, s.socketDir())
 }
 
-func (s *Server) socketDir() string { return filepath.Join(s.dir, "s") }
+// socketDir is the host of the server in a URL; of no server it is "".
+func (s *Server) socketDir() string {
+	if s == nil {
+		return ""
+	}
+	return filepath.Join(s.dir, "s")
+}
 
 // CreateDatabase creates an empty database and returns its URL.
 func (s *Server) CreateDatabase(t testing.TB, name string) string {

@@ -58,13 +58,18 @@ func major(bin string) int {
 	return v
 }
 
-// supervise starts the server, reports it, and stops it when its input ends: with the process that holds the
-// other end, even if that process is killed.
+// supervise starts the server, a standby if it is told the socket directory of its primary, reports it, and stops
+// it when its input ends: with the process that holds the other end, even if that process is killed.
 const supervise = `
 set -e
 trap '' INT TERM HUP
-"$1/initdb" -D "$2/data" -U ` + superuser + ` -A trust -E UTF8 --locale=C.UTF-8 --no-sync >"$2/log" 2>&1 ||
-	{ cat "$2/log"; rm -rf "$2"; exit 1; }
+if [ -n "$3" ]; then
+	"$1/pg_basebackup" -D "$2/data" -h "$3" -U ` + superuser + ` -R -X stream -c fast --no-sync >"$2/log" 2>&1 ||
+		{ cat "$2/log"; rm -rf "$2"; exit 1; }
+else
+	"$1/initdb" -D "$2/data" -U ` + superuser + ` -A trust -E UTF8 --locale=C.UTF-8 --no-sync >"$2/log" 2>&1 ||
+		{ cat "$2/log"; rm -rf "$2"; exit 1; }
+fi
 cat >>"$2/data/postgresql.conf" <<END
 listen_addresses = ''
 unix_socket_directories = '$2/s'
@@ -81,7 +86,8 @@ cat >/dev/null || true
 rm -rf "$2"
 `
 
-func start() (*Server, error) {
+// start starts a server: a standby of the primary, or a new one if that is nil.
+func start(primary *Server) (*Server, error) {
 	bin, err := binaries()
 	if err != nil {
 		return nil, err
@@ -93,7 +99,7 @@ func start() (*Server, error) {
 	if err := s.dropRoot(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(s.dir))
 	}
-	s.supervisor = exec.Command("/bin/sh", "-c", supervise, "supervise", bin, s.dir)
+	s.supervisor = exec.Command("/bin/sh", "-c", supervise, "supervise", bin, s.dir, primary.socketDir())
 	s.supervisor.Dir = s.dir
 	s.supervisor.SysProcAttr = &syscall.SysProcAttr{
 		Credential: s.credential,

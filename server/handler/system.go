@@ -2,12 +2,14 @@ package handler
 
 import (
 	"context"
+	"errors"
 
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/api/apiserver"
+	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
 )
 
@@ -30,9 +32,18 @@ func (h *Handler) GetReady(
 	}
 	if err := h.store.Ready(ctx); err != nil {
 		h.Logger.Warn("server is not ready", "error", err)
-		return apiserver.GetReady503TextResponse("the database is not ready\n"), nil
+		return apiserver.GetReady503TextResponse(notReady(err) + "\n"), nil
 	}
 	return apiserver.GetReady200TextResponse("ready\n"), nil
+}
+
+// notReady returns the message of an error of the store. Anyone may read it, and its cause is only logged.
+func notReady(err error) string {
+	var known *store.Error
+	if errors.As(err, &known) {
+		return known.Message
+	}
+	return "the database is not ready"
 }
 
 // GetInfo returns what this server is.

@@ -101,8 +101,16 @@ func (s *Store) MigrationStatus(ctx context.Context) (current, wanted int64, err
 	return s.db.MigrationStatus(ctx)
 }
 
-// Ready returns nil when the database is reachable and its schema is not older than this binary needs.
+// readyTimeout is within the default timeout of probes of load balancers and of Kubernetes as the chart sets it.
+const readyTimeout = 4 * time.Second
+
+// Ready returns nil when the database takes writes and its schema is not older than this binary needs.
 func (s *Store) Ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	if err := s.db.TakesWrites(ctx); err != nil {
+		return err
+	}
 	current, wanted, err := s.MigrationStatus(ctx)
 	if err != nil {
 		return err

@@ -1260,7 +1260,7 @@ type ClientInterface interface {
 
 	// GetReady Check that the server is ready
 	//
-	// Ready means that the database is reachable and that its schema is not older than this version needs.
+	// Ready means that the database takes writes and that its schema is not older than this version needs. A standby that only answers queries is not ready. The text of a 503 says what is missing.
 	//
 	// Corresponds with GET /readyz (the `GetReady` operationId).
 	GetReady(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3954,7 +3954,7 @@ func (c *Client) GetJSONWebKeys(ctx context.Context, reqEditors ...RequestEditor
 
 // GetReady Check that the server is ready
 //
-// Ready means that the database is reachable and that its schema is not older than this version needs.
+// Ready means that the database takes writes and that its schema is not older than this version needs. A standby that only answers queries is not ready. The text of a 503 says what is missing.
 //
 // Corresponds with GET /readyz (the `GetReady` operationId).
 func (c *Client) GetReady(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -11123,7 +11123,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetReadyWithResponse Check that the server is ready
 	//
-	// Ready means that the database is reachable and that its schema is not older than this version needs.
+	// Ready means that the database takes writes and that its schema is not older than this version needs. A standby that only answers queries is not ready. The text of a 503 says what is missing.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -18394,7 +18394,7 @@ func (c *ClientWithResponses) GetJSONWebKeysWithResponse(ctx context.Context, re
 
 // GetReadyWithResponse Check that the server is ready
 //
-// Ready means that the database is reachable and that its schema is not older than this version needs.
+// Ready means that the database takes writes and that its schema is not older than this version needs. A standby that only answers queries is not ready. The text of a 503 says what is missing.
 //
 // Returns a wrapper object for the known response body format(s).
 //

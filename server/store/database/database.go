@@ -41,6 +41,7 @@ type DB struct {
 	hub        *hub
 	outbox     *outbox
 	bound      sync.Map // query as written → query with the placeholders of the database
+	failovers  *failovers
 	closers    []io.Closer
 }
 
@@ -49,6 +50,7 @@ type DB struct {
 func Open(ctx context.Context, o Options) (*DB, error) {
 	db := &DB{
 		log: o.Logger, offset: o.ClockOffset, migrations: o.Migrations, hub: newHub(), outbox: newOutbox(),
+		failovers: newFailovers(),
 	}
 	if db.log == nil {
 		db.log = slog.New(slog.DiscardHandler)

@@ -3,11 +3,9 @@ package database
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"sync"
 	"time"
 
-	"github.com/lib/pq"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -20,7 +18,7 @@ const (
 	everything     = "*"
 	listenerPing   = time.Minute
 	reconnectFirst = 100 * time.Millisecond
-	reconnectLast  = 5 * time.Second
+	reconnectLast  = 2 * time.Second
 )
 
 // Run carries hints between the servers of one PostgreSQL until ctx ends. Without it hints stay within this
@@ -47,67 +45,6 @@ func (db *DB) publish(topics map[string]struct{}) {
 	if db.dialect == Postgres {
 		db.outbox.add(topics)
 	}
-}
-
-// listen receives the hints of all servers. A lost connection may have lost hints: then all
-// subscribers are woken.
-func (db *DB) listen(ctx context.Context) error {
-	l := pq.NewListener(db.directDSN, reconnectFirst, reconnectLast, func(e pq.ListenerEventType, err error) {
-		if e == pq.ListenerEventDisconnected || e == pq.ListenerEventConnectionAttemptFailed {
-			db.log.Warn("the connection for notifications is down, reconnecting", "error", err)
-		}
-	})
-	stop := context.AfterFunc(ctx, func() {
-		if err := l.Close(); err != nil {
-			db.log.Warn("close the connection for notifications", "error", err)
-		}
-	})
-	defer stop()
-	if err := l.Listen(channel); err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
-		return fmt.Errorf("listen for notifications: %w", err)
-	}
-	db.hub.wakeAll()
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		for n := range l.Notify {
-			db.receive(n)
-		}
-		return nil
-	})
-	g.Go(func() error { return ping(ctx, l) })
-	return g.Wait()
-}
-
-// ping finds out about a connection that died silently.
-func ping(ctx context.Context, l *pq.Listener) error {
-	every := time.NewTicker(listenerPing)
-	defer every.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-every.C:
-			_ = l.Ping() // what fails here reconnects, and that is told
-		}
-	}
-}
-
-func (db *DB) receive(n *pq.Notification) {
-	var topics []string
-	if n == nil || json.Unmarshal([]byte(n.Extra), &topics) != nil { // reconnected, or another release's
-		db.hub.wakeAll()
-		return
-	}
-	for _, t := range topics {
-		if t == everything {
-			db.hub.wakeAll()
-			return
-		}
-	}
-	db.hub.wake(topics...)
 }
 
 const notifySQL = `

@@ -19,16 +19,22 @@ SET jit = off`
 // ones come early.
 const statementsMax = 128
 
-// pgConnector opens connections that keep their statements prepared, so that PostgreSQL plans each of them a
-// few times and not on every call. A pooler that hands connections on between transactions cannot have that:
-// see Options.DirectURL.
-type pgConnector struct{ driver.Connector }
+// pgConnector opens connections of a pool.
+type pgConnector struct {
+	driver.Connector
+	// session: a connection is a session of PostgreSQL, so that it keeps its settings and its statements
+	// prepared, and PostgreSQL plans each of them a few times and not on every call. A pooler that hands
+	// connections on between transactions keeps neither: see Options.DirectURL.
+	session   bool
+	failovers *failovers
+}
 
 // Connect opens a connection.
 func (c pgConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	before := c.failovers.count()
 	opened, err := c.Connector.Connect(ctx)
 	if err != nil {
-		return nil, err
+		return nil, &connectError{err}
 	}
 	plain, ok := opened.(plainConn)
 	if !ok {
@@ -37,10 +43,15 @@ func (c pgConnector) Connect(ctx context.Context) (driver.Conn, error) {
 			opened.Close(),
 		)
 	}
+	conn := &pgConn{plainConn: plain, failovers: c.failovers, opened: before}
+	if !c.session {
+		return conn, nil
+	}
+	conn.statements = map[string]preparedStatement{}
 	if _, err := plain.ExecContext(ctx, tuneSQL, nil); err != nil {
 		return nil, errors.Join(fmt.Errorf("set up the connection: %w", err), opened.Close())
 	}
-	return &pgConn{plainConn: plain, statements: map[string]preparedStatement{}}, nil
+	return conn, nil
 }
 
 // plainConn is what the driver's connections can do.
@@ -66,7 +77,9 @@ type preparedStatement interface {
 // at a time.
 type pgConn struct {
 	plainConn
-	statements map[string]preparedStatement
+	statements map[string]preparedStatement // nil: none are kept
+	failovers  *failovers
+	opened     int64 // failovers seen before it was opened
 }
 
 // QueryContext runs a query with parameters prepared.
@@ -77,14 +90,15 @@ func (c *pgConn) QueryContext(
 ) (driver.Rows, error) {
 	statement, err := c.prepared(ctx, query, args)
 	if err != nil {
-		return nil, err
+		return nil, c.judged(err)
 	}
 	if statement == nil {
-		return c.plainConn.QueryContext(ctx, query, args)
+		rows, err := c.plainConn.QueryContext(ctx, query, args)
+		return rows, c.judged(err)
 	}
 	rows, err := statement.QueryContext(ctx, args)
 	c.forget(query, err)
-	return rows, err
+	return rows, c.judged(err)
 }
 
 // ExecContext runs a statement with parameters prepared.
@@ -95,15 +109,52 @@ func (c *pgConn) ExecContext(
 ) (driver.Result, error) {
 	statement, err := c.prepared(ctx, query, args)
 	if err != nil {
-		return nil, err
+		return nil, c.judged(err)
 	}
 	if statement == nil {
-		return c.plainConn.ExecContext(ctx, query, args)
+		result, err := c.plainConn.ExecContext(ctx, query, args)
+		return result, c.judged(err)
 	}
 	result, err := statement.ExecContext(ctx, args)
 	c.forget(query, err)
-	return result, err
+	return result, c.judged(err)
 }
+
+// BeginTx begins a transaction. A standby refuses one that may write.
+func (c *pgConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
+	tx, err := c.plainConn.BeginTx(ctx, o)
+	return tx, c.judged(err)
+}
+
+// judged remembers an error that says that the connection, and probably all that are as old, lead to a server
+// that takes no writes.
+func (c *pgConn) judged(err error) error {
+	if leadsAstray(err) {
+		c.failovers.add(c.opened)
+	}
+	return err
+}
+
+// ResetSession is called before the connection is taken from the pool.
+func (c *pgConn) ResetSession(ctx context.Context) error {
+	if c.outdated() {
+		return driver.ErrBadConn
+	}
+	return c.plainConn.ResetSession(ctx)
+}
+
+// IsValid is called before the connection is put back into the pool.
+func (c *pgConn) IsValid() bool { return !c.outdated() && c.plainConn.IsValid() }
+
+// Close closes the connection. One that has broken is closed already.
+func (c *pgConn) Close() error {
+	if err := c.plainConn.Close(); err != nil && !unreachable(err) {
+		return err
+	}
+	return nil
+}
+
+func (c *pgConn) outdated() bool { return c.opened < c.failovers.count() }
 
 // prepared is nil for what is not kept prepared.
 func (c *pgConn) prepared(
@@ -111,7 +162,7 @@ func (c *pgConn) prepared(
 	query string,
 	args []driver.NamedValue,
 ) (preparedStatement, error) {
-	if len(args) == 0 {
+	if len(args) == 0 || c.statements == nil {
 		return nil, nil
 	}
 	if known, ok := c.statements[query]; ok {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"syscall"
 
 	"github.com/lib/pq"
@@ -24,7 +25,8 @@ const (
 	tooManyConnections   = "53300"
 	invalidEncoding      = "22021"
 	invalidEscape        = "22P05"
-	planChanged          = "0A000" // of a prepared statement, whose columns were changed
+	notSupported         = "0A000" // by a standby, or of a prepared statement whose columns were changed
+	readOnlyTransaction  = "25006"
 	noSuchStatement      = "26000"
 	lockNotAvailable     = "55P03"
 	checkViolation       = "23514"
@@ -55,16 +57,33 @@ func retryable(err error) bool {
 	case serializationFailure, deadlockDetected:
 		return true
 	}
-	if staleStatement(err) {
+	if staleStatement(err) || takesNoWrites(err) {
 		return true
 	}
 	return sqliteCode(err)&0xff == sqlite3.SQLITE_BUSY
 }
 
+// planCheck is the function of PostgreSQL that finds that the result of a prepared statement has changed. The
+// message depends on the language of the server.
+const planCheck = "RevalidateCachedQuery"
+
 // staleStatement reports whether PostgreSQL no longer takes a statement that was prepared.
 func staleStatement(err error) bool {
+	var e *pq.Error
+	return errors.As(err, &e) &&
+		(e.Code == noSuchStatement || e.Code == notSupported && e.Routine == planCheck)
+}
+
+// leadsAstray reports whether the connection leads to a server that takes no writes (a standby after a
+// failover), or that is shutting down or starting: another connection may reach one that does.
+func leadsAstray(err error) bool {
+	return takesNoWrites(err) || strings.HasPrefix(sqlState(err), "57P")
+}
+
+// takesNoWrites reports whether a standby refused a statement: all of ours are supported by a primary.
+func takesNoWrites(err error) bool {
 	state := sqlState(err)
-	return state == planChanged || state == noSuchStatement
+	return state == readOnlyTransaction || state == notSupported && !staleStatement(err)
 }
 
 // IsLockTimeout reports whether the transaction waited too long for a lock: others were using what it wanted.
@@ -93,6 +112,12 @@ func classify(err error) error {
 		errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
+	if takesNoWrites(err) {
+		return &Error{
+			Code: Unavailable, Err: err,
+			Message: "the database takes no writes: it is a standby; it may be failing over, try again",
+		}
+	}
 	if unreachable(err) {
 		return &Error{Code: Unavailable, Message: "the database cannot be reached", Err: err}
 	}
@@ -113,6 +138,10 @@ func unreachable(err error) bool {
 		if errors.Is(err, cause) {
 			return true
 		}
+	}
+	var connecting *connectError
+	if errors.As(err, &connecting) {
+		return true
 	}
 	var network net.Error
 	state := sqlState(err)

@@ -29,12 +29,8 @@ func (db *DB) InTx(ctx context.Context, fn func(*Tx) error) error {
 			return err
 		}
 		// A random pause, so that transactions that collided do not collide again.
-		pause := time.NewTimer(rand.N(time.Duration(try) * 5 * time.Millisecond))
-		select {
-		case <-ctx.Done():
-			pause.Stop()
+		if !pause(ctx, rand.N(time.Duration(try)*5*time.Millisecond)) {
 			return ctx.Err()
-		case <-pause.C:
 		}
 	}
 }

@@ -1394,14 +1394,20 @@ type Deployment struct {
 	Description      string    `json:"description"`
 
 	// Frozen Names of values of the deployment that runs cannot override. A name may lead into a value: `env.MODE`, `resources.limits.cpu`, `args.0`, or the JSON pointer `/labels/example.com~1team`. A frozen value holds from the next claimed attempt on, for runs that were created before as well.
-	Frozen          *FrozenNames       `json:"frozen,omitempty"`
-	ID              openapi_types.UUID `json:"id"`
-	JobVariables    JSONObject         `json:"job_variables"`
-	Name            string             `json:"name"`
-	ParameterSchema JSONObject         `json:"parameter_schema,omitempty"`
-	Parameters      JSONObject         `json:"parameters"`
-	Paused          bool               `json:"paused"`
-	Pool            string             `json:"pool"`
+	Frozen *FrozenNames       `json:"frozen,omitempty"`
+	ID     openapi_types.UUID `json:"id"`
+
+	// JobVariables Absent in lists
+	JobVariables json.RawMessage `json:"job_variables,omitempty"`
+	Name         string          `json:"name"`
+
+	// ParameterSchema Absent in lists
+	ParameterSchema json.RawMessage `json:"parameter_schema,omitempty"`
+
+	// Parameters Absent in lists
+	Parameters json.RawMessage `json:"parameters,omitempty"`
+	Paused     bool            `json:"paused"`
+	Pool       string          `json:"pool"`
 
 	// Project Project of the deployment file that last applied it
 	Project *string     `json:"project,omitempty"`
@@ -2055,12 +2061,16 @@ type Run struct {
 	ExitCode       *int32             `json:"exit_code,omitempty"`
 	ID             openapi_types.UUID `json:"id"`
 	IdempotencyKey *string            `json:"idempotency_key,omitempty"`
-	JobVariables   JSONObject         `json:"job_variables"`
-	Name           string             `json:"name"`
-	Parameters     JSONObject         `json:"parameters"`
-	Pool           string             `json:"pool"`
-	Queue          string             `json:"queue"`
-	ScheduledTime  time.Time          `json:"scheduled_time"`
+
+	// JobVariables The run's own job variables; absent where the answer holds several runs
+	JobVariables json.RawMessage `json:"job_variables,omitempty"`
+	Name         string          `json:"name"`
+
+	// Parameters Merged parameters; absent where the answer holds several runs
+	Parameters    json.RawMessage `json:"parameters,omitempty"`
+	Pool          string          `json:"pool"`
+	Queue         string          `json:"queue"`
+	ScheduledTime time.Time       `json:"scheduled_time"`
 
 	// StartedAt When its container first started
 	StartedAt *time.Time `json:"started_at,omitempty"`
@@ -2314,7 +2324,7 @@ type RunsCreateItem struct {
 	Tags          *[]Tag     `json:"tags,omitempty"`
 }
 
-// RunsCreated Example: {"created":1,"existed":0,"items":[{"attempt":1,"created_at":"2026-01-01T06:00:00Z","created_by":"ci","deployment":"etl","deployment_id":"0197a0b3-2f50-7e6b-87d1-6b2a3f4e5d02","id":"0197a1de-6c00-7c11-9d54-3f0a5be1c042","job_variables":{"memory_limit":"1Gi"},"name":"brave-anchor-042","parameters":{"date":"2026-01-01"},"pool":"analytics","queue":"default","scheduled_time":"2026-01-01T06:00:00Z","started_at":"2026-01-01T06:00:04Z","state":{"at":"2026-01-01T06:00:04Z","name":"Running","type":"RUNNING"},"tags":["nightly"]}]}
+// RunsCreated Example: {"created":1,"existed":0,"items":[{"attempt":1,"created_at":"2026-01-01T06:00:00Z","created_by":"ci","deployment":"etl","deployment_id":"0197a0b3-2f50-7e6b-87d1-6b2a3f4e5d02","id":"0197a1de-6c00-7c11-9d54-3f0a5be1c042","name":"brave-anchor-042","pool":"analytics","queue":"default","scheduled_time":"2026-01-01T06:00:00Z","started_at":"2026-01-01T06:00:04Z","state":{"at":"2026-01-01T06:00:04Z","name":"Running","type":"RUNNING"},"tags":["nightly"]}]}
 type RunsCreated struct {
 	Created int32 `json:"created"`
 

@@ -35,7 +35,7 @@ func (h *Handler) ListDeployments(
 		return nil, err
 	}
 	return apiserver.ListDeployments200JSONResponse{
-		Items:      wire.Each(deployments, wire.Deployment),
+		Items:      wire.Each(deployments, wire.ListedDeployment),
 		NextCursor: wire.OrNil(next),
 	}, nil
 }

@@ -19,7 +19,7 @@ func (h *Handler) ExplainRun(
 	}
 	e := explain.Explain(facts)
 	return apiserver.ExplainRun200JSONResponse{
-		Run:      withDerivedState(facts.Run, facts.Gates, facts.Now),
+		Run:      withDerivedState(facts.Run, wire.Run(facts.Run), facts.Gates, facts.Now),
 		Sentence: e.Sentence,
 		Details:  wire.NonNil(e.Details),
 		Next:     wire.NonNil(e.Next),

@@ -31,7 +31,7 @@ func (h *Handler) GetRun(
 	if err != nil {
 		return nil, err
 	}
-	shown, err := h.withDerivedStates(ctx, []store.Run{*run})
+	shown, err := h.withDerivedStates(ctx, []store.Run{*run}, wire.Run)
 	if err != nil {
 		return nil, err
 	}

@@ -82,7 +82,7 @@ func (h *Handler) changeRuns(
 		var forbidden *problem.Error
 		switch {
 		case err == nil:
-			result.Done = append(result.Done, wire.Run(*run))
+			result.Done = append(result.Done, wire.ListedRun(*run))
 		case errors.As(err, &refused) && refused.Code != store.Unavailable:
 			result.Refused = append(result.Refused,
 				api.RunRefused{ID: id, Code: string(refused.Code), Message: refused.Message})

@@ -63,7 +63,7 @@ func (h *Handler) CreateRuns(
 	}
 	answer := apiserver.CreateRuns200JSONResponse{Items: make([]api.Run, len(created))}
 	for i, one := range created {
-		answer.Items[i] = wire.Run(one.Run)
+		answer.Items[i] = wire.ListedRun(one.Run)
 		if one.Existed {
 			answer.Existed++
 		} else {

@@ -35,7 +35,7 @@ func (h *Handler) ListRuns(
 	if err != nil {
 		return nil, err
 	}
-	items, err := h.withDerivedStates(ctx, runs)
+	items, err := h.withDerivedStates(ctx, runs, wire.ListedRun)
 	if err != nil {
 		return nil, err
 	}
@@ -98,8 +98,10 @@ func runFilter(ctx context.Context, q runQuery) store.RunFilter {
 // lateAfter is how long a run may be due before it is shown as Late. A live worker claims every few seconds.
 const lateAfter = 15 * time.Second
 
-// withDerivedStates converts runs, with the state names that are not stored: AwaitingSlot and Late.
-func (h *Handler) withDerivedStates(ctx context.Context, runs []store.Run) ([]api.Run, error) {
+// withDerivedStates converts runs by convert, with the state names that are not stored: AwaitingSlot and Late.
+func (h *Handler) withDerivedStates(
+	ctx context.Context, runs []store.Run, convert func(store.Run) api.Run,
+) ([]api.Run, error) {
 	now := h.Now()
 	var due []uuid.UUID
 	for _, r := range runs {
@@ -108,20 +110,19 @@ func (h *Handler) withDerivedStates(ctx context.Context, runs []store.Run) ([]ap
 		}
 	}
 	if len(due) == 0 {
-		return wire.Each(runs, wire.Run), nil
+		return wire.Each(runs, convert), nil
 	}
 	lanes, err := h.store.ListClaimGates(ctx, due)
 	if err != nil {
 		return nil, err
 	}
 	return wire.Each(runs, func(r store.Run) api.Run {
-		return withDerivedState(r, lanes[[3]string{r.Pool, r.Queue, r.Deployment}], now)
+		return withDerivedState(r, convert(r), lanes[[3]string{r.Pool, r.Queue, r.Deployment}], now)
 	}), nil
 }
 
-// withDerivedState converts a run that waits in a queue.
-func withDerivedState(r store.Run, lane store.ClaimGates, now time.Time) api.Run {
-	shown := wire.Run(r)
+// withDerivedState sets the state of a run that waits in a queue.
+func withDerivedState(r store.Run, shown api.Run, lane store.ClaimGates, now time.Time) api.Run {
 	switch {
 	case !isDue(r, now):
 	case lane.Full():

@@ -119,7 +119,7 @@ func (s *listStream) sendChanges() error {
 	if err != nil {
 		return err
 	}
-	items, err := s.h.withDerivedStates(s.ctx, runs)
+	items, err := s.h.withDerivedStates(s.ctx, runs, wire.ListedRun)
 	if err != nil {
 		return err
 	}

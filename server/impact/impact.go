@@ -23,6 +23,9 @@ import (
 	"github.com/berth-dev/berth/templating/preview"
 )
 
+// deploymentsRead is how many deployments are in memory at a time: each may have 256 KiB of job variables.
+const deploymentsRead = 50
+
 // Analyzer works out the impact of templates.
 type Analyzer struct {
 	store        *store.Store
@@ -108,10 +111,9 @@ func (s *sampler) runs(
 	ctx context.Context, pool string, wanted func(name string) bool,
 ) iter.Seq2[preview.Subject, error] {
 	return func(yield func(preview.Subject, error) bool) {
-		const pageSize = 500
 		for cursor := ""; ; {
 			deployments, next, err := s.store.ListDeployments(
-				ctx, store.DeploymentFilter{Pool: pool}, store.Page{Limit: pageSize, Cursor: cursor},
+				ctx, store.DeploymentFilter{Pool: pool, WithValues: true}, store.Page{Limit: deploymentsRead, Cursor: cursor},
 			)
 			if err != nil {
 				yield(preview.Subject{}, err)

@@ -162,7 +162,7 @@ func (t *ruleTrial) pool(ctx context.Context, pool string) error {
 	sampler := t.sampler(template)
 	for cursor := ""; ; {
 		deployments, next, err := t.store.ListDeployments(
-			ctx, store.DeploymentFilter{Pool: pool}, store.Page{Limit: 500, Cursor: cursor})
+			ctx, store.DeploymentFilter{Pool: pool, WithValues: true}, store.Page{Limit: deploymentsRead, Cursor: cursor})
 		if err != nil {
 			return err
 		}
@@ -255,11 +255,18 @@ func (t *ruleTrial) runs(ctx context.Context, pool string) error {
 	if err != nil {
 		return err
 	}
-	for _, r := range runs {
+	for _, listed := range runs {
 		if t.exhausted() != "" {
 			t.answer.Summary.Runs++
 			t.answer.Summary.Unknown++
 			continue
+		}
+		r, err := t.store.GetRun(ctx, listed.ID) // with its parameters
+		if store.IsCode(err, store.NotFound) {
+			continue // removed meanwhile
+		}
+		if err != nil {
+			return err
 		}
 		raw, err := t.store.GetManifest(ctx, r.ID, r.Attempt)
 		if store.IsCode(err, store.NotFound) {
@@ -272,7 +279,7 @@ func (t *ruleTrial) runs(ctx context.Context, pool string) error {
 		if err != nil {
 			return err
 		}
-		result, err := t.evaluate(ctx, aboutRun(r, facts[r.ID]).InputOf(job))
+		result, err := t.evaluate(ctx, aboutRun(*r, facts[r.ID]).InputOf(job))
 		if err != nil {
 			return err
 		}

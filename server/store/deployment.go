@@ -53,17 +53,22 @@ func (r deploymentRow) deployment() Deployment {
 	}
 }
 
-const deploymentSQL = `
+// Lists leave out job variables, parameters and their schema: a page of them could fill the memory of the server.
+const (
+	deploymentSQL       = deploymentColumns + ", v.job_variables, v.parameters, v.parameter_schema" + fromDeployments
+	listedDeploymentSQL = deploymentColumns + fromDeployments
+	deploymentColumns   = `
 SELECT
 	d.id, d.name, d.pool_id, p.name AS pool, d.queue_id, q.name AS queue, d.revision_id, d.description, d.tags,
 	d.concurrency_limit, d.paused, COALESCE(d.project, '') AS project, d.created_at, d.updated_at,
-	v.version, v.job_variables, v.parameters, v.parameter_schema, v.frozen_variables, v.frozen_parameters, v.retries,
-	v.timeout_us, v.start_deadline_us
+	v.version, v.frozen_variables, v.frozen_parameters, v.retries, v.timeout_us, v.start_deadline_us`
+	fromDeployments = `
 FROM deployments d
 JOIN pools p ON p.id = d.pool_id
 JOIN queues q ON q.id = d.queue_id
 JOIN deployment_revisions v ON v.id = d.revision_id
 WHERE d.deleted_at IS NULL`
+)
 
 // GetDeployment returns a deployment by name.
 func (q Reader) GetDeployment(ctx context.Context, name string) (*Deployment, error) {
@@ -119,6 +124,8 @@ type DeploymentFilter struct {
 	Tags   []string // all of them
 	Paused *bool
 	Text   string // in name or description, whatever its case
+	// WithValues also reads job variables, parameters and their schema. The caller reads small pages.
+	WithValues bool
 }
 
 // ListDeployments lists the deployments that match the filter, by name.
@@ -134,7 +141,11 @@ func (q Reader) ListDeployments(
 		return nil, "", err
 	}
 	c.add("d.name > ?", after)
-	query := deploymentSQL + " AND " + strings.Join(c.where, " AND ") + " ORDER BY d.name LIMIT ?"
+	query := listedDeploymentSQL
+	if f.WithValues {
+		query = deploymentSQL
+	}
+	query += " AND " + strings.Join(c.where, " AND ") + " ORDER BY d.name LIMIT ?"
 	var rows []deploymentRow
 	if err := q.db.All(ctx, &rows, query, append(c.args, page.Size()+1)...); err != nil {
 		return nil, "", fmt.Errorf("list deployments: %w", err)

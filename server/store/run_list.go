@@ -53,7 +53,7 @@ func (o RunSort) descending() bool { return strings.HasPrefix(string(o), "-") }
 
 func (o RunSort) byTime() bool { return strings.HasSuffix(string(o), "scheduled") }
 
-// ListRuns lists the runs that match the filter, in its order.
+// ListRuns lists the runs that match the filter, in its order, without parameters and job variables.
 func (q Reader) ListRuns(ctx context.Context, f RunFilter, page Page) ([]Run, string, error) {
 	where, args, err := q.runFilter(ctx, f)
 	if err != nil {
@@ -77,7 +77,7 @@ func (q Reader) ListRuns(ctx context.Context, f RunFilter, page Page) ([]Run, st
 		}
 		where, args = append(where, past), append(args, keys...)
 	}
-	query := runSQL
+	query := listedRunSQL
 	if len(where) > 0 {
 		query += " WHERE " + strings.Join(where, " AND ")
 	}

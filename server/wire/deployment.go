@@ -11,6 +11,15 @@ import (
 
 // Deployment converts a deployment without its schedules.
 func Deployment(d store.Deployment) api.Deployment {
+	deployment := ListedDeployment(d)
+	deployment.JobVariables = jsondoc.OrEmpty(d.JobVariables)
+	deployment.Parameters = jsondoc.OrEmpty(d.Parameters)
+	deployment.ParameterSchema = d.ParameterSchema
+	return deployment
+}
+
+// ListedDeployment converts one of many deployments: without its values, which may be large.
+func ListedDeployment(d store.Deployment) api.Deployment {
 	deployment := api.Deployment{
 		ID:                   d.ID,
 		Name:                 d.Name,
@@ -19,9 +28,6 @@ func Deployment(d store.Deployment) api.Deployment {
 		Version:              d.Version,
 		Description:          d.Description,
 		Tags:                 NonNil(d.Tags),
-		JobVariables:         jsondoc.OrEmpty(d.JobVariables),
-		Parameters:           jsondoc.OrEmpty(d.Parameters),
-		ParameterSchema:      d.ParameterSchema,
 		ConcurrencyLimit:     d.ConcurrencyLimit,
 		TimeoutSeconds:       seconds(d.Timeout),
 		StartDeadlineSeconds: seconds(d.StartDeadline),

@@ -13,6 +13,13 @@ import (
 
 // Run converts a run with the state that is stored.
 func Run(r store.Run) api.Run {
+	run := ListedRun(r)
+	run.Parameters, run.JobVariables = document(r.Parameters), document(r.JobVariables)
+	return run
+}
+
+// ListedRun converts one of many runs: without parameters and job variables, which may be large.
+func ListedRun(r store.Run) api.Run {
 	run := api.Run{
 		ID:             r.ID,
 		Name:           r.Name,
@@ -21,8 +28,6 @@ func Run(r store.Run) api.Run {
 		Pool:           r.Pool,
 		Queue:          r.Queue,
 		State:          State(r.State),
-		Parameters:     document(r.Parameters),
-		JobVariables:   document(r.JobVariables),
 		Tags:           NonNil(r.Tags),
 		ScheduledTime:  Time(r.ScheduledTime),
 		CreatedAt:      Time(r.CreatedAt),

@@ -622,6 +622,8 @@ type ClientInterface interface {
 
 	// ListSchedules List all schedules, ordered by deployment and name
 	//
+	// Their `spec` is without parameters and job variables.
+	//
 	// Corresponds with GET /api/v1/schedules (the `ListSchedules` operationId).
 	ListSchedules(ctx context.Context, params *ListSchedulesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
@@ -2475,6 +2477,8 @@ func (c *Client) CreateRunToken(ctx context.Context, run RunParam, body CreateRu
 }
 
 // ListSchedules List all schedules, ordered by deployment and name
+//
+// Their `spec` is without parameters and job variables.
 //
 // Corresponds with GET /api/v1/schedules (the `ListSchedules` operationId).
 func (c *Client) ListSchedules(ctx context.Context, params *ListSchedulesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -10425,6 +10429,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListSchedulesWithResponse List all schedules, ordered by deployment and name
 	//
+	// Their `spec` is without parameters and job variables.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/schedules (the `ListSchedules` operationId).
@@ -17191,6 +17197,8 @@ func (c *ClientWithResponses) CreateRunTokenWithResponse(ctx context.Context, ru
 }
 
 // ListSchedulesWithResponse List all schedules, ordered by deployment and name
+//
+// Their `spec` is without parameters and job variables.
 //
 // Returns a wrapper object for the known response body format(s).
 //

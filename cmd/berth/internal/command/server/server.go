@@ -103,6 +103,7 @@ When the server accepts requests, it prints "ready URL" to standard output. It l
 			return err
 		}
 		flagset.SetGCPercent(flagset.ServerGCPercent)
+		flagset.SetMemoryLimit(options.Logger)
 		return server.Run(cmd.Context(), options)
 	}
 	return cmd

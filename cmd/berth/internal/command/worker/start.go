@@ -70,6 +70,7 @@ and metrics endpoints to standard output. It logs to standard error.`,
 			return err
 		}
 		flagset.SetGCPercent(flagset.WorkerGCPercent)
+		flagset.SetMemoryLimit(options.Logger)
 		return worker.Run(cmd.Context(), options)
 	}
 	return cmd

@@ -90,7 +90,9 @@ type Options struct {
 	// RateLimit is the average number of requests per second of one API key, with bursts of two seconds'
 	// worth; worker keys may send ten times as many. 0 means DefaultRateLimit, a negative value no limit.
 	RateLimit float64
-	Lease     time.Duration // duration of a lease, in whole seconds
+	// BodyMemory bounds the bodies of all requests under way, in bytes; 0 means a sixteenth of the memory limit.
+	BodyMemory int64
+	Lease      time.Duration // duration of a lease, in whole seconds
 
 	Version string
 	Logger  *slog.Logger

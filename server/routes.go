@@ -101,6 +101,7 @@ type front struct {
 	requests  *access.Limiter       // of each key
 	refused   *access.Limiter       // what is written down of them
 	streams   *access.OpenLimit
+	bodies    *request.Budget
 	store     *store.Store
 }
 
@@ -109,7 +110,7 @@ func (s *server) newFront(keys *access.Authenticator) *front {
 		responder: problem.Responder{Logger: s.Logger}, store: s.store,
 		strangers: access.NewLimiter(strangersRate(s.RateLimit), s.Now),
 		requests:  access.NewLimiter(s.RateLimit, s.Now), refused: access.NewLimiter(refusalsPerSecond, s.Now),
-		streams: access.NewOpenLimit(streamsOfCaller),
+		streams: access.NewOpenLimit(streamsOfCaller), bodies: request.NewBudget(s.bodyMemory()),
 	}
 	if s.Auth == AuthNone {
 		f.guard = access.NewOriginGuard(s.AllowedHosts)
@@ -217,6 +218,7 @@ func (f *front) operation(o *request.Operation, path string, next http.Handler) 
 			f.responder.Error(w, r, err)
 			return
 		}
+		defer request.Release(r.Context())
 		if o.TakesLong() {
 			leave, err := f.enterStream(r)
 			if err != nil {
@@ -255,8 +257,12 @@ func (f *front) admit(o *request.Operation, w http.ResponseWriter, r *http.Reque
 	if err := who.CheckRun(mux.Vars(r)["run"]); err != nil {
 		return r, err
 	}
+	if r, err = o.Reserve(f.bodies, r); err != nil {
+		return r, err
+	}
 	checked, err := o.Check(w, r)
 	if err != nil {
+		request.Release(r.Context())
 		return r, err
 	}
 	return checked, nil

@@ -119,6 +119,9 @@ func (p *planner) checkDeployment(
 		return nil, err
 	}
 
+	if len(d.JobVariables) > newrun.MaxJobVariables {
+		findings.Addf(problem.VariablesInvalid, "/job_variables", "%s", newrun.TooLarge(len(d.JobVariables)))
+	}
 	variables, err := jsondoc.Object(d.JobVariables)
 	findings.AddProblems(problem.VariablesInvalid, "/job_variables", err)
 	if err == nil && compiled != nil {

@@ -173,6 +173,9 @@ func (p *planner) declares(path ...any) bool {
 }
 
 func (p *planner) applyVariable(ctx context.Context, spec api.VariableSpec) error {
+	if err := newrun.CheckVariable(spec.Value, "/value"); err != nil {
+		return err
+	}
 	current, err := p.tx.LockVariable(ctx, spec.Name)
 	if store.IsCode(err, store.NotFound) {
 		if _, err := p.tx.UpsertVariable(ctx, spec.Name, spec.Value, p.By.Name); err != nil {

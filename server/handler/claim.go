@@ -8,6 +8,7 @@ import (
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/api/apiserver"
+	"github.com/berth-dev/berth/server/request"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
 )
@@ -63,6 +64,8 @@ type claimPoll struct {
 // await claims until there is something to answer. The answer is empty when the wait is over or the server
 // stops.
 func (p *claimPoll) await(ctx context.Context, wait time.Duration) (*api.ClaimResponse, error) {
+	// A waiting claim does not keep other requests out: its body has been read.
+	request.Release(ctx)
 	// Subscribed before the first claim, so that no hint is missed in between.
 	topic := p.h.store.Subscribe(store.PoolTopic(p.claim.Pool))
 	defer topic.Close()
@@ -93,7 +96,7 @@ func (p *claimPoll) await(ctx context.Context, wait time.Duration) (*api.ClaimRe
 }
 
 func (p *claimPoll) try(ctx context.Context) (*api.ClaimResponse, error) {
-	claims, err := p.h.store.Claim(ctx, p.claim)
+	claims, err := p.claims(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -68,6 +68,8 @@ type Handler struct {
 	guard   *poolguard.Guard
 	applier *apply.Applier
 	impact  *impact.Analyzer
+
+	claimSizes *claimSizes
 }
 
 var _ apiserver.StrictServerInterface = (*Handler)(nil)
@@ -75,10 +77,10 @@ var _ apiserver.StrictServerInterface = (*Handler)(nil)
 // New makes a Handler.
 func New(o Options) *Handler {
 	return &Handler{
-		Options: o,
-		store:   o.Store,
-		runs:    o.Runs,
-		guard:   o.Guard,
+		Options: o, claimSizes: newClaimSizes(),
+		store: o.Store,
+		runs:  o.Runs,
+		guard: o.Guard,
 		applier: apply.New(apply.Options{
 			Store: o.Store, Templates: o.Templates, Rules: o.Rules, Approvals: o.Approvals,
 			Installation: o.Installation, Now: o.Now, Retention: o.Retention,

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/berth-dev/berth/server/api/apiserver"
+	"github.com/berth-dev/berth/server/newrun"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
 )
@@ -37,6 +38,9 @@ func (h *Handler) GetVariable(
 func (h *Handler) SetVariable(
 	ctx context.Context, r apiserver.SetVariableRequestObject,
 ) (apiserver.SetVariableResponseObject, error) {
+	if err := newrun.CheckVariable(r.Body.Value, "/value"); err != nil {
+		return nil, err
+	}
 	variable, err := h.store.UpsertVariable(ctx, r.Variable, r.Body.Value, actor(ctx))
 	if err != nil {
 		return nil, err

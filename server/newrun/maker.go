@@ -71,8 +71,9 @@ type Maker struct {
 	schema     *templating.Schema // of the parameters; nil: none
 	variables  *StoredVariables
 	// parameters are those of the deployment as they are written: decoding loses the form of numbers.
-	parameters  map[string]json.RawMessage
-	enforcement Enforcement
+	parameters    map[string]json.RawMessage
+	variableSizes memberSizes // of the deployment's job variables
+	enforcement   Enforcement
 	// budget bounds the validations of all runs that it makes.
 	budget *templating.SchemaBudget
 	// judgedAlone is true once the values of the deployment alone were found to refer to nothing that the pool
@@ -118,6 +119,9 @@ func NewMaker(d Deployment, compiled *templating.Compiled, variables *StoredVari
 		return nil, err
 	}
 	if m.parameters, err = jsondoc.Members(d.Parameters); err != nil {
+		return nil, err
+	}
+	if m.variableSizes, err = sizesOf(d.JobVariables); err != nil {
 		return nil, err
 	}
 	return m, nil
@@ -263,7 +267,11 @@ func (m *Maker) jobVariables(ctx context.Context, own json.RawMessage) (checkedV
 	if err != nil {
 		return checkedVariables{}, err
 	}
-	return m.check(ctx, layers)
+	checked, err := m.check(ctx, layers)
+	if err != nil {
+		return checked, err
+	}
+	return checked, m.checkSize(own, checked.names)
 }
 
 // check checks levels of job variables against the template, with stored variables resolved.

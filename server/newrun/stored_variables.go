@@ -16,12 +16,13 @@ type VariableReader interface {
 type StoredVariables struct {
 	reader VariableReader
 	values map[string]any
+	sizes  map[string]int // of the values, in bytes of JSON
 	read   map[string]bool
 }
 
 // NewStoredVariables makes StoredVariables that have read nothing yet.
 func NewStoredVariables(reader VariableReader) *StoredVariables {
-	return &StoredVariables{reader: reader, values: map[string]any{}, read: map[string]bool{}}
+	return &StoredVariables{reader: reader, values: map[string]any{}, sizes: map[string]int{}, read: map[string]bool{}}
 }
 
 // Read returns the values of the named variables. A variable that does not exist is left out: the check of
@@ -51,9 +52,11 @@ func (s *StoredVariables) readOnce(ctx context.Context, name string) error {
 	case err != nil:
 		return err
 	default:
-		if s.values[name], err = templating.DecodeJSON(variable.Value); err != nil {
+		value, err := templating.DecodeJSON(variable.Value)
+		if err != nil {
 			return err
 		}
+		s.keep(variable, value)
 	}
 	s.read[name] = true
 	return nil

@@ -26,6 +26,8 @@ func boundsOf(operation string) bounds {
 	case "Apply", "CreateWorkPool", "SetTemplate", "LintTemplate", "PreviewTemplate", "DiffTemplate",
 		"ImpactTemplate":
 		return bounds{MaxDocumentBody, 200_000}
+	case "CreateRun": // its values may have 256 and 64 KiB; what is larger is refused with its place
+		return bounds{MaxBulkBody, 20_000}
 	case "CreateRuns":
 		return bounds{MaxBulkBody, 50_000}
 	case "AppendLogs", "ReportAttempts":

@@ -2,11 +2,15 @@ package store
 
 import "sync"
 
-// cache holds immutable values. It is bounded: when full it is emptied.
+// cache holds immutable values. It is bounded, by number and by weight: when full it is emptied.
 type cache[K comparable, V any] struct {
-	most  int
-	mu    sync.Mutex
-	known map[K]V
+	most    int
+	weigh   func(V) int // in bytes; nil: the values are small
+	maximum int         // of the weight of all
+
+	mu     sync.Mutex
+	known  map[K]V
+	weight int
 }
 
 func (f *cache[K, V]) get(k K) (V, bool) {
@@ -17,10 +21,18 @@ func (f *cache[K, V]) get(k K) (V, bool) {
 }
 
 func (f *cache[K, V]) put(k K, v V) {
+	added := 0
+	if f.weigh != nil {
+		added = f.weigh(v)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.known == nil || len(f.known) >= f.most {
-		f.known = map[K]V{}
+	if old, ok := f.known[k]; ok && f.weigh != nil {
+		f.weight -= f.weigh(old)
+	}
+	if f.known == nil || len(f.known) >= f.most || f.weigh != nil && f.weight+added > f.maximum {
+		f.known, f.weight = map[K]V{}, 0
 	}
 	f.known[k] = v
+	f.weight += added
 }

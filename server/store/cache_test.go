@@ -2,6 +2,21 @@ package store
 
 import "testing"
 
+func TestACacheIsBoundedByTheWeightOfItsValues(t *testing.T) {
+	t.Parallel()
+	f := cache[int, string]{most: 100, weigh: func(s string) int { return len(s) }, maximum: 10}
+	f.put(1, "1234")
+	f.put(1, "123456") // the same key does not count twice
+	f.put(2, "1234")
+	if _, ok := f.get(1); !ok {
+		t.Error("a value is gone although there is room")
+	}
+	f.put(3, "1")
+	if _, ok := f.get(1); ok || f.weight != 1 {
+		t.Errorf("after the bound the weight is %d, and the first value is there: %v", f.weight, ok)
+	}
+}
+
 func TestAFullCacheForgetsItsOldEntries(t *testing.T) {
 	t.Parallel()
 	f := cache[int, string]{most: 2}

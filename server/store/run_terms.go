@@ -21,6 +21,8 @@ type runTerms struct {
 const (
 	termsMax    = 10_000
 	settingsMax = 1_000
+	// settingsBytes bounds the documents of the cached settings.
+	settingsBytes = 32 << 20
 )
 
 // termsKey says whose terms.

@@ -79,7 +79,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{
 		db: db, raise: o.Raise,
 		terms:    cache[termsKey, runTerms]{most: termsMax},
-		settings: cache[claimSetting, *settingRow]{most: settingsMax},
+		settings: cache[claimSetting, *settingRow]{most: settingsMax, weigh: (*settingRow).weight, maximum: settingsBytes},
 	}
 	s.Reader = Reader{db: db.Reader(), s: s}
 	return s, nil

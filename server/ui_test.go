@@ -150,7 +150,8 @@ func TestUIStartsARun(t *testing.T) {
 		chromedp.SetValue(field("job_variables.tier"), `"fast"`), start, shows("#run-state", "Scheduled"),
 		press("#run-facts a"),
 		shows("#deployment-runs .state", "Scheduled"))
-	run := read[api.RunList](r.call(http.MethodGet, "/api/v1/runs", "").is(http.StatusOK)).Items[0]
+	listed := read[api.RunList](r.call(http.MethodGet, "/api/v1/runs", "").is(http.StatusOK)).Items[0]
+	run := read[api.RunDetail](r.call(http.MethodGet, "/api/v1/runs/"+listed.ID.String(), "").is(http.StatusOK)).Run
 	if string(run.Parameters) != `{"day":"friday","rows":9007199254740993}` ||
 		string(run.JobVariables) != `{"date":"2026-01-01","memory":128,"tier":"fast"}` {
 		t.Errorf("run has parameters %s and job variables %s", run.Parameters, run.JobVariables)

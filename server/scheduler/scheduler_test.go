@@ -345,7 +345,8 @@ func TestRunsOfASchedule(t *testing.T) {
 		s.hourly("etl",
 			`,"parameters":{"day":"friday"},"job_variables":{"command":"date"},"jitter_seconds":600`)
 		s.passes(time.Hour)
-		run := s.runs("etl")[0]
+		run, err := s.GetRun(s.t.Context(), s.runs("etl")[0].ID)
+		s.check(err)
 		if string(run.Parameters) != `{"day":"friday","rows":1}` ||
 			string(run.JobVariables) != `{"command":"date"}` ||
 			run.CreatedBy != "schedule:default" {

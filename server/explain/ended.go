@@ -74,6 +74,9 @@ func whyNotRetried(facts *store.RunFacts) string {
 		!at.After(*run.EndedAt) {
 		return "not retried: the run exceeded timeout_seconds of the deployment, which covers all attempts"
 	}
+	if facts.RetriesUsed.Unstarted >= lifecycle.MaxUnstarted {
+		return fmt.Sprintf("not retried: %d attempts have not started, the most that are made", lifecycle.MaxUnstarted)
+	}
 
 	var setting string
 	var used, limit int

@@ -14,6 +14,7 @@ const (
 	CancelRequested CancelReason = "requested" // by a user or by a schedule's overlap policy
 	CancelTimeout   CancelReason = "timeout"   // the run exceeded its timeout
 	CancelExpired   CancelReason = "expired"   // the run did not start before its start deadline
+	CancelUnstarted CancelReason = "unstarted" // too many attempts did not start; see DecideTakeover
 )
 
 const (
@@ -63,6 +64,11 @@ func decideCancelled(current CurrentState, outcome Outcome) OutcomeDecision {
 
 	case current.CancelReason == CancelExpired:
 		decision.State = State{Type: Cancelled, Name: "Expired", Message: expiredMessage}
+
+	case current.CancelReason == CancelUnstarted:
+		decision.Outcome.Category = Unknown
+		decision.Outcome.Message = neverStarted("its worker was gone before it had reported a Job")
+		decision.State = finalState(decision.Outcome)
 
 	default:
 		decision.State = State{Type: Cancelled, Name: "Cancelled", Message: outcome.Message}
@@ -131,6 +137,14 @@ func (o Outcome) String() string {
 	return string(o.Category)
 }
 
+// describe is String with the message.
+func (o Outcome) describe() string {
+	if o.Message == "" {
+		return o.String()
+	}
+	return o.String() + ": " + o.Message
+}
+
 // repeatedBy reports whether a later report of an outcome repeats the recorded one. The recorded category may
 // differ from the reported one where DecideOutcome replaced it.
 func (o Outcome) repeatedBy(reported Outcome) bool {
@@ -144,5 +158,5 @@ func (o Outcome) repeatedBy(reported Outcome) bool {
 	}
 	return o.Category == reported.Category ||
 		o.Category == Unknown && !known(reported.Category) ||
-		o.Category == Deadline && reported.Category == CancelledEnd
+		(o.Category == Deadline || o.Category == Unknown) && reported.Category == CancelledEnd
 }

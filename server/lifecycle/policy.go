@@ -125,4 +125,6 @@ type RetriesUsed struct {
 	App            int `json:"app"`
 	Infrastructure int `json:"infrastructure"`
 	OOM            int `json:"oom"`
+	// Unstarted counts the attempts that ended, were handed back or were taken over before they started.
+	Unstarted int `json:"unstarted,omitempty"`
 }

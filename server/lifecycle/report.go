@@ -1,6 +1,9 @@
 package lifecycle
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Phase of an attempt.
 type Phase string
@@ -81,7 +84,10 @@ type Decision struct {
 	Phase      Phase            // new phase of the attempt
 	Outcome    *OutcomeDecision // set when the attempt ends
 	HandedBack bool             // the attempt did not happen: its slot and its number are free again
-	State      *State           // new state of the run; nil: unchanged
+	// RetriesUsed and RetryAfter are set with HandedBack: the run is due again after the delay.
+	RetriesUsed RetriesUsed
+	RetryAfter  time.Duration
+	State       *State // new state of the run; nil: unchanged
 }
 
 // Decide decides what a worker's report means for an attempt and its run. Workers repeat reports after a lost
@@ -164,7 +170,7 @@ func afterEnd(current CurrentState, report Report) Decision {
 
 	case ReportHandedBack:
 		// Handing back an attempt of a run that was being cancelled ended it; see onHandedBack.
-		if current.JobUID == "" && current.Outcome.Category == CancelledEnd {
+		if current.JobUID == "" && (current.Outcome.Category == CancelledEnd || current.Outcome.Category == Unknown) {
 			return accepted()
 		}
 		return Decision{
@@ -242,9 +248,20 @@ func onHandedBack(current CurrentState) Decision {
 		decision.State, decision.Outcome = &outcome.State, &outcome
 		return decision
 	}
-	decision.HandedBack = true
-	decision.State = &State{
-		Type: Scheduled, Name: "Scheduled", Message: "handed back by its worker before a Job was created",
+
+	const handedBack = "handed back by its worker before a Job was created"
+	used, _ := current.RetriesUsed.startsFailed()
+	if used.exhausted() {
+		outcome := Outcome{Category: Unknown, Message: neverStarted(handedBack)}
+		decision.Outcome = &OutcomeDecision{Outcome: outcome, State: finalState(outcome), RetriesUsed: used}
+		decision.State = &decision.Outcome.State
+		return decision
+	}
+	decision.HandedBack, decision.RetriesUsed, decision.RetryAfter = true, used, handBackDelay(used)
+	decision.State = &State{Type: Scheduled, Name: "Scheduled", Message: handedBack}
+	if decision.RetryAfter > 0 {
+		decision.State.Message = fmt.Sprintf("%s (%d times not started); due again in %s", handedBack,
+			used.Unstarted, decision.RetryAfter)
 	}
 	return decision
 }

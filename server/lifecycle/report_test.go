@@ -289,12 +289,14 @@ func TestDecideOutcome(t *testing.T) {
 		{
 			name: "eviction before the start uses no retry", run: lifecycle.Pending,
 			used: used(1, 2), outcome: failed(lifecycle.Evicted), wantState: "SCHEDULED AwaitingRetry",
-			wantAfter: 5 * time.Second, wantUsed: used(1, 2),
+			wantAfter: 5 * time.Second,
+			wantUsed:  lifecycle.RetriesUsed{App: 1, Infrastructure: 2, Unstarted: 1},
 		},
 		{
 			name: "image that cannot be pulled uses an infrastructure retry",
 			run:  lifecycle.Pending, outcome: failed(lifecycle.ImagePull),
-			wantState: "SCHEDULED AwaitingRetry", wantAfter: 5 * time.Second, wantUsed: used(0, 1),
+			wantState: "SCHEDULED AwaitingRetry", wantAfter: 5 * time.Second,
+			wantUsed: lifecycle.RetriesUsed{Infrastructure: 1, Unstarted: 1},
 		},
 		{
 			name: "invalid configuration crashes the run", run: lifecycle.Pending,

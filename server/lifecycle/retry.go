@@ -79,9 +79,9 @@ func retryWorkload(current CurrentState, outcome Outcome) (OutcomeDecision, bool
 // retryInfrastructure retries a failure of the cluster.
 func retryInfrastructure(current CurrentState, outcome Outcome) (OutcomeDecision, bool) {
 	used := current.RetriesUsed
-	if Disrupted(outcome.Category) && !current.Started {
+	if Disrupted(outcome.Category) && unstarted(current, outcome) {
 		const detail = "not started yet, so no retry is used; next attempt"
-		return retryDecision(outcome, used, detail, infrastructureDelay), true
+		return afterUnstarted(outcome, used, detail), true
 	}
 
 	used.Infrastructure++
@@ -90,6 +90,9 @@ func retryInfrastructure(current CurrentState, outcome Outcome) (OutcomeDecision
 		return OutcomeDecision{}, false
 	}
 	detail := fmt.Sprintf("infrastructure retry %d of %d", used.Infrastructure, limit)
+	if unstarted(current, outcome) {
+		return afterUnstarted(outcome, used, detail), true
+	}
 	return retryDecision(outcome, used, detail, infrastructureBackoff(used.Infrastructure)), true
 }
 
@@ -107,11 +110,7 @@ func retryWithMoreMemory(current CurrentState, outcome Outcome) OutcomeDecision 
 }
 
 func retryDecision(outcome Outcome, used RetriesUsed, detail string, delay time.Duration) OutcomeDecision {
-	cause := outcome.String()
-	if outcome.Message != "" {
-		cause += ": " + outcome.Message
-	}
-	message := fmt.Sprintf("%s; %s in %s", cause, detail, delay)
+	message := fmt.Sprintf("%s; %s in %s", outcome.describe(), detail, delay)
 
 	return OutcomeDecision{
 		Outcome: outcome, RetriesUsed: used, Retry: true, RetryAfter: delay,

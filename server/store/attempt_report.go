@@ -220,7 +220,10 @@ func (b *reportBatch) ended(tx *Tx, a *liveAttempt, run *lockedRun, r Report, d 
 	tx.db.Hint(PoolTopic(run.Pool))
 	if d.HandedBack {
 		a.HandedBack = true
-		run.Attempt = a.Number - 1 // due_at stays, so the run keeps its place in the queue
+		run.Attempt, run.Spent.V = a.Number-1, d.RetriesUsed
+		if d.RetryAfter > 0 { // else due_at stays, so the run keeps its place in the queue
+			run.DueAt = database.Time(b.now.Add(d.RetryAfter))
+		}
 		return
 	}
 	o := d.Outcome.Outcome

@@ -16,7 +16,8 @@ JOIN pools p ON p.id = a.pool_id
 WHERE p.name = ?
 	AND a.cluster_id = ?
 	AND a.ended_at IS NULL
-	AND a.lease_expires_at <= ?`
+	AND a.lease_expires_at <= ?
+	AND `
 
 // takeOver claims attempts of the cluster whose lease has expired: the same attempt under the next epoch,
 // hence the same Job. It skips attempts that the worker still holds itself.
@@ -30,9 +31,11 @@ func (tx *Tx) takeOver(ctx context.Context, r ClaimRequest) ([]claimedAttempt, e
 		ID    uuid.UUID `db:"id"`
 		RunID uuid.UUID `db:"run_id"`
 	}
-	query := expiredSQL + "\n\tAND a.id NOT IN " + tx.db.Dialect().List("uuid") +
+	rested, args := restedCondition(now)
+	query := expiredSQL + rested + "\n\tAND a.id NOT IN " + tx.db.Dialect().List("uuid") +
 		"\nORDER BY a.lease_expires_at, a.id\nLIMIT ?"
-	if err := tx.db.All(ctx, &expired, query, r.Pool, r.ClusterID, now, held, r.Max); err != nil ||
+	args = append(append([]any{r.Pool, r.ClusterID, now}, args...), held, r.Max)
+	if err := tx.db.All(ctx, &expired, query, args...); err != nil ||
 		len(expired) == 0 {
 		return nil, err
 	}
@@ -64,7 +67,7 @@ WHERE id IN ` + d.List("uuid") + `
 	AND cluster_id = ?
 	AND ended_at IS NULL
 	AND lease_expires_at <= ?
-RETURNING id, run_id, number, epoch`
+RETURNING id, run_id, number, epoch, phase, job_uid, running_at`
 }
 
 func (tx *Tx) bumpEpochs(
@@ -83,20 +86,21 @@ func (tx *Tx) bumpEpochs(
 	}
 	attemptList := database.ListOf(attempts)
 	runList := database.ListOf(locked)
-	var rows []struct {
-		ID     uuid.UUID `db:"id"`
-		RunID  uuid.UUID `db:"run_id"`
-		Number int32     `db:"number"`
-		Epoch  int64     `db:"epoch"`
-	}
+	var rows []takenRow
 	err = tx.db.All(ctx, &rows, takeOverSQL(tx.db.Dialect()), r.Worker, now.Add(r.Lease), attemptList,
 		runList, r.ClusterID, now)
 	if err != nil {
 		return nil, err
 	}
-	taken := make([]claimedAttempt, len(rows))
-	for i, row := range rows {
-		taken[i] = claimedAttempt{AttemptID: row.ID, Epoch: row.Epoch, Takeover: true}
+	taken := make([]claimedAttempt, 0, len(rows))
+	for _, row := range rows {
+		if outcome := tx.countTakeover(row, runs[row.RunID], now, "worker "+r.Worker); outcome != nil {
+			if err := tx.endUnstarted(ctx, row.ID, *outcome, now); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		taken = append(taken, claimedAttempt{AttemptID: row.ID, Epoch: row.Epoch, Takeover: true})
 		runs[row.RunID].note(
 			fmt.Sprintf("taken over by worker %s (epoch %d): the lease had expired or was released", r.Worker,
 				row.Epoch),

@@ -74,7 +74,10 @@ func (m *model) apply(a *modelAttempt, r store.Report) lifecycle.ReportStatus {
 	}
 	if d.HandedBack {
 		a.HandedBack = true
-		run.attempt = a.number - 1
+		run.attempt, run.spent = a.number-1, d.RetriesUsed
+		if d.RetryAfter > 0 {
+			run.due, run.soon = m.now, true
+		}
 	}
 	if d.Outcome != nil {
 		a.Outcome, run.spent = d.Outcome.Outcome, d.Outcome.RetriesUsed

@@ -257,11 +257,11 @@ func (m *model) claimSome() {
 			r.Held = append(r.Held, store.Lease{AttemptID: a.id, Epoch: a.Epoch})
 		}
 	}
-	expired := map[uuid.UUID]bool{}
+	expired := map[uuid.UUID]bool{} // true: it must be taken over, false: soon, so that it may be
 	for id, a := range m.attempts {
 		held := slices.ContainsFunc(r.Held, func(l store.Lease) bool { return l.AttemptID == id })
 		if a.active() && a.expires <= m.now && modelClusters[a.worker] == r.ClusterID && !held {
-			expired[id] = true
+			expired[id] = a.Started || a.expires+lifecycle.TakeoverDelay(a.Epoch) <= m.now
 		}
 	}
 	claims := m.claim(r)
@@ -273,8 +273,8 @@ func (m *model) claimSome() {
 			m.takenOver(r, c, expired)
 			continue
 		}
-		if len(expired) > 0 && i < len(expired) {
-			m.failf("claimed something new while %d attempts could be taken over", len(expired))
+		if n := overdue(expired); i < n {
+			m.failf("claimed something new while %d attempts could be taken over", n)
 		}
 		run := m.run(c.RunID)
 		m.begin(r, run, c)
@@ -284,7 +284,18 @@ func (m *model) claimSome() {
 		m.claims = append(m.claims, kept)
 	}
 	m.claimed += len(claims)
-	m.nothingBetterIsLeft(len(claims) < r.Max, lowest, len(expired))
+	m.nothingBetterIsLeft(len(claims) < r.Max, lowest, overdue(expired))
+}
+
+// overdue is how many expired attempts must be taken over.
+func overdue(expired map[uuid.UUID]bool) int {
+	n := 0
+	for _, must := range expired {
+		if must {
+			n++
+		}
+	}
+	return n
 }
 
 func (m *model) heldBy(worker string) []*modelAttempt {
@@ -308,10 +319,13 @@ func (m *model) run(id uuid.UUID) *modelRun {
 
 func (m *model) takenOver(r store.ClaimRequest, c store.Claim, expired map[uuid.UUID]bool) {
 	a := m.attempts[c.AttemptID]
-	if a == nil || !expired[c.AttemptID] {
+	if _, ok := expired[c.AttemptID]; a == nil || !ok {
 		m.failf("attempt %s was taken over though its lease holds", c.AttemptID)
 	}
 	delete(expired, c.AttemptID)
+	s := a.CurrentState
+	s.Run, s.RetriesUsed = a.run.state, a.run.spent
+	a.run.spent = lifecycle.DecideTakeover(s).RetriesUsed
 	a.Epoch++
 	a.worker, a.expires = r.Worker, m.now+modelLease
 	if c.Epoch != a.Epoch || c.Attempt != a.number || c.RunID != a.run.id || c.JobUID != a.JobUID ||

@@ -26,7 +26,7 @@ func neverStarted(last string) string {
 }
 
 // unstarted reports whether an outcome ended an attempt before its container ran, through no fault of the
-// workload. An exit code says that it ran, even if nobody saw it.
+// workload. An exit code says that it ran, even if no worker saw it.
 func unstarted(current CurrentState, outcome Outcome) bool {
 	return !current.Started && outcome.ExitCode == nil && BudgetOf(outcome.Category) == InfrastructureBudget
 }

@@ -40,10 +40,13 @@ func (o Options) retention() store.Retention {
 	}
 }
 
-// expire returns a function that removes expired objects.
-func (s *server) expire(counts *metric.Retention) func(context.Context) error {
+// expire returns a function that removes expired objects, unless the database's clock cannot be trusted.
+func (s *server) expire(clock *databaseClock, counts *metric.Retention) func(context.Context) error {
 	retention := s.retention()
 	return func(ctx context.Context) error {
+		if err := clock.look(ctx); err != nil || !clock.removes() {
+			return err
+		}
 		removed, err := s.store.Expire(ctx, retention)
 		counts.Add(removed)
 		if removed.Any() {

@@ -241,11 +241,12 @@ func (s *server) startLoops(
 	start := func(name string, loop func(context.Context) error) {
 		loops.Go(func() error { return untilStopped(ctx, name, loop) })
 	}
+	clock := s.newDatabaseClock()
 	start("store", s.store.Run)
 	start("API key usage", keys.Run)
-	start("sweep", s.repeat("sweep", repeatInterval, s.store.Sweep))
+	start("sweep", s.repeat("sweep", repeatInterval, s.sweep(clock)))
 	start("scheduler", s.repeat("scheduler", repeatInterval, schedules.RunDue))
-	start("retention", s.repeat("retention", s.RetainEvery, s.expire(metric.NewRetention(s.registry))))
+	start("retention", s.repeat("retention", s.RetainEvery, s.expire(clock, metric.NewRetention(s.registry))))
 	if s.certificate != nil {
 		start("certificate reload", func(ctx context.Context) error {
 			return s.certificate.Run(ctx, s.TLSReloadEvery)

@@ -41,6 +41,8 @@ type Store struct {
 	auditKey atomic.Value // key of the digests in the audit, as []byte, once it was read
 	terms    cache[termsKey, runTerms]
 	settings cache[claimSetting, *settingRow]
+	// deadlinesRest is true while Sweep leaves start deadlines and timeouts alone.
+	deadlinesRest atomic.Bool
 	waiters  sync.Map // pool → the queue of its claims in this process, as *waiters
 }
 

@@ -1,0 +1,90 @@
+package store_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store"
+)
+
+// ahead does something while the database's clock is two hours ahead, and lets the server correct it after.
+func (w *world) ahead(do func()) store.ClockCorrection {
+	w.t.Helper()
+	const by = 2 * time.Hour
+	w.Advance(by)
+	do()
+	w.Advance(-by)
+	return w.correctClock()
+}
+
+func (w *world) correctClock() store.ClockCorrection {
+	w.t.Helper()
+	return must[store.ClockCorrection](w.t)(w.CorrectClock(w.t.Context(), leaseTime))
+}
+
+func TestALeaseOfAClockThatWasAheadEndsInTime(t *testing.T) {
+	onEach(t, func(w *world) {
+		w.one()
+		var claim store.Claim
+		if c := w.ahead(func() { claim = w.claimOne("gone") }); c.Leases != 1 {
+			t.Errorf("corrected %+v, want one lease", c)
+		}
+		w.Advance(leaseTime + time.Second)
+		taken := w.claimOne("w")
+		if !taken.Takeover || taken.AttemptID != claim.AttemptID {
+			t.Errorf("got %+v, want the attempt of the worker that is gone", taken)
+		}
+		if c := w.correctClock(); c.Any() {
+			t.Errorf("corrected %+v although the clock is right", c)
+		}
+	})
+}
+
+// TestAClockThatJumpsForwardMovesAttemptsButDoublesNone: every lease seems to have expired.
+func TestAClockThatJumpsForwardMovesAttemptsButDoublesNone(t *testing.T) {
+	onEach(t, func(w *world) {
+		run := w.one()
+		first := w.claimOne("w")
+		w.accepts(manifest(first), submitted(first), running(first))
+		w.Advance(2 * time.Hour)
+		taken := w.claimOne("other")
+		if taken.AttemptID != first.AttemptID || taken.JobUID != submitted(first).JobUID {
+			t.Fatalf("got %+v, want the same attempt with the same Job", taken)
+		}
+		same(t, "the report of the first worker", w.says(succeeded(first)), []store.ReportStatus{store.ReportStale})
+		w.Advance(-2 * time.Hour)
+		w.accepts(succeeded(taken))
+		w.isIn(run.ID, "COMPLETED Completed")
+		if n := len(w.listAttempts(run.ID)); n != 1 {
+			t.Errorf("%d attempts, want 1", n)
+		}
+	})
+}
+
+func TestRunsOfAClockThatWasAheadAreDueInTime(t *testing.T) {
+	onEach(t, func(w *world) {
+		w.one(func(d *store.Deployment) {
+			d.Retries = lifecycle.RetryPolicy{Max: 1, Delay: time.Minute}
+		})
+		later := time.Now().Add(3 * time.Hour).UTC().Truncate(time.Second)
+		var own *store.Run
+		c := w.ahead(func() {
+			claim := w.claimOne("w")
+			w.accepts(ended(claim, lifecycle.Outcome{Category: lifecycle.App, ExitCode: ptr(int32(1))}))
+			w.run("d") // due at once
+			own = w.run("d", func(n *store.NewRun) { n.ScheduledTime = &later })
+		})
+		if c.Runs != 2 {
+			t.Errorf("corrected %d runs, want the new one and the retry", c.Runs)
+		}
+		w.accepts(succeeded(w.claimOne("w"))) // the new one
+		w.Advance(time.Minute)
+		if retry := w.claimOne("w"); retry.Attempt != 2 {
+			t.Errorf("claimed attempt %d, want the retry", retry.Attempt)
+		}
+		if due := w.getRun(own.ID).DueAt; !due.Equal(later) {
+			t.Errorf("a run that was asked for at %s is due at %s", later, due)
+		}
+	})
+}

@@ -2401,7 +2401,7 @@ type ScheduleSpec struct {
 	End             *time.Time `json:"end,omitempty"`
 	IntervalSeconds *int64     `json:"interval_seconds,omitempty"`
 
-	// JitterSeconds Upper limit of the delay of each run; the delay of a slot never changes
+	// JitterSeconds Upper limit of the delay of each run; the delay of a slot never changes. The run is due later; its scheduled time is the slot
 	JitterSeconds *int32     `json:"jitter_seconds,omitempty"`
 	JobVariables  JSONObject `json:"job_variables,omitempty"`
 

@@ -50,8 +50,8 @@ func (s *Scheduler) createRun(
 
 func (s *Scheduler) tryCreateRun(ctx context.Context, due dueSchedule, slot time.Time) error {
 	deployment, err := s.store.GetDeployment(ctx, due.Deployment)
-	if store.IsCode(err, store.NotFound) {
-		return nil // deleted since the schedule was read, and the schedule with it
+	if store.IsCode(err, store.NotFound) { // deleted since the schedule was read, and the schedule with it
+		return &store.Error{Code: store.ScheduleChanged, Message: err.Error()}
 	}
 	if err != nil {
 		return err
@@ -62,15 +62,14 @@ func (s *Scheduler) tryCreateRun(ctx context.Context, due dueSchedule, slot time
 	}
 
 	spec := newrun.OfSchedule(due.spec)
-	dueAt := slot.Add(due.parsed.Delay(due.ID.String(), slot)) // the jitter
-	spec.ScheduledTime = &dueAt
+	spec.ScheduledTime = &slot // the jitter does not change it: jobs compute their period from it
 	run, _, err := maker.Make(ctx, spec)
 	if err != nil {
 		return err
 	}
 	run.IdempotencyKey, run.ScheduleID = slotKey(due.ID, slot), due.ID
-	_, _, err = s.store.CreateRun(ctx, run, actorOf(due))
-	return err
+	run.Delay = due.parsed.Delay(due.ID.String(), slot)
+	return s.store.CreateScheduledRun(ctx, run, due.Schedule, actorOf(due))
 }
 
 // cancelRuns cancels runs that were replaced. A run that has ended meanwhile is no error.

@@ -29,7 +29,18 @@ type dueSchedule struct {
 }
 
 // decide decides the slots of a schedule up to now and stores the progress.
+//
+// A schedule that was paused, changed or deleted after it was acquired is left as it is: with it, or with its
+// deployment, everything was decided that it takes.
 func (s *Scheduler) decide(ctx context.Context, record store.Schedule, now time.Time) error {
+	err := s.decideSlots(ctx, record, now)
+	if store.IsCode(err, store.ScheduleChanged) {
+		return nil
+	}
+	return err
+}
+
+func (s *Scheduler) decideSlots(ctx context.Context, record store.Schedule, now time.Time) error {
 	progress := store.ScheduleProgress{
 		ID:            record.ID,
 		DecidedBefore: record.DecidedUntil,

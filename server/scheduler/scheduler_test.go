@@ -352,11 +352,15 @@ func TestRunsOfASchedule(t *testing.T) {
 			run.CreatedBy != "schedule:default" {
 			s.t.Errorf("got %s, %s by %s", run.Parameters, run.JobVariables, run.CreatedBy)
 		}
-		if late := run.ScheduledTime.Sub(s.start.Add(30 * time.Minute)); late < 0 || late >= 10*time.Minute {
+		slot := s.start.Add(30 * time.Minute)
+		if !run.ScheduledTime.Equal(slot) {
+			s.t.Errorf("the scheduled time is %s, want the slot %s", run.ScheduledTime, slot)
+		}
+		if late := run.DueAt.Sub(slot); late <= 0 || late >= 10*time.Minute {
 			s.t.Errorf("the jitter is %s", late)
 		}
-		if slot := s.schedule("etl").LastSlot; slot == nil || !slot.Equal(s.start.Add(30*time.Minute)) {
-			s.t.Errorf("the last slot is %v", slot)
+		if last := s.schedule("etl").LastSlot; last == nil || !last.Equal(slot) {
+			s.t.Errorf("the last slot is %v", last)
 		}
 	})
 }

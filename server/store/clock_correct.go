@@ -83,7 +83,7 @@ SET lease_expires_at = ?
 WHERE ended_at IS NULL
 	AND lease_expires_at > ?`
 	// dueEarlierSQL shifts the due times of runs that were made or retried while the clock was ahead. A run that
-	// was asked for at a time of its own keeps it.
+	// was asked for at a time that the caller chose keeps it.
 	dueEarlierSQL = `
 UPDATE runs
 SET due_at = CASE WHEN due_at <= state_at THEN ? ELSE due_at - (state_at - ?) END

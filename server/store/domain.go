@@ -127,6 +127,7 @@ type NewRun struct {
 	StoredNames    []string        // stored variables that the deployment's and the run's values refer to
 	Tags           []string        // the run's own; the deployment's are added
 	ScheduledTime  *time.Time      // nil: now
+	Delay          time.Duration   // from ScheduledTime until the run is due
 	IdempotencyKey string          // empty: none
 	// BodyHash tells one body from another under the same idempotency key.
 	BodyHash string

@@ -107,6 +107,7 @@ type newRunRecord struct {
 	IdempotencyKey  *string        `json:"idempotency_key"`
 	BodyHash        string         `json:"body_hash"`
 	ScheduledTime   database.Time  `json:"scheduled_time"`
+	DueAt           database.Time  `json:"due_at"`
 	StartDeadlineAt *database.Time `json:"start_deadline_at"`
 	CreatedAt       database.Time  `json:"created_at"`
 	CreatedBy       string         `json:"created_by"`
@@ -144,16 +145,17 @@ func (m runMaker) newRecord(n NewRun) (newRunRecord, error) {
 	if n.Name == "" {
 		n.Name = RunName(id)
 	}
-	due := m.now
+	scheduled := m.now
 	if n.ScheduledTime != nil {
-		due = *n.ScheduledTime
+		scheduled = *n.ScheduledTime
 	}
+	due := scheduled.Add(n.Delay)
 	r := newRunRecord{
 		ID: id, Name: n.Name, DeploymentID: m.d.ID, RevisionID: m.d.RevisionID, PoolID: m.d.PoolID, QueueID: m.d.QueueID,
 		Parameters:   string(database.ObjectOrEmpty(n.Parameters)),
 		JobVariables: string(database.ObjectOrEmpty(n.JobVariables)),
 		StoredNames:  m.none, Tags: m.tags,
-		BodyHash: n.BodyHash, ScheduledTime: database.Time(due), StartDeadlineAt: startDeadline(m.d, due, m.now),
+		BodyHash: n.BodyHash, ScheduledTime: database.Time(scheduled), DueAt: database.Time(due), StartDeadlineAt: startDeadline(m.d, due, m.now),
 		CreatedAt: database.Time(m.now), CreatedBy: m.actor,
 		CallerKind: n.CallerKind, CallerRole: n.CallerRole,
 	}
@@ -179,13 +181,13 @@ func (m runMaker) newRecord(n NewRun) (newRunRecord, error) {
 
 // run is the run that a record makes.
 func (r newRunRecord) run(d deploymentRow, n NewRun) Run {
-	created, due := r.CreatedAt.Time(), r.ScheduledTime.Time()
+	created := r.CreatedAt.Time()
 	return Run{
 		ID: r.ID, Name: r.Name, DeploymentID: d.ID, Deployment: d.Name, Pool: d.Pool, Queue: d.Queue,
 		State:      lifecycle.State{Type: lifecycle.Scheduled, Name: "Scheduled", At: created},
 		Parameters: json.RawMessage(r.Parameters), JobVariables: json.RawMessage(r.JobVariables),
 		Tags:          union(d.Tags.V, n.Tags),
-		ScheduledTime: due, DueAt: due, CreatedAt: created, CreatedBy: r.CreatedBy, IdempotencyKey: n.IdempotencyKey,
+		ScheduledTime: r.ScheduledTime.Time(), DueAt: r.DueAt.Time(), CreatedAt: created, CreatedBy: r.CreatedBy, IdempotencyKey: n.IdempotencyKey,
 	}
 }
 
@@ -200,12 +202,12 @@ INSERT INTO runs (
 )
 SELECT
 	id, name, deployment_id, revision_id, pool_id, queue_id, 'SCHEDULED', 'Scheduled', '', created_at,
-	'', parameters, job_variables, stored_names, tags, idempotency_key, body_hash, scheduled_time, scheduled_time,
+	'', parameters, job_variables, stored_names, tags, idempotency_key, body_hash, scheduled_time, due_at,
 	start_deadline_at, created_at, created_by, 0, '{}', '', 1, schedule_id,
 	caller_kind, caller_role
 FROM ` + d.Records("id uuid", "name text", "deployment_id uuid", "revision_id uuid", "pool_id uuid",
 		"queue_id uuid", "parameters text", "job_variables text", "stored_names text", "tags text",
-		"idempotency_key text", "body_hash text", "scheduled_time time", "start_deadline_at time",
+		"idempotency_key text", "body_hash text", "scheduled_time time", "due_at time", "start_deadline_at time",
 		"created_at time", "created_by text", "schedule_id uuid",
 		"caller_kind text", "caller_role text") + ` AS n
 WHERE TRUE`

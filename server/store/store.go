@@ -43,7 +43,7 @@ type Store struct {
 	settings cache[claimSetting, *settingRow]
 	// deadlinesRest is true while Sweep leaves start deadlines and timeouts alone.
 	deadlinesRest atomic.Bool
-	waiters  sync.Map // pool → the queue of its claims in this process, as *waiters
+	waiters       sync.Map // pool → the queue of its claims in this process, as *waiters
 }
 
 // Reader provides the reads. Store and Tx embed it, so that each read is written once and works inside and

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/apikey"
@@ -11,15 +12,20 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
+const (
+	// keyOverlap is for how long a bootstrap key stays valid after another one has replaced it.
+	keyOverlap = 24 * time.Hour
+	// ensureKeysEvery is how often a server makes sure of its bootstrap keys. While a rollout replaces them, servers
+	// disagree about which one replaces which; in the end the servers that are left decide.
+	ensureKeysEvery = 10 * time.Minute
+)
+
 // bootstrapActor is the actor of the objects created from the options.
 const bootstrapActor = "bootstrap"
 
 // bootstrap creates the keys and pools of the options. Replicas that start together may do so concurrently.
 func (s *server) bootstrap(ctx context.Context, templates *catalog.Catalog) error {
-	if err := s.ensureKey(ctx, api.RoleAdmin, s.BootstrapAdminKey, nil); err != nil {
-		return err
-	}
-	if err := s.ensureKey(ctx, api.RoleWorker, s.BootstrapWorkerKey, s.BootstrapWorkerPools); err != nil {
+	if err := s.ensureKeys(ctx); err != nil {
 		return err
 	}
 	for _, pool := range s.EnsurePools {
@@ -28,6 +34,14 @@ func (s *server) bootstrap(ctx context.Context, templates *catalog.Catalog) erro
 		}
 	}
 	return nil
+}
+
+// ensureKeys makes sure of the bootstrap keys. One that was revoked stays revoked.
+func (s *server) ensureKeys(ctx context.Context) error {
+	if err := s.ensureKey(ctx, api.RoleAdmin, s.BootstrapAdminKey, nil); err != nil {
+		return err
+	}
+	return s.ensureKey(ctx, api.RoleWorker, s.BootstrapWorkerKey, s.BootstrapWorkerPools)
 }
 
 // ensureKey creates a key with a role in some pools, or in all if there are none.
@@ -54,7 +68,11 @@ func (s *server) ensureKey(ctx context.Context, role api.Role, text string, pool
 		ID: key.ID, Name: "bootstrap-" + string(role), SecretHash: key.Hash(),
 		Bindings:  bindings,
 		CreatedAt: s.Now().UTC(), CreatedBy: bootstrapActor,
-	})
+	}, keyOverlap)
+	if store.IsCode(err, store.Conflict) {
+		s.Logger.Warn("bootstrap key is not valid", "role", string(role), "reason", err)
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("create bootstrap %s key: %w", role, err)
 	}

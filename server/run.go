@@ -243,6 +243,7 @@ func (s *server) startLoops(
 	}
 	clock := s.newDatabaseClock()
 	start("store", s.store.Run)
+	start("bootstrap keys", s.repeat("bootstrap keys", ensureKeysEvery, s.ensureKeys))
 	start("API key usage", keys.Run)
 	start("sweep", s.repeat("sweep", repeatInterval, s.sweep(clock)))
 	start("scheduler", s.repeat("scheduler", repeatInterval, schedules.RunDue))

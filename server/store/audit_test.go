@@ -163,10 +163,10 @@ func TestAnUpdateWithoutChangesIsNotAudited(t *testing.T) {
 		w.deployment("d", "p")
 		w.upsertVariable("v", json.RawMessage(`1`), actor)
 		key := store.Key{ID: "1", Name: "admin", Bindings: everywhere("admin"), SecretHash: "h", CreatedBy: "bootstrap"}
-		w.check(w.UpsertKey(ctx, key))
+		w.check(w.UpsertKey(ctx, key, time.Hour))
 		before := w.audited(store.AuditFilter{})
 
-		w.check(w.UpsertKey(ctx, key))
+		w.check(w.UpsertKey(ctx, key, time.Hour))
 		w.deployment("d", "p")
 		w.upsertVariable("v", json.RawMessage(` 1 `), actor)
 		w.updatePool("p", store.PoolUpdate{Paused: ptr(false)}, actor)

@@ -372,7 +372,7 @@ func TestTheRolesOfAKeyEndWithItsPool(t *testing.T) {
 		inP, inQ := store.Binding{Role: "editor", Pool: "p"}, store.Binding{Role: "viewer", Pool: "q"}
 		w.pool("p")
 		w.check(w.CreateKey(ctx, key("old", inP, inQ)))
-		w.check(w.UpsertKey(ctx, key("configured", inP)))
+		w.check(w.UpsertKey(ctx, key("configured", inP), time.Hour))
 		w.check(w.DeletePool(ctx, "p", store.DeleteOptions{}, actor))
 		w.check(w.CreateKey(ctx, key("made for the next", inP)))
 		w.pool("p")

@@ -174,60 +174,6 @@ func encodeBindings(bindings []Binding) (database.JSON, error) {
 	return json.Marshal(stored)
 }
 
-const (
-	replaceKeySQL = `
-UPDATE api_keys
-SET revoked_at = ?,
-	revoked_by = ?
-WHERE name = ?
-	AND id <> ?
-	AND revoked_at IS NULL`
-	ensureKeySQL = insertKeySQL + `
-ON CONFLICT (id) DO UPDATE
-SET name = excluded.name,
-	bindings = excluded.bindings,
-	secret_hash = excluded.secret_hash,
-	expires_at = excluded.expires_at,
-	revoked_at = NULL,
-	revoked_by = '',
-	configured = TRUE`
-)
-
-// UpsertKey makes a key valid under its name, whatever was there: another one of that name is revoked. It is
-// for keys that the environment says are valid.
-func (tx *Tx) UpsertKey(ctx context.Context, k Key) error {
-	bindings, err := encodeBindings(k.Bindings)
-	if err != nil {
-		return err
-	}
-	now, err := tx.db.Now(ctx)
-	if err != nil {
-		return err
-	}
-	current, err := tx.GetKey(ctx, k.ID)
-	if err != nil && !IsCode(err, NotFound) {
-		return err
-	}
-	replaced, err := tx.db.Exec(ctx, replaceKeySQL, now, k.CreatedBy, k.Name, k.ID)
-	if err != nil {
-		return fmt.Errorf("replace API key %q: %w", k.Name, err)
-	}
-	_, err = tx.db.Exec(ctx, ensureKeySQL, k.ID, k.Name, bindings, k.SecretHash, now, k.CreatedBy,
-		database.TimeOf(k.ExpiresAt), true, "", "", "", "", "", "")
-	if err != nil {
-		return fmt.Errorf("ensure API key %q: %w", k.Name, err)
-	}
-	if replaced == 0 && current != nil && sameKey(*current, k) {
-		return nil // as at every start
-	}
-	return tx.keyCreated(ctx, k)
-}
-
-// UpsertKey runs Tx.UpsertKey in a transaction.
-func (s *Store) UpsertKey(ctx context.Context, k Key) error {
-	return s.InTx(ctx, func(tx *Tx) error { return tx.UpsertKey(ctx, k) })
-}
-
 const revokeKeysSQL = `
 UPDATE api_keys
 SET revoked_at = ?,

@@ -75,32 +75,49 @@ func TestKeysAreCreatedListedAndRevoked(t *testing.T) {
 	})
 }
 
-func TestAnUpsertedKeyReplacesARevokedOne(t *testing.T) {
+func TestAKeyOfTheEnvironmentReplacesAnotherAndStaysRevoked(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		valid := func() (ids []string) {
 			for _, k := range w.listKeys() {
 				if k.RevokedAt == nil {
-					ids = append(ids, k.ID+k.SecretHash)
+					ends := ""
+					if k.ExpiresAt != nil {
+						ends = " ends"
+					}
+					ids = append(ids, k.Name+" "+k.SecretHash+ends)
 				}
 			}
 			return ids
 		}
+		upsert := func(key store.Key) error { return w.UpsertKey(ctx, key, time.Hour) }
 		key := store.Key{ID: "1", Name: "admin", Bindings: everywhere("admin"), SecretHash: "h1", CreatedBy: "environment"}
+		other := key
+		other.ID, other.SecretHash = "2", "h2"
 		for range 2 {
-			w.check(w.UpsertKey(ctx, key))
-			same(t, "ensured", valid(), []string{"1h1"})
+			w.check(upsert(key))
+			same(t, "ensured", valid(), []string{"admin h1"})
 		}
+		for range 2 {
+			w.check(upsert(other))
+			same(t, "replaced", valid(), []string{"admin h2", "admin-1 h1 ends"})
+		}
+		if end := w.getKey("1").ExpiresAt; end.Sub(w.getKey("1").CreatedAt) < time.Hour {
+			t.Errorf("the replaced key ends at %s, before the overlap is over", end)
+		}
+		w.check(upsert(key))
+		same(t, "and back", valid(), []string{"admin h1", "admin-2 h2 ends"})
+
 		w.check(w.RevokeKey(ctx, "admin", actor))
-		w.check(w.UpsertKey(ctx, key))
-		same(t, "ensured after it was revoked", valid(), []string{"1h1"})
-		w.check(
-			w.UpsertKey(ctx,
-				store.Key{ID: "2", Name: "admin", Bindings: everywhere("admin"), SecretHash: "h2", CreatedBy: "environment"}),
-		)
-		same(t, "replaced", valid(), []string{"2h2"})
-		w.check(w.UpsertKey(ctx, key))
-		same(t, "and back", valid(), []string{"1h1"})
+		for range 2 {
+			w.refuses(upsert(key), store.Conflict)
+			same(t, "ensured after it was revoked", valid(), []string{"admin-2 h2 ends"})
+		}
+		w.check(upsert(other))
+		same(t, "another one instead", valid(), []string{"admin h2"})
+		w.check(w.RevokeKey(ctx, "2", actor))
+		w.refuses(upsert(other), store.Conflict)
+		same(t, "both are revoked", valid(), nil)
 	})
 }
 

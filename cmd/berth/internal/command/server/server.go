@@ -41,7 +41,8 @@ func Command(app *cli.App) *cobra.Command {
 one server.
 
 If BERTH_BOOTSTRAP_ADMIN_KEY or BERTH_BOOTSTRAP_WORKER_KEY is set, the server creates an API key with
-that value if it does not exist. BERTH_IDENTITY_KEY is the content of --identity-key-file.
+that value if it does not exist. The one before it stays valid for 24 hours. A key that was revoked
+stays revoked. BERTH_IDENTITY_KEY is the content of --identity-key-file.
 
 When the server accepts requests, it prints "ready URL" to standard output. It logs to standard error.`,
 		Args: cobra.NoArgs,

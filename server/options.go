@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/apikey"
 	"github.com/berth-dev/berth/server/identity"
+	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/templating"
 	"github.com/berth-dev/berth/templating/manifest/reference"
 )
@@ -41,6 +43,13 @@ const (
 	DefaultLease  = 30 * time.Second
 	// DefaultRateLimit is higher than what a user, the UI or a sequential script needs.
 	DefaultRateLimit = 300
+	// DefaultConnections and DefaultPeopleConnections are for PostgreSQL, whose default is 100 for all servers.
+	DefaultConnections       = 20
+	DefaultPeopleConnections = 10
+	DefaultPeopleTimeout     = store.DefaultPeopleTimeout
+	// DefaultStreamsPerKey is what a team needs that shares a key.
+	DefaultStreamsPerKey = 200
+	DefaultStreams       = 1000
 )
 
 // Options of a server. The zero value of a field means its default.
@@ -57,6 +66,11 @@ type Options struct {
 	DatabaseURL       string // postgres://…; empty means berth.db in DataDir
 	DatabaseDirectURL string // PostgreSQL without a connection pooler; empty means DatabaseURL
 	Migrate           Migrate
+	// Connections and PeopleConnections are the most connections to PostgreSQL for workers and schedules, and for
+	// people, who cannot take those of the workers. 0 means the default.
+	Connections, PeopleConnections int
+	// PeopleTimeout bounds a query of people; 0 means DefaultPeopleTimeout.
+	PeopleTimeout time.Duration
 
 	Auth                        Auth
 	AllowUnauthenticatedNetwork bool     // permits AuthNone on addresses other than loopback
@@ -92,7 +106,10 @@ type Options struct {
 	RateLimit float64
 	// BodyMemory bounds the bodies of all requests under way, in bytes; 0 means a sixteenth of the memory limit.
 	BodyMemory int64
-	Lease      time.Duration // duration of a lease, in whole seconds
+	// StreamsPerKey and Streams are how many streams and downloads of output may be open on this server, of one
+	// API key and in all. 0 means the default.
+	StreamsPerKey, Streams int
+	Lease                  time.Duration // duration of a lease, in whole seconds
 
 	Version string
 	Logger  *slog.Logger
@@ -141,6 +158,11 @@ func (o Options) withDefaults() (Options, error) {
 	if o.RateLimit == 0 {
 		o.RateLimit = DefaultRateLimit
 	}
+	o.Connections = cmp.Or(o.Connections, DefaultConnections)
+	o.PeopleConnections = cmp.Or(o.PeopleConnections, DefaultPeopleConnections)
+	o.PeopleTimeout = cmp.Or(o.PeopleTimeout, DefaultPeopleTimeout)
+	o.StreamsPerKey = cmp.Or(o.StreamsPerKey, DefaultStreamsPerKey)
+	o.Streams = cmp.Or(o.Streams, DefaultStreams)
 	if o.Lease == 0 {
 		o.Lease = DefaultLease
 	}
@@ -179,6 +201,8 @@ func (o Options) check() error {
 		return errors.New("no access file: without one, people who sign in have no role")
 	case o.Lease < time.Second:
 		return fmt.Errorf("lease duration %s is too short: want at least 1s", o.Lease)
+	case min(o.Connections, o.PeopleConnections, o.StreamsPerKey, o.Streams) < 0 || o.PeopleTimeout < 0:
+		return errors.New("numbers of connections and streams, and the time for queries of people, must be positive")
 	case o.embedded() && o.DataDir == "":
 		return errors.New("no database: set a data directory or a database URL")
 	}

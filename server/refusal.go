@@ -49,20 +49,26 @@ func (f *front) checkRate(who access.Principal) error {
 	return nil
 }
 
-// streamsOfCaller is how many streams and downloads of output one caller may have open on this server.
-const streamsOfCaller = 200
-
-// streamRetry is when a caller with too many of them should ask again.
+// streamRetry is when a caller should ask again who was refused a stream.
 const streamRetry = 10 * time.Second
 
 // enterStream counts a stream of the caller, or refuses it.
 func (f *front) enterStream(r *http.Request) (leave func(), err error) {
 	who := access.From(r.Context())
-	leave, ok := f.streams.Enter(who.KeyID)
-	if ok {
+	leave, entry := f.streams.Enter(who.RateKey())
+	var refusal *problem.Error
+	switch entry {
+	case access.Entered:
 		return leave, nil
+	case access.CallerIsFull:
+		refusal = problem.Newf(problem.RateLimited,
+			"%s has %d open streams and downloads of output on this server, the most for one key; close some", who,
+			f.streamsPerKey)
+	case access.ServerIsFull:
+		refusal = problem.Newf(problem.Unavailable,
+			"this server has %d open streams and downloads of output, the most for all keys; try again later",
+			f.streamsInAll)
 	}
-	refusal := problem.Newf(problem.RateLimited, "%s has %d open streams and downloads of output on this server; close some", who, streamsOfCaller)
 	refusal.RetryAfter = streamRetry
 	return nil, refusal
 }

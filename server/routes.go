@@ -103,6 +103,8 @@ type front struct {
 	streams   *access.OpenLimit
 	bodies    *request.Budget
 	store     *store.Store
+
+	streamsPerKey, streamsInAll int // as in streams, for the refusals
 }
 
 func (s *server) newFront(keys *access.Authenticator) *front {
@@ -110,7 +112,9 @@ func (s *server) newFront(keys *access.Authenticator) *front {
 		responder: problem.Responder{Logger: s.Logger}, store: s.store,
 		strangers: access.NewLimiter(strangersRate(s.RateLimit), s.Now),
 		requests:  access.NewLimiter(s.RateLimit, s.Now), refused: access.NewLimiter(refusalsPerSecond, s.Now),
-		streams: access.NewOpenLimit(streamsOfCaller), bodies: request.NewBudget(s.bodyMemory()),
+		streams:       access.NewOpenLimit(s.StreamsPerKey, s.Streams),
+		streamsPerKey: s.StreamsPerKey, streamsInAll: s.Streams,
+		bodies: request.NewBudget(s.bodyMemory()),
 	}
 	if s.Auth == AuthNone {
 		f.guard = access.NewOriginGuard(s.AllowedHosts)
@@ -121,9 +125,10 @@ func (s *server) newFront(keys *access.Authenticator) *front {
 }
 
 // guarded sets the headers of every response, and keeps web pages of other sites away from a server without
-// keys.
+// keys. Requests use the connections for people, unless their operation is one of workers.
 func (f *front) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r = r.WithContext(store.ForPeople(r.Context()))
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		if strings.HasPrefix(r.URL.Path, "/api/") {
 			w.Header().Set("Cache-Control", "no-store")
@@ -209,6 +214,9 @@ func (f *front) resource(operations resource) http.Handler {
 func (f *front) operation(o *request.Operation, path string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		metric.SetRoute(w, path)
+		if access.OfWorkers(o.ID) {
+			r = r.WithContext(store.ForWork(r.Context()))
+		}
 		r, err := f.admit(o, w, r)
 		if err != nil {
 			f.auditRefusal(r, err)

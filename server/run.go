@@ -93,10 +93,14 @@ func openStore(ctx context.Context, o Options, registry *prometheus.Registry) (*
 	if err != nil {
 		return nil, err
 	}
-	database, err := store.Open(ctx, store.Options{
+	options := store.Options{
 		URL: address, DirectURL: o.DatabaseDirectURL, Logger: o.Logger, Registerer: registry,
-		Raise: catalog.New(o.Engines).Raise,
-	})
+		PeopleTimeout: o.PeopleTimeout, Raise: catalog.New(o.Engines).Raise,
+	}
+	if !o.embedded() {
+		options.MaxConns, options.PeopleConns = o.Connections, o.PeopleConnections
+	}
+	database, err := store.Open(ctx, options)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
@@ -140,7 +144,7 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 	if err := s.bootstrap(ctx, templates); err != nil {
 		return err
 	}
-	if _, err := metric.NewStats(s.registry, s.store.GetStats, s.Now, s.Logger); err != nil {
+	if _, err := metric.NewStats(s.registry, s.readStats, s.Now, s.Logger); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
 
@@ -318,7 +322,13 @@ func (s *server) newHandler(o handler.Options) *handler.Handler {
 	o.Store, o.Logger, o.Metrics = s.store, s.Logger, metric.NewProtocol(s.registry)
 	o.Version, o.Authenticated = s.Version, s.Auth == AuthKeys
 	o.Lease, o.Now = s.Lease.Truncate(time.Second), s.Now
+	o.Scans = max(1, s.PeopleConnections/2)
 	return handler.New(o)
+}
+
+// readStats reads what the metrics show. It must not take a connection from the workers.
+func (s *server) readStats(ctx context.Context) (*store.Stats, error) {
+	return s.store.GetStats(store.ForPeople(ctx))
 }
 
 // metricsOnly returns the handler of the metrics listener.

@@ -2,33 +2,50 @@ package access
 
 import "sync"
 
-// OpenLimit bounds how many requests each caller has open at the same time: streams have no end, and each takes
-// memory and reads. It is safe for concurrent use.
+// OpenLimit bounds how many requests are open at the same time, of each caller and in all: streams have no end,
+// and each takes memory and reads. It is safe for concurrent use.
 type OpenLimit struct {
-	most int
+	perCaller, all int
 
-	mu   sync.Mutex
-	open map[string]int
+	mu    sync.Mutex
+	open  map[string]int
+	total int
 }
 
-// NewOpenLimit returns an OpenLimit with the most requests that a caller may have open.
-func NewOpenLimit(most int) *OpenLimit { return &OpenLimit{most: most, open: map[string]int{}} }
+// Entry says whether a request may be opened.
+type Entry int
 
-// Enter counts a request of a caller. It returns false if the caller has too many; otherwise leave must be called when
-// the request ends.
-func (l *OpenLimit) Enter(caller string) (leave func(), ok bool) {
+// Entries.
+const (
+	Entered      Entry = iota
+	CallerIsFull       // the caller has too many open requests
+	ServerIsFull       // all callers together have too many
+)
+
+// NewOpenLimit returns an OpenLimit with the most requests that a caller, and all together, may have open.
+func NewOpenLimit(perCaller, all int) *OpenLimit {
+	return &OpenLimit{perCaller: perCaller, all: all, open: map[string]int{}}
+}
+
+// Enter counts a request of a caller. If it has Entered, leave must be called when the request ends.
+func (l *OpenLimit) Enter(caller string) (leave func(), entry Entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.open[caller] >= l.most {
-		return nil, false
+	switch {
+	case l.open[caller] >= l.perCaller:
+		return nil, CallerIsFull
+	case l.total >= l.all:
+		return nil, ServerIsFull
 	}
 	l.open[caller]++
-	return func() { l.leave(caller) }, true
+	l.total++
+	return func() { l.leave(caller) }, Entered
 }
 
 func (l *OpenLimit) leave(caller string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.total--
 	if l.open[caller]--; l.open[caller] == 0 {
 		delete(l.open, caller)
 	}

@@ -80,6 +80,13 @@ func Public(operation string) bool {
 	return ok && o.Role == Everyone
 }
 
+// OfWorkers reports whether the operation is one of workers, Jobs or load balancers, which must not wait for
+// people.
+func OfWorkers(operation string) bool {
+	o, ok := Find(operation)
+	return ok && (o.Role == api.RoleWorker || o.Role == RoleJob || o.ID == "GetReady")
+}
+
 // Allows reports whether a role may call the operation in the pool of its binding.
 func (o Operation) Allows(role api.Role) bool {
 	switch {

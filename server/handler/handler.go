@@ -56,6 +56,8 @@ type Options struct {
 	// Issuer signs run tokens; nil if they are off, and then IssuerOff says why.
 	Issuer    *issuer.Issuer
 	IssuerOff string
+	// Scans is how many searches and counts of runs may be under way.
+	Scans int
 	// Stopping ends long polls and streams when the server stops.
 	Stopping <-chan struct{}
 }
@@ -68,6 +70,8 @@ type Handler struct {
 	guard   *poolguard.Guard
 	applier *apply.Applier
 	impact  *impact.Analyzer
+	feeds   *runFeeds
+	scans   scans
 
 	claimSizes *claimSizes
 }
@@ -76,8 +80,9 @@ var _ apiserver.StrictServerInterface = (*Handler)(nil)
 
 // New makes a Handler.
 func New(o Options) *Handler {
-	return &Handler{
+	h := &Handler{
 		Options: o, claimSizes: newClaimSizes(),
+		scans: newScans(o.Scans),
 		store: o.Store,
 		runs:  o.Runs,
 		guard: o.Guard,
@@ -89,6 +94,8 @@ func New(o Options) *Handler {
 			Store: o.Store, Templates: o.Templates, Rules: o.Rules, Installation: o.Installation, Now: o.Now,
 		}),
 	}
+	h.feeds = newRunFeeds(o.Store, h.readRunList)
+	return h
 }
 
 func actor(ctx context.Context) string { return access.From(ctx).Name }

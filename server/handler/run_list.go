@@ -31,7 +31,7 @@ func (h *Handler) ListRuns(
 	filter.IDPrefix = wire.Or(p.IDPrefix, "")
 	filter.Sort = store.RunSort(wire.Or(p.Sort, ""))
 
-	runs, next, err := h.store.ListRuns(ctx, filter, page(p.Limit, p.Cursor))
+	runs, next, err := h.listRuns(ctx, filter, page(p.Limit, p.Cursor))
 	if err != nil {
 		return nil, err
 	}
@@ -47,6 +47,11 @@ func (h *Handler) CountRuns(
 	ctx context.Context, r apiserver.CountRunsRequestObject,
 ) (apiserver.CountRunsResponseObject, error) {
 	p := r.Params
+	leave, err := h.scans.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	counts, err := h.store.CountRuns(ctx, runFilter(ctx, runQuery{
 		Pool: p.Pool, Queue: p.Queue, Deployment: p.Deployment, State: p.State, Tag: p.Tag, Text: p.Text,
 		Created:   store.TimeRange{After: p.CreatedAfter, Before: p.CreatedBefore},

@@ -18,13 +18,9 @@ import (
 	"github.com/berth-dev/berth/server/wire"
 )
 
-const (
-	// listPause is the least time between two reads of a list, however often its runs change.
-	listPause = 500 * time.Millisecond
-	// listOverlap is how long before the last event changes are sent again after a reconnect: they may have
-	// been committed later than that event.
-	listOverlap = 10 * time.Second
-)
+// listOverlap is how long before the last event changes are sent again after a reconnect: they may have been
+// committed later than that event.
+const listOverlap = 10 * time.Second
 
 // StreamRuns sends a list of runs, and its changes as they come.
 func (h *Handler) StreamRuns(
@@ -37,7 +33,7 @@ func (h *Handler) StreamRuns(
 		Scheduled: store.TimeRange{After: p.ScheduledAfter, Before: p.ScheduledBefore},
 		Ended:     store.TimeRange{After: p.EndedAfter, Before: p.EndedBefore},
 	})
-	s := &listStream{h: h, ctx: ctx, filter: filter, page: page(p.Limit, nil), sent: map[uuid.UUID]string{}}
+	s := &listStream{h: h, ctx: ctx, sent: map[uuid.UUID]string{}}
 	if last := wire.Or(p.LastEventID, ""); last != "" {
 		ms, err := strconv.ParseInt(last, 10, 64)
 		if err != nil {
@@ -49,7 +45,12 @@ func (h *Handler) StreamRuns(
 		}
 		s.since, s.newest = time.UnixMilli(ms).Add(-listOverlap), ms
 	}
-	if _, _, err := h.store.ListRuns(ctx, filter, store.Page{Limit: 1}); err != nil { // before the status is sent
+	var err error
+	if s.feed, s.leave, err = h.feeds.follow(ctx, filter, page(p.Limit, nil)); err != nil {
+		return nil, err
+	}
+	if err := s.feed.first(ctx); err != nil { // before the status is sent
+		s.leave()
 		return nil, err
 	}
 	return s, nil
@@ -59,8 +60,8 @@ func (h *Handler) StreamRuns(
 type listStream struct {
 	h      *Handler
 	ctx    context.Context
-	filter store.RunFilter
-	page   store.Page
+	feed   *runFeed
+	leave  func()
 	since  time.Time // the reader has what is older
 	newest int64     // milliseconds since 1970, by the database: the clocks of servers decide nothing about what a reader knows
 	out    *eventWriter
@@ -70,35 +71,28 @@ type listStream struct {
 
 // VisitStreamRunsResponse writes the stream until the reader disconnects or the server stops.
 func (s *listStream) VisitStreamRunsResponse(w http.ResponseWriter) error {
-	topic := s.h.store.Subscribe(store.RunsTopic())
-	defer topic.Close()
+	defer s.leave()
 	s.out = newEventWriter(w)
 	defer func() { _ = extend(s.out.out) }() // the last bytes are written after this returns
-	beat, again := time.NewTicker(heartbeat), time.NewTicker(pollInterval)
+	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
-	defer again.Stop()
 	for {
 		if access.CheckStillAllowed(s.ctx) != nil {
 			return nil // the reader reconnects and is refused with the reason
 		}
-		if err := s.sendChanges(); err != nil {
+		list, next, err := s.feed.latest()
+		if err == nil {
+			err = s.sendChanges(list)
+		}
+		if err != nil {
 			if s.ctx.Err() == nil {
 				s.h.Logger.Warn("runs stream failed", "error", err)
 			}
 			return nil // the reader reconnects with the last id
 		}
-		pause := time.NewTimer(listPause)
-		select {
-		case <-pause.C:
-		case <-s.h.Stopping:
-		case <-s.ctx.Done():
-		}
-		pause.Stop()
 		for waiting := true; waiting; {
 			select {
-			case <-topic.C():
-				waiting = false
-			case <-again.C:
+			case <-next:
 				waiting = false
 			case <-beat.C:
 				if s.out.comment("alive") != nil {
@@ -113,16 +107,22 @@ func (s *listStream) VisitStreamRunsResponse(w http.ResponseWriter) error {
 	}
 }
 
-// sendChanges reads the list and sends what is new.
-func (s *listStream) sendChanges() error {
-	runs, _, err := s.h.store.ListRuns(s.ctx, s.filter, s.page)
+// readRunList reads a list for the streams that follow it.
+func (h *Handler) readRunList(ctx context.Context, f store.RunFilter, p store.Page) (*runList, error) {
+	runs, _, err := h.listRuns(ctx, f, p)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	items, err := s.h.withDerivedStates(s.ctx, runs, wire.ListedRun)
+	items, err := h.withDerivedStates(ctx, runs, wire.ListedRun)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	return &runList{runs: runs, items: items}, nil
+}
+
+// sendChanges sends what is new in the list.
+func (s *listStream) sendChanges(list *runList) error {
+	runs, items := list.runs, list.items
 	ids := make([]uuid.UUID, len(runs))
 	known := make(map[uuid.UUID]string, len(runs))
 	var changed []api.Run

@@ -113,6 +113,8 @@ func storeMeaning(code store.Code) meaning {
 		return meaning{http.StatusConflict, "The run has not finished"}
 	case store.LeaseHeld:
 		return meaning{http.StatusConflict, "A worker holds the lease of the run"}
+	case store.QueryTimeout:
+		return meaning{http.StatusServiceUnavailable, "The query takes too long"}
 	case store.InvalidCursor:
 		return meaning{http.StatusBadRequest, "The cursor is not valid"}
 	}

@@ -66,6 +66,9 @@
 // (claim_unlimited.go). An advisory lock before it keeps them in order with transactions that need the row
 // exclusively.
 //
+// Workers, sweeps and schedules have connections that requests of people never take: the context of a query says
+// for whom it is ([ForPeople], [ForWork]).
+//
 // Hints ([Store.Subscribe]) are sent after the commit, collected for some milliseconds, and may get lost with
 // a connection. A waiter subscribes first, then reads, and reads again from time to time.
 //

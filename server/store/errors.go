@@ -25,6 +25,7 @@ const (
 	InvalidCursor              = database.InvalidCursor
 	InvalidText                = database.InvalidText // what no database column takes, such as a NUL character
 	Unavailable                = database.Unavailable
+	QueryTimeout               = database.QueryTimeout // of a query that takes too long
 )
 
 // Error is an error that the caller can do something about.

@@ -24,7 +24,11 @@ type Options struct {
 	DirectURL  string
 	Logger     *slog.Logger          // nil: discard
 	Registerer prometheus.Registerer // nil: no metrics
-	MaxConns   int                   // 0: 20 on PostgreSQL, 4 readers on SQLite
+	// MaxConns is the number of connections for the worker protocol, sweeps and schedules; 0: 20 on PostgreSQL,
+	// 4 readers on SQLite. PeopleConns is the one for people (see ForPeople); 0: 10, and 4 readers on SQLite.
+	MaxConns, PeopleConns int
+	// PeopleTimeout bounds a query of people; 0: DefaultPeopleTimeout.
+	PeopleTimeout time.Duration
 	// Raise computes the raised job variable of the next attempt; nil: memory is never raised.
 	Raise Raiser
 	// ClockOffset is added to the database's time, so that a test can let leases expire. nil: none.
@@ -68,12 +72,23 @@ type (
 	CopyProgress = database.CopyProgress // how far a copy has come
 )
 
+// DefaultPeopleTimeout bounds a query of people.
+const DefaultPeopleTimeout = database.DefaultPeopleTimeout
+
+// ForPeople returns a context whose queries use the connections for people (pages, the command line, streams), so
+// that they never take one from a worker.
+func ForPeople(ctx context.Context) context.Context { return database.WithUse(ctx, database.People) }
+
+// ForWork returns a context whose queries use the connections for the worker protocol, sweeps and schedules, as
+// they do without any of these.
+func ForWork(ctx context.Context) context.Context { return database.WithUse(ctx, database.Work) }
+
 // Open connects to the database; it neither migrates nor needs a schema. On SQLite it takes the file for this
 // process alone.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	db, err := database.Open(ctx, database.Options{
 		URL: o.URL, DirectURL: o.DirectURL, Migrations: migration.Files, Logger: o.Logger, Registerer: o.Registerer,
-		MaxConns: o.MaxConns, ClockOffset: o.ClockOffset,
+		MaxConns: o.MaxConns, PeopleConns: o.PeopleConns, PeopleTimeout: o.PeopleTimeout, ClockOffset: o.ClockOffset,
 	})
 	if err != nil {
 		return nil, err

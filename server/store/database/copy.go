@@ -51,10 +51,24 @@ func Copy(ctx context.Context, from, to *DB, o CopyOptions) error {
 		return errors.New("copying goes from SQLite to PostgreSQL")
 	}
 	// One transaction on each side: nothing changes while it is copied, and no one sees half a copy.
-	return from.InTx(ctx, func(source *Tx) error {
-		return to.InTxOnce(ctx, func(target *Tx) error { return copyAll(ctx, source, target, o) })
+	ctx, cancel := context.WithTimeout(ctx, copyTimeout)
+	defer cancel()
+	return from.inTx(ctx, func(source *Tx) error {
+		return to.inTx(ctx, func(target *Tx) error {
+			if _, err := target.Exec(ctx, copySettingsSQL); err != nil {
+				return err
+			}
+			return copyAll(ctx, source, target, o)
+		})
 	})
 }
+
+// copyTimeout bounds a copy, which takes minutes for millions of runs.
+const copyTimeout = 24 * time.Hour
+
+// The copy is one statement per table, and one side waits while the other is read.
+const copySettingsSQL = `
+SELECT set_config('statement_timeout', '0', TRUE), set_config('idle_in_transaction_session_timeout', '0', TRUE)`
 
 func copyAll(ctx context.Context, from, to *Tx, o CopyOptions) error {
 	tables, err := to.tables(ctx)

@@ -1,6 +1,7 @@
 package database
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -10,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jmoiron/sqlx"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -25,15 +25,17 @@ type Options struct {
 	Migrations  fs.FS                 // SQL files in the directories postgres and sqlite
 	Logger      *slog.Logger          // nil: discard
 	Registerer  prometheus.Registerer // nil: no metrics
-	MaxConns    int                   // 0: 20 on PostgreSQL, 4 readers on SQLite
-	ClockOffset func() time.Duration  // added to the database's time, for tests; nil: none
+	MaxConns    int                   // for Work; 0: 20 on PostgreSQL, 4 readers on SQLite
+	PeopleConns int                   // for People and History; 0: 10 on PostgreSQL, 4 readers on SQLite
+	// PeopleTimeout bounds a query of People and History; 0: DefaultPeopleTimeout.
+	PeopleTimeout time.Duration
+	ClockOffset   func() time.Duration // added to the database's time, for tests; nil: none
 }
 
 // DB is an open database. It is safe for concurrent use.
 type DB struct {
+	connections
 	dialect    Dialect
-	writer     *sqlx.DB // the same as reader on PostgreSQL; one connection on SQLite
-	reader     *sqlx.DB
 	directDSN  string // PostgreSQL only
 	migrations fs.FS
 	log        *slog.Logger
@@ -50,7 +52,8 @@ type DB struct {
 func Open(ctx context.Context, o Options) (*DB, error) {
 	db := &DB{
 		log: o.Logger, offset: o.ClockOffset, migrations: o.Migrations, hub: newHub(), outbox: newOutbox(),
-		failovers: newFailovers(),
+		failovers:   newFailovers(),
+		connections: connections{peopleTimeout: cmp.Or(o.PeopleTimeout, DefaultPeopleTimeout)},
 	}
 	if db.log == nil {
 		db.log = slog.New(slog.DiscardHandler)

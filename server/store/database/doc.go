@@ -9,9 +9,10 @@
 //	     └─ Copy              SQLite into an empty PostgreSQL, compared before the commit
 //
 // The files by subject: connections (database.go, dsn.go, postgres.go, postgres_conn.go with its prepared
-// statements, failover.go, sqlite.go, lock_file.go), transactions (tx.go, reader.go, batch.go), what differs between the databases
-// (dialect.go, param.go, column.go, sql_state.go), lists (page.go), notifications (notify.go,
-// listen.go, subscription.go), schema (migrate.go, copy.go) and metrics (metric.go).
+// statements, failover.go, sqlite.go, lock_file.go) and what they are for (use.go), transactions (tx.go,
+// reader.go, batch.go), what differs between the databases (dialect.go, param.go, column.go, sql_state.go),
+// lists (page.go), notifications (notify.go, listen.go, subscription.go), schema (migrate.go, copy.go) and
+// metrics (metric.go).
 //
 // # Time
 //

@@ -15,6 +15,7 @@ const (
 	InvalidCursor Code = "invalid-cursor"
 	InvalidText   Code = "invalid-body" // what no database column takes, such as a NUL character
 	Unavailable   Code = "unavailable"
+	QueryTimeout  Code = "query-timeout"
 )
 
 // Error is an error that the caller can do something about.

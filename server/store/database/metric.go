@@ -9,9 +9,9 @@ import (
 
 // register exposes what the connection pools say of themselves as berth_db_….
 func (db *DB) register(r prometheus.Registerer) error {
-	pools := map[string]func() sql.DBStats{"all": db.reader.Stats}
+	pools := map[string]func() sql.DBStats{"work": db.reader.Stats, "people": db.peopleReader.Stats}
 	if db.writer != db.reader {
-		pools = map[string]func() sql.DBStats{"reader": db.reader.Stats, "writer": db.writer.Stats}
+		pools["writer"] = db.writer.Stats
 	}
 	for name, stats := range pools {
 		for _, c := range poolMetrics(prometheus.Labels{"connections": name}, stats) {
@@ -37,7 +37,7 @@ func poolMetrics(labels prometheus.Labels, stats func() sql.DBStats) []prometheu
 			func(s sql.DBStats) float64 { return float64(s.OpenConnections) }),
 		gauge("berth_db_connections_in_use", "Connections to the database that are working.",
 			func(s sql.DBStats) float64 { return float64(s.InUse) }),
-		gauge("berth_db_connections_max", "Most connections to the database there may be.",
+		gauge("berth_db_connections_max", "Most connections to the database that there may be.",
 			func(s sql.DBStats) float64 { return float64(s.MaxOpenConnections) }),
 		counter("berth_db_waits_total", "How often something waited for a connection.",
 			func(s sql.DBStats) float64 { return float64(s.WaitCount) }),

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 
-	"github.com/jmoiron/sqlx"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 )
@@ -78,7 +77,7 @@ func (db *DB) MigrationStatus(ctx context.Context) (current, wanted int64, err e
 	for _, source := range provider.ListSources() {
 		wanted = max(wanted, source.Version)
 	}
-	err = classify(sqlx.GetContext(ctx, db.reader, &current, migrationVersionSQL))
+	err = db.Reader().Get(ctx, &current, migrationVersionSQL)
 	if err != nil && !missingTable(err) {
 		return 0, 0, fmt.Errorf("read the schema's version: %w", err)
 	}

@@ -1,16 +1,21 @@
 package database
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 )
 
-const postgresConns = 20
+const (
+	connLifetime = time.Hour       // so that connections spread again after a failover
+	connIdle     = 5 * time.Minute // people come and go
+)
 
 func (db *DB) openPostgres(ctx context.Context, o Options) error {
 	u, err := parsePostgresURL(o.URL)
@@ -23,32 +28,52 @@ func (db *DB) openPostgres(ctx context.Context, o Options) error {
 			return fmt.Errorf("direct database URL: %w", err)
 		}
 	}
-	dsn := u.String()
-	db.dialect, db.directDSN = Postgres, direct.String()
-	conns, err := db.connectPostgres(dsn, o.DirectURL != "")
-	if err != nil {
-		return fmt.Errorf("open the database: %w", err)
+	db.dialect, db.directDSN = Postgres, named(direct, "notifications")
+
+	session := o.DirectURL == ""
+	if db.writer, err = db.connectPostgres(u, Work, session, cmp.Or(max(0, o.MaxConns), workConns)); err != nil {
+		return err
 	}
-	db.closers = append(db.closers, conns)
-	limit := o.MaxConns
-	if limit <= 0 {
-		limit = postgresConns
+	db.reader = db.writer
+	people := cmp.Or(max(0, o.PeopleConns), peopleConns)
+	if db.peopleWriter, err = db.connectPostgres(u, People, session, people); err != nil {
+		return err
 	}
-	conns.SetMaxOpenConns(limit)
-	conns.SetMaxIdleConns(limit)
-	conns.SetConnMaxLifetime(time.Hour) // so that connections spread again after a failover
-	db.writer, db.reader = conns, conns
-	if err := conns.PingContext(ctx); err != nil {
+	db.peopleReader = db.peopleWriter
+	if err := db.writer.PingContext(ctx); err != nil {
 		return fmt.Errorf("connect to PostgreSQL: %w", classify(err))
 	}
 	return nil
 }
 
-// connectPostgres opens a pool of connections. Behind a pooler nothing is kept in a connection.
-func (db *DB) connectPostgres(dsn string, pooler bool) (*sqlx.DB, error) {
-	connector, err := pq.NewConnector(dsn)
+// connectPostgres opens a pool of connections for a use. Unless session is set, a pooler is between, and
+// nothing is kept in a connection.
+func (db *DB) connectPostgres(u *url.URL, use Use, session bool, limit int) (*sqlx.DB, error) {
+	connector, err := pq.NewConnector(named(u, useNames[use]))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	return sqlx.NewDb(sql.OpenDB(pgConnector{connector, !pooler, db.failovers}), "postgres"), nil
+	conns := sqlx.NewDb(sql.OpenDB(pgConnector{
+		Connector: connector, session: session, setup: setupSQL(db.queryTimeout(use)), failovers: db.failovers,
+	}), "postgres")
+	db.closers = append(db.closers, conns)
+	conns.SetMaxOpenConns(limit)
+	conns.SetMaxIdleConns(limit)
+	conns.SetConnMaxLifetime(connLifetime)
+	if use != Work {
+		conns.SetConnMaxIdleTime(connIdle)
+	}
+	return conns, nil
+}
+
+// useNames complete the application names that pg_stat_activity shows.
+var useNames = map[Use]string{Work: "work", People: "people", History: "history"}
+
+// named returns the URL with a purpose in the name of the application.
+func named(u *url.URL, purpose string) string {
+	c := *u
+	q := c.Query()
+	q.Set("application_name", q.Get("application_name")+" "+purpose)
+	c.RawQuery = q.Encode()
+	return c.String()
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // tuneSQL keeps PostgreSQL on the indexes that every statement of this package has. Without it a table that
@@ -14,6 +15,12 @@ const tuneSQL = `
 SET enable_seqscan = off;
 SET enable_bitmapscan = off;
 SET jit = off`
+
+// setupSQL are the settings of a session. Behind a pooler there are none: the context of each query bounds it.
+func setupSQL(timeout time.Duration) string {
+	return fmt.Sprintf("%s;\nSET statement_timeout = %d;\nSET idle_in_transaction_session_timeout = %d",
+		tuneSQL, timeout.Milliseconds(), txTimeouts*timeout.Milliseconds())
+}
 
 // statementsMax bounds the prepared statements of one connection. The first statements are prepared: frequent
 // ones come early.
@@ -26,6 +33,7 @@ type pgConnector struct {
 	// prepared, and PostgreSQL plans each of them a few times and not on every call. A pooler that hands
 	// connections on between transactions keeps neither: see Options.DirectURL.
 	session   bool
+	setup     string // statements for a new session
 	failovers *failovers
 }
 
@@ -48,7 +56,7 @@ func (c pgConnector) Connect(ctx context.Context) (driver.Conn, error) {
 		return conn, nil
 	}
 	conn.statements = map[string]preparedStatement{}
-	if _, err := plain.ExecContext(ctx, tuneSQL, nil); err != nil {
+	if _, err := plain.ExecContext(ctx, c.setup, nil); err != nil {
 		return nil, errors.Join(fmt.Errorf("set up the connection: %w", err), opened.Close())
 	}
 	return conn, nil

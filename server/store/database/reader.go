@@ -17,15 +17,15 @@ var ErrNoRows = sql.ErrNoRows
 // asked; the one of a session or a transaction remembers the time and belongs to one goroutine.
 type Reader struct {
 	db    *DB
-	q     sqlx.ExtContext
+	tx    *sqlx.Tx   // nil: each query takes a connection of the use of its context
 	clock *time.Time // zero until asked for; nil: never remembered
 }
 
 // Reader returns a reader outside of any transaction.
-func (db *DB) Reader() Reader { return Reader{db: db, q: db.reader} }
+func (db *DB) Reader() Reader { return Reader{db: db} }
 
 // Session returns a reader outside of any transaction that remembers the time.
-func (db *DB) Session() Reader { return Reader{db: db, q: db.reader, clock: new(time.Time)} }
+func (db *DB) Session() Reader { return Reader{db: db, clock: new(time.Time)} }
 
 // Dialect says which database it is.
 func (r Reader) Dialect() Dialect { return r.db.dialect }
@@ -39,7 +39,9 @@ func (r Reader) Get(ctx context.Context, dest any, query string, args ...any) er
 	if err != nil {
 		return err
 	}
-	return classify(sqlx.GetContext(ctx, r.q, dest, r.db.bind(query), args...))
+	return r.run(ctx, func(ctx context.Context, q sqlx.QueryerContext) error {
+		return sqlx.GetContext(ctx, q, dest, r.db.bind(query), args...)
+	})
 }
 
 // All reads all rows into a slice.
@@ -48,7 +50,19 @@ func (r Reader) All(ctx context.Context, dest any, query string, args ...any) er
 	if err != nil {
 		return err
 	}
-	return classify(sqlx.SelectContext(ctx, r.q, dest, r.db.bind(query), args...))
+	return r.run(ctx, func(ctx context.Context, q sqlx.QueryerContext) error {
+		return sqlx.SelectContext(ctx, q, dest, r.db.bind(query), args...)
+	})
+}
+
+// run runs a query in the transaction of the reader, or within the time of its use.
+func (r Reader) run(ctx context.Context, query func(context.Context, sqlx.QueryerContext) error) error {
+	if r.tx != nil {
+		return classify(query(ctx, r.tx))
+	}
+	bounded, cancel := r.db.bounded(ctx)
+	defer cancel()
+	return timedOut(ctx, bounded, classify(query(bounded, r.db.readers(ctx))))
 }
 
 const clockSQL = `

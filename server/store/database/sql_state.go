@@ -29,6 +29,8 @@ const (
 	readOnlyTransaction  = "25006"
 	noSuchStatement      = "26000"
 	lockNotAvailable     = "55P03"
+	queryCanceled        = "57014"
+	idleInTransaction    = "25P03"
 	checkViolation       = "23514"
 	uniqueViolation      = "23505"
 )
@@ -145,6 +147,6 @@ func unreachable(err error) bool {
 	}
 	var network net.Error
 	state := sqlState(err)
-	return errors.As(err, &network) || state == tooManyConnections ||
+	return errors.As(err, &network) || state == tooManyConnections || state == idleInTransaction ||
 		len(state) == 5 && (state[:2] == "08" || state[:3] == "57P")
 }

@@ -1,6 +1,7 @@
 package database
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,8 +13,6 @@ import (
 	"github.com/jmoiron/sqlx"
 	_ "modernc.org/sqlite" // the driver
 )
-
-const sqliteReaders = 4
 
 // memory is the path that stands for a database that ends with the store.
 const memory = ":memory:"
@@ -42,11 +41,14 @@ func (db *DB) openSQLite(ctx context.Context, o Options) error {
 	if db.writer, err = db.connectSQLite(ctx, path, 1, "_txlock=immediate"); err != nil {
 		return err
 	}
-	readers := o.MaxConns
-	if readers <= 0 {
-		readers = sqliteReaders
+	const readOnly = "_pragma=query_only(1)"
+	work := cmp.Or(max(0, o.MaxConns), sqliteReaders)
+	if db.reader, err = db.connectSQLite(ctx, path, work, readOnly); err != nil {
+		return err
 	}
-	db.reader, err = db.connectSQLite(ctx, path, readers, "_pragma=query_only(1)")
+	db.peopleWriter = db.writer
+	people := cmp.Or(max(0, o.PeopleConns), sqliteReaders)
+	db.peopleReader, err = db.connectSQLite(ctx, path, people, readOnly)
 	return err
 }
 

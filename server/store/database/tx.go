@@ -6,14 +6,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
-
-	"github.com/jmoiron/sqlx"
 )
 
 // Tx is a transaction. It is not safe for concurrent use and ends with the function that it was passed to.
 type Tx struct {
 	Reader
-	tx     *sqlx.Tx
 	topics map[string]struct{}
 }
 
@@ -37,7 +34,13 @@ func (db *DB) InTx(ctx context.Context, fn func(*Tx) error) error {
 
 // InTxOnce is InTx without another try.
 func (db *DB) InTxOnce(ctx context.Context, fn func(*Tx) error) error {
-	sqlTx, err := db.writer.BeginTxx(ctx, nil)
+	bounded, cancel := db.boundedTx(ctx)
+	defer cancel()
+	return timedOut(ctx, bounded, db.inTx(bounded, fn))
+}
+
+func (db *DB) inTx(ctx context.Context, fn func(*Tx) error) error {
+	sqlTx, err := db.writers(ctx).BeginTxx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin: %w", classify(err))
 	}
@@ -47,7 +50,7 @@ func (db *DB) InTxOnce(ctx context.Context, fn func(*Tx) error) error {
 	}()
 
 	tx := &Tx{
-		Reader: Reader{db: db, q: sqlTx, clock: new(time.Time)}, tx: sqlTx, topics: map[string]struct{}{},
+		Reader: Reader{db: db, tx: sqlTx, clock: new(time.Time)}, topics: map[string]struct{}{},
 	}
 	if err := fn(tx); err != nil {
 		return err
@@ -65,14 +68,20 @@ func (db *DB) Snapshot(ctx context.Context, fn func(Reader) error) error {
 	if db.dialect == Postgres {
 		options.Isolation = sql.LevelRepeatableRead // SQLite has no other
 	}
-	sqlTx, err := db.reader.BeginTxx(ctx, options)
+	bounded, cancel := db.boundedTx(ctx)
+	defer cancel()
+	return timedOut(ctx, bounded, db.snapshot(bounded, options, fn))
+}
+
+func (db *DB) snapshot(ctx context.Context, options *sql.TxOptions, fn func(Reader) error) error {
+	sqlTx, err := db.readers(ctx).BeginTxx(ctx, options)
 	if err != nil {
 		return fmt.Errorf("begin: %w", classify(err))
 	}
 	defer func() {
 		_ = sqlTx.Rollback() // there is nothing to commit
 	}()
-	return fn(Reader{db: db, q: sqlTx, clock: new(time.Time)})
+	return fn(Reader{db: db, tx: sqlTx, clock: new(time.Time)})
 }
 
 // Hint wakes the subscriptions to the topics after the transaction has been committed.
@@ -88,7 +97,7 @@ func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error
 	if err != nil {
 		return 0, err
 	}
-	result, err := tx.q.ExecContext(ctx, tx.db.bind(query), args...)
+	result, err := tx.tx.ExecContext(ctx, tx.db.bind(query), args...)
 	if err != nil {
 		return 0, classify(err)
 	}

@@ -26,6 +26,7 @@ type serverFlags struct {
 	adminKeyFile, workerKeyFile string
 	lease                       time.Duration
 	rateLimit                   float64
+	limits                      limitFlags
 	keepRuns, keepLogs          cli.Period
 	keepAudit, keepDeleted      cli.Period
 	publicURL, identityKeyFile  string
@@ -94,6 +95,7 @@ When the server accepts requests, it prints "ready URL" to standard output. It l
 	flags.Var(&in.keepAudit, "keep-audit", "retention of the audit log; 0 to keep it forever")
 	flags.Var(&in.keepDeleted, "keep-deleted",
 		"for how long deleted pools, deployments, variables, queues and rules can be restored; 0 for no end")
+	in.limits.add(cmd)
 	in.protect.Add(cmd)
 	in.signIn.Add(cmd)
 	in.database.Add(cmd)
@@ -131,6 +133,7 @@ func (in *serverFlags) options(app *cli.App) (server.Options, error) {
 	if o.SignIn, o.AccessFile, err = in.signIn.Config(app, in.publicURL); err != nil {
 		return o, err
 	}
+	in.limits.set(&o)
 	if o.RateLimit = in.rateLimit; in.rateLimit == 0 {
 		o.RateLimit = -1
 	}
@@ -171,6 +174,9 @@ func (in *serverFlags) check() error {
 		return cli.Usagef("--rate-limit %g: must not be negative", in.rateLimit)
 	case in.lease < time.Second:
 		return cli.Usagef("--lease %s: must be at least 1s", in.lease)
+	}
+	if err := in.limits.check(); err != nil {
+		return err
 	}
 	return in.database.Check()
 }

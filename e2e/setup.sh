@@ -6,7 +6,7 @@ set -euo pipefail
 # package=what it brings, by which its presence is judged
 needs=(
   gcc=gcc libc6-dev=/usr/include/stdlib.h git=git
-  postgresql=/usr/lib/postgresql/*/bin/postgres
+  postgresql=/usr/lib/postgresql/*/bin/postgres pgbouncer=pgbouncer
   chromium=chromium
   containerd=containerd runc=runc containernetworking-plugins=/usr/lib/cni/ptp
   iptables=iptables conntrack=conntrack mount=mount
@@ -30,7 +30,7 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   echo "setup: installing ${missing[*]}" >&2
   export DEBIAN_FRONTEND=noninteractive
   log=$(mktemp)
-  # Debian starts a PostgreSQL cluster and containerd at installation; the tests start their own.
+  # Debian starts a PostgreSQL cluster, PgBouncer and containerd at installation; the tests start their own.
   policy=/usr/sbin/policy-rc.d
   if [ ! -e $policy ]; then
     printf '#!/bin/sh\nexit 101\n' >$policy && chmod +x $policy

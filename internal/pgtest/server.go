@@ -140,7 +140,7 @@ func shortTempDir() string {
 	return "/tmp"
 }
 
-// dropRoot returns the user that runs the server, which refuses to run as root.
+// dropRoot sets the user that runs the server, which refuses to run as root, and gives it the directory.
 func (s *Server) dropRoot() error {
 	if os.Geteuid() != 0 {
 		return nil

@@ -30,7 +30,15 @@ func (db *DB) openPostgres(ctx context.Context, o Options) error {
 	}
 	db.dialect, db.directDSN = Postgres, named(direct, "notifications")
 
+	// Before anything is set in a connection, which a pooler would hand on to others.
 	session := o.DirectURL == ""
+	refusal := directPoolerRefused
+	if session {
+		refusal = poolerRefused
+	}
+	if err := db.refusePooler(ctx, direct.String(), refusal); err != nil {
+		return err
+	}
 	if db.writer, err = db.connectPostgres(u, Work, session, cmp.Or(max(0, o.MaxConns), workConns)); err != nil {
 		return err
 	}
@@ -44,6 +52,15 @@ func (db *DB) openPostgres(ctx context.Context, o Options) error {
 		return fmt.Errorf("connect to PostgreSQL: %w", classify(err))
 	}
 	return nil
+}
+
+// connectPlain opens connections without any settings.
+func (db *DB) connectPlain(dsn string) (*sql.DB, error) {
+	connector, err := pq.NewConnector(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("open the database: %w", err)
+	}
+	return sql.OpenDB(pgConnector{Connector: connector, failovers: db.failovers}), nil
 }
 
 // connectPostgres opens a pool of connections for a use. Unless session is set, a pooler is between, and

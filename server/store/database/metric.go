@@ -3,6 +3,8 @@ package database
 import (
 	"database/sql"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -13,35 +15,53 @@ func (db *DB) register(r prometheus.Registerer) error {
 	if db.writer != db.reader {
 		pools["writer"] = db.writer.Stats
 	}
-	for name, stats := range pools {
-		for _, c := range poolMetrics(prometheus.Labels{"connections": name}, stats) {
-			if err := r.Register(c); err != nil {
-				return fmt.Errorf("register the database's metrics: %w", err)
-			}
-		}
+	if err := r.Register(newPoolMetrics(pools)); err != nil {
+		return fmt.Errorf("register the database's metrics: %w", err)
 	}
 	return nil
 }
 
-func poolMetrics(labels prometheus.Labels, stats func() sql.DBStats) []prometheus.Collector {
-	gauge := func(name, help string, value func(sql.DBStats) float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels},
-			func() float64 { return value(stats()) })
+// poolMetrics are the metrics of pools of connections, by what the connections are for.
+type poolMetrics struct {
+	pools                                map[string]func() sql.DBStats
+	open, inUse, most, waits, waitedTime *prometheus.Desc
+}
+
+func newPoolMetrics(pools map[string]func() sql.DBStats) *poolMetrics {
+	gauge := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, labels, nil)
 	}
-	counter := func(name, help string, value func(sql.DBStats) float64) prometheus.Collector {
-		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels},
-			func() float64 { return value(stats()) })
+	counter := gauge // the kind is said with the value
+	return &poolMetrics{
+		pools: pools,
+		open:  gauge("berth_db_connections_open", "Connections to the database.", "connections"),
+		inUse: gauge("berth_db_connections_in_use", "Connections to the database that are working.", "connections"),
+		most: gauge("berth_db_connections_max", "Most connections to the database that there may be.",
+			"connections"),
+		waits: counter("berth_db_waits_total", "How often something waited for a connection.", "connections"),
+		waitedTime: counter("berth_db_wait_seconds_total", "How long things waited for a connection.",
+			"connections"),
 	}
-	return []prometheus.Collector{
-		gauge("berth_db_connections_open", "Connections to the database.",
-			func(s sql.DBStats) float64 { return float64(s.OpenConnections) }),
-		gauge("berth_db_connections_in_use", "Connections to the database that are working.",
-			func(s sql.DBStats) float64 { return float64(s.InUse) }),
-		gauge("berth_db_connections_max", "Most connections to the database that there may be.",
-			func(s sql.DBStats) float64 { return float64(s.MaxOpenConnections) }),
-		counter("berth_db_waits_total", "How often something waited for a connection.",
-			func(s sql.DBStats) float64 { return float64(s.WaitCount) }),
-		counter("berth_db_wait_seconds_total", "How long things waited for a connection.",
-			func(s sql.DBStats) float64 { return s.WaitDuration.Seconds() }),
+}
+
+// Describe implements prometheus.Collector.
+func (m *poolMetrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, desc := range []*prometheus.Desc{m.open, m.inUse, m.most, m.waits, m.waitedTime} {
+		ch <- desc
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (m *poolMetrics) Collect(ch chan<- prometheus.Metric) {
+	for _, name := range slices.Sorted(maps.Keys(m.pools)) {
+		stats := m.pools[name]()
+		send := func(desc *prometheus.Desc, kind prometheus.ValueType, value float64) {
+			ch <- prometheus.MustNewConstMetric(desc, kind, value, name)
+		}
+		send(m.open, prometheus.GaugeValue, float64(stats.OpenConnections))
+		send(m.inUse, prometheus.GaugeValue, float64(stats.InUse))
+		send(m.most, prometheus.GaugeValue, float64(stats.MaxOpenConnections))
+		send(m.waits, prometheus.CounterValue, float64(stats.WaitCount))
+		send(m.waitedTime, prometheus.CounterValue, stats.WaitDuration.Seconds())
 	}
 }

@@ -45,6 +45,8 @@ func rooms() []room {
 			append(serverRecords(), "server/catalog", "server/newrun", "server/rulebook", "server/wire"),
 		},
 		{"server/scheduler", append(serverRecords(), "server/newrun", "server/rulebook", "server/wire")},
+		{"server/archive", nil},
+		{"server/archiver", []string{"server/archive", "server/metric", "server/store"}},
 		{"server/store", []string{"server/lifecycle", "server/apikey", "templating/freeze"}},
 		{"server/store/database", nil},
 		{
@@ -135,6 +137,8 @@ func enclaves() []enclave {
 			"github.com/coreos/go-oidc", []string{"server/identity", "server/trust"},
 			"sign-in and token exchange speak OpenID Connect",
 		},
+		{"github.com/minio/minio-go", []string{"server/archive", "internal/s3test"}, "one package speaks the S3 protocol"},
+		{"github.com/klauspost/compress", []string{"server/archive"}, "one package knows the format of archived output"},
 		{"golang.org/x/oauth2", []string{"server/identity"}, "one package speaks OpenID Connect"},
 		{"github.com/zitadel/oidc", []string{"internal/oidctest"}, "the product links no OpenID Connect provider"},
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/apikey"
+	"github.com/berth-dev/berth/server/archive"
 	"github.com/berth-dev/berth/server/identity"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/templating"
@@ -104,6 +105,9 @@ type Options struct {
 	// RateLimit is the average number of requests per second of one API key, with bursts of two seconds'
 	// worth; worker keys may send ten times as many. 0 means DefaultRateLimit, a negative value no limit.
 	RateLimit float64
+	// OutputArchive is where the output of ended attempts is moved to; an empty URL means that it stays in the
+	// database.
+	OutputArchive archive.Config
 	// BodyMemory bounds the bodies of all requests under way, in bytes; 0 means a sixteenth of the memory limit.
 	BodyMemory int64
 	// StreamsPerKey and Streams are how many streams and downloads of output may be open on this server, of one

@@ -51,7 +51,7 @@ func (s *server) expire(clock *databaseClock, counts *metric.Retention) func(con
 		counts.Add(removed)
 		if removed.Any() {
 			s.Logger.Info("removed expired objects", "runs", removed.Runs, "log_chunks", removed.LogChunks,
-				"log_partitions", removed.LogPartitions, "audit", removed.Audit, "sessions", removed.Sessions,
+				"log_partitions", removed.LogPartitions, "output_objects", removed.OutputObjects, "audit", removed.Audit, "sessions", removed.Sessions,
 				"deleted", removed.Deleted, "approvals", removed.Approvals)
 		}
 		return err

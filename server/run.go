@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
@@ -16,6 +17,7 @@ import (
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/approval"
+	"github.com/berth-dev/berth/server/archive"
 	"github.com/berth-dev/berth/server/catalog"
 	"github.com/berth-dev/berth/server/certificate"
 	"github.com/berth-dev/berth/server/handler"
@@ -60,11 +62,18 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	database, err := openStore(ctx, o, registry)
+	outputs, err := o.openArchive()
 	if err != nil {
 		return err
 	}
-	s := &server{Options: o, store: database, registry: registry, certificate: secure}
+	if outputs != nil {
+		defer outputs.Close()
+	}
+	database, err := openStore(ctx, o, outputs, registry)
+	if err != nil {
+		return err
+	}
+	s := &server{Options: o, store: database, archive: outputs, registry: registry, certificate: secure}
 	err = s.run(ctx, listener, metricsListener)
 	return errors.Join(err, database.Close())
 }
@@ -88,7 +97,9 @@ func newRegistry(version string) *prometheus.Registry {
 	return registry
 }
 
-func openStore(ctx context.Context, o Options, registry *prometheus.Registry) (*store.Store, error) {
+func openStore(
+	ctx context.Context, o Options, outputs *archive.Archive, registry *prometheus.Registry,
+) (*store.Store, error) {
 	address, err := o.databaseURL()
 	if err != nil {
 		return nil, err
@@ -99,6 +110,9 @@ func openStore(ctx context.Context, o Options, registry *prometheus.Registry) (*
 	}
 	if !o.embedded() {
 		options.MaxConns, options.PeopleConns = o.Connections, o.PeopleConnections
+	}
+	if outputs != nil { // a nil *archive.Archive must not become an Archive
+		options.Archive = outputs
 	}
 	database, err := store.Open(ctx, options)
 	if err != nil {
@@ -133,6 +147,7 @@ func migrate(ctx context.Context, o Options, database *store.Store) error {
 type server struct {
 	Options
 	store    *store.Store
+	archive  *archive.Archive // nil: there is none
 	registry *prometheus.Registry
 	// certificate is nil if the server does not use TLS.
 	certificate *certificate.Files
@@ -200,7 +215,7 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()
 	loops, background := errgroup.WithContext(background)
-	s.startLoops(background, loops, keys, scheduler.New(s.store, runs, s.Logger))
+	s.startLoops(background, loops, installation, keys, scheduler.New(s.store, runs, s.Logger))
 	if identities != nil {
 		loops.Go(func() error {
 			return untilStopped(background, "signing keys", s.repeat("signing keys", rotateInterval, identities.Rotate))
@@ -240,7 +255,8 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 // startLoops starts the background loops. Every replica runs them; the store makes sure that each thing is
 // done once.
 func (s *server) startLoops(
-	ctx context.Context, loops *errgroup.Group, keys *access.Authenticator, schedules *scheduler.Scheduler,
+	ctx context.Context, loops *errgroup.Group, installation uuid.UUID, keys *access.Authenticator,
+	schedules *scheduler.Scheduler,
 ) {
 	start := func(name string, loop func(context.Context) error) {
 		loops.Go(func() error { return untilStopped(ctx, name, loop) })
@@ -252,6 +268,9 @@ func (s *server) startLoops(
 	start("sweep", s.repeat("sweep", repeatInterval, s.sweep(clock)))
 	start("scheduler", s.repeat("scheduler", repeatInterval, schedules.RunDue))
 	start("retention", s.repeat("retention", s.RetainEvery, s.expire(clock, metric.NewRetention(s.registry))))
+	if s.archive != nil {
+		start("output archive", s.archiveOutput(installation))
+	}
 	if s.certificate != nil {
 		start("certificate reload", func(ctx context.Context) error {
 			return s.certificate.Run(ctx, s.TLSReloadEvery)

@@ -9,7 +9,7 @@ import (
 
 // Retention counts what this server removed after its retention period.
 type Retention struct {
-	runs, chunks, partitions, audit, sessions, approvals, deleted prometheus.Counter
+	runs, chunks, partitions, objects, audit, sessions, approvals, deleted prometheus.Counter
 }
 
 // NewRetention registers the metrics of retention.
@@ -22,7 +22,7 @@ func NewRetention(r prometheus.Registerer) *Retention {
 		runs: removed.WithLabelValues("runs"), chunks: removed.WithLabelValues("log_chunks"),
 		partitions: removed.WithLabelValues("log_partitions"), audit: removed.WithLabelValues("audit"),
 		sessions: removed.WithLabelValues("sessions"), approvals: removed.WithLabelValues("approvals"),
-		deleted: removed.WithLabelValues("deleted"),
+		objects: removed.WithLabelValues("output_objects"), deleted: removed.WithLabelValues("deleted"),
 	}
 }
 
@@ -31,6 +31,7 @@ func (m *Retention) Add(r store.Expired) {
 	m.runs.Add(float64(r.Runs))
 	m.chunks.Add(float64(r.LogChunks))
 	m.partitions.Add(float64(r.LogPartitions))
+	m.objects.Add(float64(r.OutputObjects))
 	m.audit.Add(float64(r.Audit))
 	m.sessions.Add(float64(r.Sessions))
 	m.deleted.Add(float64(r.Deleted))

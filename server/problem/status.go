@@ -81,6 +81,8 @@ func storeMeaning(code store.Code) meaning {
 	switch code {
 	case store.NotFound:
 		return meaning{http.StatusNotFound, "Not found"}
+	case store.ArchiveUnavailable:
+		return meaning{http.StatusServiceUnavailable, "The output archive is not available"}
 	case store.AlreadyExists:
 		return meaning{http.StatusConflict, "Already exists"}
 	case store.Conflict:

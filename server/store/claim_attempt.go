@@ -36,12 +36,12 @@ func insertAttemptsSQL(d database.Dialect) string {
 INSERT INTO attempts (
 	id, run_id, number, pool_id, queue_id, deployment_id, phase, worker, cluster_id, epoch, lease_expires_at,
 	template_version_id, stored, manifest_hash, job_namespace, job_name, job_uid, node, diagnosis, succeeded, category,
-	message, last_lines, claimed_at, handed_back, log_size, raised, frozen_revision_id
+	message, last_lines, claimed_at, handed_back, raised, frozen_revision_id
 )
 SELECT
 	id, run_id, number, pool_id, queue_id, deployment_id, 'claimed', worker, cluster_id, 1, lease_expires_at,
 	template_version_id, stored, '', '', '', '', '', '', FALSE, '',
-	'', '', claimed_at, FALSE, 0, raised, frozen_revision_id
+	'', '', claimed_at, FALSE, raised, frozen_revision_id
 FROM ` + d.Records("id uuid", "run_id uuid", "number integer", "pool_id uuid", "queue_id uuid",
 		"deployment_id uuid", "worker text", "cluster_id text", "lease_expires_at time",
 		"template_version_id uuid", "stored text", "claimed_at time", "raised text",

@@ -28,6 +28,10 @@ func TestACopyHasEveryRowOfTheSource(t *testing.T) {
 		return tx.CreateSigningKey(ctx, store.SigningKey{ID: "s", PublicKey: []byte(`{}`)}, actor)
 	}))
 	from.accepts(failed(c, lifecycle.App))
+	from.Advance(2 * time.Minute)
+	uploads, _, err := from.AcquireOutputs(ctx, 1, time.Hour, func(store.Output, time.Time) string { return "x" })
+	from.check(err)
+	from.check(from.UpdateUploadFailed(ctx, uploads[0], "for a row of what is to be deleted"))
 	must[*store.Variable](t)(from.UpsertVariable(ctx, "v", []byte(`{"b": 1.0, "a": "<x>"}`), actor))
 	from.check(
 		from.CreateKey(ctx,
@@ -85,7 +89,7 @@ func TestACopyHasEveryRowOfTheSource(t *testing.T) {
 	to.accepts(running(mine), succeeded(mine)) // a worker goes on where it was
 	to.isIn(held.ID, "COMPLETED Completed")
 
-	err := store.Copy(ctx, from.Store.Store, to.Store.Store, func(store.CopyProgress) {})
+	err = store.Copy(ctx, from.Store.Store, to.Store.Store, func(store.CopyProgress) {})
 	to.refuses(err, store.Conflict)
 	if store.Copy(ctx, to.Store.Store, from.Store.Store, func(store.CopyProgress) {}) == nil {
 		t.Error("copied from PostgreSQL to SQLite")

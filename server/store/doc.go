@@ -14,7 +14,7 @@
 // # Files
 //
 // A file name begins with its subject: pool, template, queue, deployment, schedule, run, attempt, claim, log,
-// worker, key, variable, project, audit. Files of a subject that several others use: run_locked.go (the
+// output, worker, key, variable, project, audit. Files of a subject that several others use: run_locked.go (the
 // locked row of a run), run_save.go, attempt_locked.go and attempt_report.go (the locked row of an attempt
 // and what a report does to it). Across subjects: explain_facts.go, stats.go, sweep.go (what time brings),
 // expire.go (removal by age), domain.go (the public records).
@@ -39,6 +39,9 @@
 //	hint           a notification that something may have changed
 //	revision       a version of a deployment; templates have template versions
 //	expire         remove by age; retention says for how long to keep
+//	output         what an attempt printed: its rows, then its object
+//	object         the output of one ended attempt in the archive
+//	archive        move output from the database into object storage
 //
 // Methods follow one grammar:
 //
@@ -76,6 +79,10 @@
 // removes it with its runs when the last of them has ended.
 //
 // [Store.Expire] removes what ended long ago. On PostgreSQL output is partitioned by day (log_expire.go).
+//
+// Output is appended to log_chunks; outputs says how far it is stored, and is locked while more is appended. Where
+// there is an archive, package archiver moves it there after the end (output_archive.go). A read finds it in either
+// place. An object that nothing refers to any longer is in output_deletions until it is deleted.
 //
 // # Two databases
 //

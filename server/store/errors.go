@@ -25,7 +25,8 @@ const (
 	InvalidCursor              = database.InvalidCursor
 	InvalidText                = database.InvalidText // what no database column takes, such as a NUL character
 	Unavailable                = database.Unavailable
-	QueryTimeout               = database.QueryTimeout // of a query that takes too long
+	QueryTimeout               = database.QueryTimeout        // of a query that takes too long
+	ArchiveUnavailable    Code = "output-archive-unavailable" // output is in the archive, which cannot be read
 )
 
 // Error is an error that the caller can do something about.

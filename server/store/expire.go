@@ -26,6 +26,7 @@ type Expired struct {
 	Runs          int64
 	LogChunks     int64 // one by one, where they are not in a partition that can go
 	LogPartitions int64
+	OutputObjects int64 // of the archive; their deletion is queued
 	Audit         int64
 	Sessions      int64
 	Deleted       int64 // objects that can no longer be restored
@@ -61,6 +62,7 @@ func (s *Store) Expire(ctx context.Context, keep Retention) (Expired, error) {
 		do   func(context.Context, Retention, *Expired) error
 	}{
 		{"remove old output", s.retainLogs},
+		{"remove old archived output", s.retainArchived},
 		{"remove old runs", s.retainRuns},
 		{"remove old audit entries", s.retainAudit},
 		{"remove old sessions", s.retainSessions},

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -15,57 +16,42 @@ const (
 	logChunkMax  = 64 << 10       // bytes a row
 	logReadMax   = 1 << 20        // bytes an answer
 	logChunksMax = 256            // rows an answer
-	logSlack     = 24 * time.Hour // how much earlier than its claim output may seem written: after a failover to another clock
+	logSlack     = 24 * time.Hour // how much earlier than its first row output may seem written: after a failover to another clock
 )
 
-// loggedRow is how far the output of an attempt is stored.
-type loggedRow struct {
-	ID      uuid.UUID `db:"id" json:"attempt_id"`
-	RunID   uuid.UUID `db:"run_id" json:"-"`
-	Epoch   int64     `db:"epoch" json:"-"`
-	LogSize int64     `db:"log_size" json:"log_size"`
+// growingOutput is how far the output of an attempt is stored while more is appended.
+type growingOutput struct {
+	AttemptID uuid.UUID     `db:"attempt_id" json:"attempt_id"`
+	RunID     uuid.UUID     `db:"run_id" json:"-"`
+	Size      int64         `db:"size" json:"size"`
+	WrittenAt database.Time `json:"written_at"`
+	DueAt     database.Time `json:"due_at"` // if it is not due yet
 
 	grown bool
 }
-
-const loggedSQL = `
-SELECT id, run_id, epoch, log_size
-FROM attempts
-WHERE id IN `
 
 // AppendLogs stores output. What was stored before (a repeated chunk, or one that overlaps) is not stored
 // again, and what a worker sends under an epoch that is not the newest is dropped: its successor reads the
 // same output from the beginning.
 func (tx *Tx) AppendLogs(ctx context.Context, chunks []LogChunk) error {
-	ids := make([]uuid.UUID, len(chunks))
-	for i, c := range chunks {
-		ids[i] = c.AttemptID
-	}
-	list := database.ListOf(ids)
-	var rows []*loggedRow
-	dialect := tx.db.Dialect()
-	query := loggedSQL + dialect.List("uuid") + " ORDER BY run_id, id" + dialect.Lock("FOR NO KEY UPDATE")
-	if err := tx.db.All(ctx, &rows, query, list); err != nil {
+	outputs, epochs, err := tx.lockOutputs(ctx, chunks)
+	if err != nil {
 		return fmt.Errorf("append logs: %w", err)
-	}
-	logged := make(map[uuid.UUID]*loggedRow, len(rows))
-	for _, r := range rows {
-		logged[r.ID] = r
 	}
 	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return err
 	}
 	for _, c := range chunks {
-		r := logged[c.AttemptID]
-		if r == nil || r.Epoch != c.Epoch {
+		o := outputs[c.AttemptID]
+		if o == nil || epochs[c.AttemptID].Epoch != c.Epoch {
 			continue
 		}
-		if err := tx.appendChunk(ctx, r, c, now); err != nil {
+		if err := tx.appendChunk(ctx, o, c, now); err != nil {
 			return err
 		}
 	}
-	return tx.saveLogged(ctx, rows)
+	return tx.saveOutputs(ctx, outputs, now)
 }
 
 // AppendLogs runs Tx.AppendLogs in a transaction.
@@ -73,168 +59,145 @@ func (s *Store) AppendLogs(ctx context.Context, chunks []LogChunk) error {
 	return s.InTx(ctx, func(tx *Tx) error { return tx.AppendLogs(ctx, chunks) })
 }
 
+const lockOutputsSQL = `
+SELECT attempt_id, run_id, size
+FROM outputs
+WHERE attempt_id IN `
+
+func (tx *Tx) lockKnownOutputs(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*growingOutput, error) {
+	var rows []*growingOutput
+	dialect := tx.db.Dialect()
+	query := lockOutputsSQL + dialect.List("uuid") + " ORDER BY attempt_id" + dialect.Lock("FOR NO KEY UPDATE")
+	if err := tx.db.All(ctx, &rows, query, database.ListOf(ids)); err != nil {
+		return nil, err
+	}
+	outputs := make(map[uuid.UUID]*growingOutput, len(rows))
+	for _, r := range rows {
+		outputs[r.AttemptID] = r
+	}
+	return outputs, nil
+}
+
+// lockOutputs locks the output of attempts, and creates what is missing. The epochs are read after that: what
+// the holder of a newer epoch appends comes later.
+func (tx *Tx) lockOutputs(
+	ctx context.Context, chunks []LogChunk,
+) (map[uuid.UUID]*growingOutput, map[uuid.UUID]attemptEpoch, error) {
+	ids := make([]uuid.UUID, len(chunks))
+	for i, c := range chunks {
+		ids[i] = c.AttemptID
+	}
+	outputs, err := tx.lockKnownOutputs(ctx, ids)
+	if err != nil {
+		return nil, nil, err
+	}
+	epochs, err := tx.attemptEpochs(ctx, ids)
+	if err != nil {
+		return nil, nil, err
+	}
+	missing := map[uuid.UUID]attemptEpoch{}
+	for _, c := range chunks {
+		if e := epochs[c.AttemptID]; outputs[c.AttemptID] == nil && e.Epoch == c.Epoch && e.ID != uuid.Nil && c.Text != "" {
+			missing[c.AttemptID] = e
+		}
+	}
+	if len(missing) == 0 {
+		return outputs, epochs, nil
+	}
+	if err := tx.createOutputs(ctx, missing); err != nil {
+		return nil, nil, err
+	}
+	// Another server may have created them at this moment.
+	if outputs, err = tx.lockKnownOutputs(ctx, ids); err != nil {
+		return nil, nil, err
+	}
+	epochs, err = tx.attemptEpochs(ctx, ids)
+	return outputs, epochs, err
+}
+
+type newOutput struct {
+	AttemptID uuid.UUID     `json:"attempt_id"`
+	RunID     uuid.UUID     `json:"run_id"`
+	Number    int32         `json:"number"`
+	CreatedAt database.Time `json:"created_at"`
+	DueAt     database.Time `json:"due_at"`
+}
+
+func createOutputsSQL(d database.Dialect) string {
+	return `
+INSERT INTO outputs (
+	attempt_id, run_id, number, size, created_at, written_at, archived_size, object, object_size, upload, due_at, tries,
+	last_error
+)
+SELECT attempt_id, run_id, number, 0, created_at, created_at, 0, '', 0, '', due_at, 0, ''
+FROM ` + d.Records("attempt_id uuid", "run_id uuid", "number integer", "created_at time", "due_at time") + ` AS n
+WHERE TRUE
+ON CONFLICT (attempt_id) DO NOTHING`
+}
+
+func (tx *Tx) createOutputs(ctx context.Context, missing map[uuid.UUID]attemptEpoch) error {
+	now, err := tx.db.Now(ctx)
+	if err != nil {
+		return err
+	}
+	tx.db.ResetClock() // the insert may wait for another server
+	records := make([]newOutput, 0, len(missing))
+	for _, e := range missing {
+		records = append(records,
+			newOutput{e.ID, e.RunID, e.Number, database.Time(now), database.Time(now.Add(archiveSettle))})
+	}
+	slices.SortFunc(records, func(a, b newOutput) int { return slices.Compare(a.AttemptID[:], b.AttemptID[:]) })
+	return database.ExecList(ctx, tx.db, createOutputsSQL(tx.db.Dialect()), records)
+}
+
 const insertChunkSQL = `
 INSERT INTO log_chunks (attempt_id, byte_offset, at, content)
 VALUES (?, ?, ?, ?)`
 
-func (tx *Tx) appendChunk(ctx context.Context, r *loggedRow, c LogChunk, now time.Time) error {
+func (tx *Tx) appendChunk(ctx context.Context, o *growingOutput, c LogChunk, now time.Time) error {
 	text, offset := c.Text, c.Offset
-	if known := r.LogSize - offset; known > 0 {
+	if known := o.Size - offset; known > 0 {
 		if known >= int64(len(text)) {
 			return nil
 		}
-		text, offset = text[known:], r.LogSize
+		text, offset = text[known:], o.Size
 	}
 	for len(text) > 0 {
 		n := runeCut(text, logChunkMax)
-		if _, err := tx.db.Exec(ctx, insertChunkSQL, r.ID, offset, now, []byte(text[:n])); err != nil {
+		if _, err := tx.db.Exec(ctx, insertChunkSQL, o.AttemptID, offset, now, []byte(text[:n])); err != nil {
 			return fmt.Errorf("append logs: %w", err)
 		}
 		text, offset = text[n:], offset+int64(n)
-		r.LogSize, r.grown = offset, true
+		o.Size, o.grown = offset, true
 	}
 	return nil
 }
 
-func updateLoggedSQL(d database.Dialect) string {
+// updateOutputsSQL changes due_at, which an index holds, only of output that was archived before.
+func updateOutputsSQL(d database.Dialect) string {
 	return `
-UPDATE attempts
-SET log_size = n.log_size
-FROM ` + d.Records("attempt_id uuid", "log_size bigint") + ` AS n
-WHERE attempts.id = n.attempt_id`
+UPDATE outputs
+SET size = n.size,
+	written_at = n.written_at,
+	due_at = COALESCE(outputs.due_at, n.due_at)
+FROM ` + d.Records("attempt_id uuid", "size bigint", "written_at time", "due_at time") + ` AS n
+WHERE outputs.attempt_id = n.attempt_id`
 }
 
-func (tx *Tx) saveLogged(ctx context.Context, rows []*loggedRow) error {
-	var grown []*loggedRow
-	for _, r := range rows {
-		if r.grown {
-			grown = append(grown, r)
-			tx.db.Hint(RunTopic(r.RunID))
+func (tx *Tx) saveOutputs(ctx context.Context, outputs map[uuid.UUID]*growingOutput, now time.Time) error {
+	var grown []*growingOutput
+	for _, o := range outputs {
+		if !o.grown {
+			continue
 		}
+		o.WrittenAt, o.DueAt = database.Time(now), database.Time(now.Add(archiveSettle))
+		grown = append(grown, o)
+		tx.db.Hint(RunTopic(o.RunID))
 	}
-	if err := database.ExecList(ctx, tx.db, updateLoggedSQL(tx.db.Dialect()), grown); err != nil {
+	if err := database.ExecList(ctx, tx.db, updateOutputsSQL(tx.db.Dialect()), grown); err != nil {
 		return fmt.Errorf("append logs: %w", err)
 	}
 	return nil
-}
-
-const readLogsSQL = `
-SELECT c.attempt_id, a.number, c.byte_offset, c.content
-FROM attempts a
-JOIN log_chunks c ON c.attempt_id = a.id
-WHERE a.id = ?
-	AND c.at >= ?
-	AND c.byte_offset >= COALESCE((SELECT MAX(byte_offset) FROM log_chunks WHERE attempt_id = ? AND at >= ? AND byte_offset <= ?), 0)
-	AND c.byte_offset < ?
-ORDER BY c.byte_offset
-LIMIT ?`
-
-// nextLogSQL finds where output goes on after a part that has expired.
-const nextLogSQL = `
-SELECT COALESCE(MIN(byte_offset), -1)
-FROM log_chunks
-WHERE attempt_id = ?
-	AND at >= ?
-	AND byte_offset > ?`
-
-const attemptIDSQL = `
-SELECT a.id, a.claimed_at
-FROM runs r
-JOIN attempts a ON a.run_id = r.id AND a.number = CASE WHEN ? = 0 THEN r.attempt ELSE ? END
-WHERE r.id = ?`
-
-const logSizeSQL = `
-SELECT log_size
-FROM attempts
-WHERE run_id = ?
-	AND number = ?`
-
-// GetLogSize is how many bytes an attempt has written until now, whether they are still kept or not.
-func (q Reader) GetLogSize(ctx context.Context, runID uuid.UUID, attempt int32) (int64, error) {
-	var sizes []int64
-	if err := q.db.All(ctx, &sizes, logSizeSQL, runID, attempt); err != nil || len(sizes) == 0 {
-		return 0, err
-	}
-	return sizes[0], nil
-}
-
-// ListLogChunks returns output of an attempt, of the newest for 0, from a byte offset on: limitBytes at most,
-// a mebibyte for 0. It returns no chunks at the end of the output.
-func (q Reader) ListLogChunks(
-	ctx context.Context, runID uuid.UUID, attempt int32, offset int64, limitBytes int,
-) ([]LogChunk, error) {
-	var found []struct {
-		ID        uuid.UUID     `db:"id"`
-		ClaimedAt database.Time `db:"claimed_at"`
-	}
-	if err := q.db.All(ctx, &found, attemptIDSQL, attempt, attempt, runID); err != nil {
-		return nil, fmt.Errorf("read the logs of run %s: %w", runID, err)
-	}
-	if len(found) == 0 {
-		return nil, nil
-	}
-	id, since := found[0].ID, found[0].ClaimedAt.Time().
-		Add(-logSlack)
-		// so that only some partitions are looked into
-	if limitBytes <= 0 || limitBytes > logReadMax {
-		limitBytes = logReadMax
-	}
-	chunks, err := q.readLogs(ctx, id, since, offset, limitBytes)
-	if err == nil && len(chunks) == 0 {
-		chunks, err = q.readLogsAfter(ctx, id, since, offset, limitBytes)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the logs of run %s: %w", runID, err)
-	}
-	return chunks, nil
-}
-
-// readLogsAfter reads the output after a part that has expired.
-func (q Reader) readLogsAfter(
-	ctx context.Context, id uuid.UUID, since time.Time, offset int64, limitBytes int,
-) ([]LogChunk, error) {
-	var next []int64
-	if err := q.db.All(ctx, &next, nextLogSQL, id, since, offset); err != nil || next[0] < 0 {
-		return nil, err
-	}
-	return q.readLogs(ctx, id, since, next[0], limitBytes)
-}
-
-// readLogs reads the rows that begin before offset + limitBytes: a row has up to 64 KiB, and a reader may be slow.
-func (q Reader) readLogs(
-	ctx context.Context, id uuid.UUID, since time.Time, offset int64, limitBytes int,
-) ([]LogChunk, error) {
-	var rows []struct {
-		AttemptID uuid.UUID `db:"attempt_id"`
-		Number    int32     `db:"number"`
-		Offset    int64     `db:"byte_offset"`
-		Content   []byte    `db:"content"`
-	}
-	err := q.db.All(ctx, &rows, readLogsSQL, id, since, id, since, offset, offset+int64(limitBytes), logChunksMax)
-	if err != nil {
-		return nil, err
-	}
-	var chunks []LogChunk
-	for _, r := range rows {
-		text := string(r.Content)
-		if skip := offset - r.Offset; skip > 0 {
-			text, r.Offset = text[min(skip, int64(len(text))):], offset
-		}
-		if len(text) == 0 {
-			continue
-		}
-		n := runeCut(text, limitBytes)
-		if n == 0 {
-			break
-		}
-		chunks = append(chunks, LogChunk{
-			Lease: Lease{AttemptID: r.AttemptID}, Number: r.Number, Offset: r.Offset, Text: text[:n],
-		})
-		if limitBytes -= n; n < len(text) {
-			break
-		}
-	}
-	return chunks, nil
 }
 
 // runeCut returns the number of bytes of text that fit into limit without cutting a character. If not even

@@ -153,20 +153,6 @@ func (s *Store) oldPartitions(ctx context.Context, keep Retention) ([]partition,
 	return slices.DeleteFunc(all, func(p partition) bool { return p.end().After(now.Add(-keep.Logs)) }), err
 }
 
-// holdsLiveSQL is served by runs_live, attempts of a run, and the partition's primary key. A run that was
-// created after the partition's last day has no output in it.
-const holdsLiveSQL = `
-SELECT EXISTS (
-	SELECT 1
-	FROM runs r
-	JOIN attempts a ON a.run_id = r.id
-	WHERE r.ended_at IS NULL
-		AND r.attempt > 0
-		AND r.id < ?
-		AND a.log_size > 0
-		AND EXISTS (SELECT 1 FROM %s c WHERE c.attempt_id = a.id)
-)`
-
 // dropPartition drops a partition, unless it holds output of a run that has not ended, or others are in the
 // way.
 func (s *Store) dropPartition(ctx context.Context, p partition) (dropped bool, err error) {
@@ -177,7 +163,7 @@ func (s *Store) dropPartition(ctx context.Context, p partition) (dropped bool, e
 			return err
 		}
 		var live bool
-		if err := tx.db.Get(ctx, &live, fmt.Sprintf(holdsLiveSQL, table), firstID(p.end().Add(idSlack))); err != nil ||
+		if err := tx.db.Get(ctx, &live, fmt.Sprintf(unfinishedOutputSQL, table), firstID(p.end().Add(idSlack))); err != nil ||
 			live {
 			return err
 		}
@@ -203,10 +189,9 @@ WHERE (attempt_id, byte_offset) IN (
 			AND c.at < ?
 			AND NOT EXISTS (
 				SELECT 1
-				FROM attempts a
-				JOIN runs r ON r.id = a.run_id
-				WHERE a.id = c.attempt_id
-					AND r.ended_at IS NULL
+				FROM outputs o
+				WHERE o.attempt_id = c.attempt_id
+					AND ` + ofUnfinishedRunSQL + `
 			)
 		LIMIT ?
 	)`

@@ -31,6 +31,8 @@ type Options struct {
 	PeopleTimeout time.Duration
 	// Raise computes the raised job variable of the next attempt; nil: memory is never raised.
 	Raise Raiser
+	// Archive reads output that was moved out of the database; nil: there is none.
+	Archive Archive
 	// ClockOffset is added to the database's time, so that a test can let leases expire. nil: none.
 	ClockOffset func() time.Duration
 }
@@ -41,6 +43,7 @@ type Store struct {
 	Reader
 	db       *database.DB
 	raise    Raiser
+	archive  Archive
 	swept    sweepMark
 	auditKey atomic.Value // key of the digests in the audit, as []byte, once it was read
 	terms    cache[termsKey, runTerms]
@@ -94,7 +97,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		db: db, raise: o.Raise,
+		db: db, raise: o.Raise, archive: o.Archive,
 		terms:    cache[termsKey, runTerms]{most: termsMax},
 		settings: cache[claimSetting, *settingRow]{most: settingsMax, weigh: (*settingRow).weight, maximum: settingsBytes},
 	}

@@ -23,10 +23,17 @@ type Store struct {
 	Postgres bool
 	URL      string
 	clock    *atomic.Int64
+	options  []Option
 }
+
+// Option changes how a store is opened.
+type Option func(*store.Options)
 
 // Advance moves the database's clock, as the store sees it, forward.
 func (s *Store) Advance(d time.Duration) { s.clock.Add(int64(d)) }
+
+// Now is the database's time, as the store sees it.
+func (s *Store) Now() time.Time { return time.Now().Add(time.Duration(s.clock.Load())) }
 
 // Each runs a test on every database, in parallel.
 func Each(t *testing.T, test func(t *testing.T, s *Store)) {
@@ -43,9 +50,9 @@ func Each(t *testing.T, test func(t *testing.T, s *Store)) {
 }
 
 // SQLite opens a store on a SQLite file.
-func SQLite(t testing.TB) *Store {
+func SQLite(t testing.TB, options ...Option) *Store {
 	t.Helper()
-	s := open(t, "sqlite://"+filepath.Join(t.TempDir(), "berth.db"), new(atomic.Int64))
+	s := open(t, "sqlite://"+filepath.Join(t.TempDir(), "berth.db"), new(atomic.Int64), options)
 	if err := s.Migrate(t.Context()); err != nil {
 		t.Fatalf("migrate: %v", err)
 	}
@@ -53,7 +60,7 @@ func SQLite(t testing.TB) *Store {
 }
 
 // PostgreSQL opens a store on a new database. It skips the test on a machine without PostgreSQL.
-func PostgreSQL(t testing.TB) *Store {
+func PostgreSQL(t testing.TB, options ...Option) *Store {
 	t.Helper()
 	url := pgtest.Clone(t, "berth", func(ctx context.Context, url string) error {
 		s, err := store.Open(ctx, store.Options{URL: url, MaxConns: 2})
@@ -62,24 +69,39 @@ func PostgreSQL(t testing.TB) *Store {
 		}
 		return errors.Join(s.Migrate(ctx), s.Close())
 	})
-	s := open(t, url, new(atomic.Int64))
+	s := open(t, url, new(atomic.Int64), options)
 	s.Postgres = true
+	return s
+}
+
+// OnServer opens a store on a new database of a server that the test may stop.
+func OnServer(t testing.TB, server *pgtest.Server, options ...Option) *Store {
+	t.Helper()
+	s := open(t, server.CreateDatabase(t, "berth_test"), new(atomic.Int64), options)
+	s.Postgres = true
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatalf("migrate: %v", err)
+	}
 	return s
 }
 
 // OpenAgain opens the same PostgreSQL database once more, as another server does; the clock is shared.
 func (s *Store) OpenAgain(t testing.TB) *Store {
 	t.Helper()
-	again := open(t, s.URL, s.clock)
+	again := open(t, s.URL, s.clock, s.options)
 	again.Postgres = s.Postgres
 	return again
 }
 
-func open(t testing.TB, url string, clock *atomic.Int64) *Store {
+func open(t testing.TB, url string, clock *atomic.Int64, change []Option) *Store {
 	t.Helper()
-	s, err := store.Open(t.Context(), store.Options{
+	options := store.Options{
 		URL: url, MaxConns: 10, ClockOffset: func() time.Duration { return time.Duration(clock.Load()) },
-	})
+	}
+	for _, c := range change {
+		c(&options)
+	}
+	s, err := store.Open(t.Context(), options)
 	if err != nil {
 		t.Fatalf("open the store: %v", err)
 	}
@@ -88,7 +110,7 @@ func open(t testing.TB, url string, clock *atomic.Int64) *Store {
 			t.Errorf("close the store: %v", err)
 		}
 	})
-	return &Store{Store: s, URL: url, clock: clock}
+	return &Store{Store: s, URL: url, clock: clock, options: change}
 }
 
 // RunInBackground runs the store's own loops until the test ends.

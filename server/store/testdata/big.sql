@@ -42,11 +42,11 @@ ORDER BY i;
 INSERT INTO attempts (
     id, run_id, number, pool_id, queue_id, deployment_id, phase, worker, cluster_id, epoch, lease_expires_at, template_version_id,
     stored, manifest_hash, job_namespace, job_name, job_uid, node, diagnosis, succeeded, category, message, last_lines, claimed_at,
-    running_at, ended_at, handed_back, log_size
+    running_at, ended_at, handed_back
 )
 SELECT
     attempt_id, id, 1, pool_id, queue_id, deployment_id, 'ended', 'w', 'c', 1, at, pool_id, '{}', '', 'jobs', 'job-' || i, '', 'node', '',
-    state = 'COMPLETED', '', '', '', at, at, at + interval '5 seconds', FALSE, 0
+    state = 'COMPLETED', '', '', '', at, at, at + interval '5 seconds', FALSE
 FROM ran
 ORDER BY i;
 INSERT INTO events (run_id, seq, at, actor, attempt, state_type, state_name, message)

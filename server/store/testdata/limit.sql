@@ -17,11 +17,11 @@ WITH due AS (
     INSERT INTO attempts (
         id, run_id, number, pool_id, queue_id, deployment_id, phase, worker, cluster_id, epoch, lease_expires_at,
         template_version_id, stored, manifest_hash, job_namespace, job_name, job_uid, node, diagnosis, succeeded, category,
-        message, last_lines, claimed_at, handed_back, log_size
+        message, last_lines, claimed_at, handed_back
     )
     SELECT
         gen_random_uuid(), id, 1, pool_id, queue_id, deployment_id, 'claimed', 'w', 'c', 1, clock_timestamp() + interval '30s',
-        pool_id, '{}', '', '', '', '', '', '', FALSE, '', '', '', clock_timestamp(), FALSE, 0
+        pool_id, '{}', '', '', '', '', '', '', FALSE, '', '', '', clock_timestamp(), FALSE
     FROM claimed
     RETURNING id, run_id
 ), told AS (

@@ -1,0 +1,94 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/store/database"
+)
+
+// What output needs to know of attempts and runs: all statements of output over their tables are here.
+
+// attemptEpoch is what appending output needs to know of an attempt.
+type attemptEpoch struct {
+	ID     uuid.UUID `db:"id"`
+	RunID  uuid.UUID `db:"run_id"`
+	Number int32     `db:"number"`
+	Epoch  int64     `db:"epoch"`
+}
+
+const attemptEpochsSQL = `
+SELECT id, run_id, number, epoch
+FROM attempts
+WHERE id IN `
+
+// attemptEpochs returns the newest epoch of attempts, also of ended ones.
+func (q Reader) attemptEpochs(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]attemptEpoch, error) {
+	var rows []attemptEpoch
+	if err := q.db.All(ctx, &rows, attemptEpochsSQL+q.db.Dialect().List("uuid"), database.ListOf(ids)); err != nil {
+		return nil, fmt.Errorf("read the epochs of attempts: %w", err)
+	}
+	epochs := make(map[uuid.UUID]attemptEpoch, len(rows))
+	for _, r := range rows {
+		epochs[r.ID] = r
+	}
+	return epochs, nil
+}
+
+const liveAttemptsSQL = `
+SELECT id
+FROM attempts
+WHERE ended_at IS NULL
+	AND id IN `
+
+// liveAttempts returns which of the attempts have not ended.
+func (q Reader) liveAttempts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]bool, error) {
+	var rows []uuid.UUID
+	if err := q.db.All(ctx, &rows, liveAttemptsSQL+q.db.Dialect().List("uuid"), database.ListOf(ids)); err != nil {
+		return nil, fmt.Errorf("find attempts that have not ended: %w", err)
+	}
+	live := make(map[uuid.UUID]bool, len(rows))
+	for _, id := range rows {
+		live[id] = true
+	}
+	return live, nil
+}
+
+const newestAttemptSQL = `
+SELECT attempt
+FROM runs
+WHERE id = ?`
+
+// newestAttempt returns the number of a run's newest attempt, 0 for none.
+func (q Reader) newestAttempt(ctx context.Context, runID uuid.UUID) (int32, error) {
+	var numbers []int32
+	if err := q.db.All(ctx, &numbers, newestAttemptSQL, runID); err != nil || len(numbers) == 0 {
+		return 0, err
+	}
+	return numbers[0], nil
+}
+
+// Conditions on output, as parts of statements of retention. The run of the output may be queued for a retry.
+const (
+	// ofUnfinishedRunSQL is about outputs o.
+	ofUnfinishedRunSQL = `EXISTS (
+				SELECT 1
+				FROM runs r
+				WHERE r.id = o.run_id
+					AND r.ended_at IS NULL
+			)`
+	// unfinishedOutputSQL finds one output of an unfinished run with rows in a partition, %s, of log_chunks. It is
+	// served by runs_live, outputs_run and the partition's primary key. A run that was created after the
+	// partition's last day has no output in it.
+	unfinishedOutputSQL = `
+SELECT EXISTS (
+	SELECT 1
+	FROM runs r
+	JOIN outputs o ON o.run_id = r.id
+	WHERE r.ended_at IS NULL
+		AND r.id < ?
+		AND EXISTS (SELECT 1 FROM %s c WHERE c.attempt_id = o.attempt_id)
+)`
+)

@@ -1095,31 +1095,34 @@ type ApprovalWithdraw struct {
 // ApproverRole The least role that an approver must have in the work pool
 type ApproverRole string
 
-// Attempt Example: {"category":"app","claimed_at":"2026-01-01T06:00:01Z","cluster_id":"3f9a0c","ended_at":"2026-01-01T06:03:09Z","exit_code":3,"id":"0197a1de-7f10-7a02-8b1e-91c4a7d3e001","job_name":"etl-brave-anchor-042-1","job_namespace":"jobs","job_uid":"5f0c9a1e-3f38-4d53-9f1c-2b6f7d6a0c11","last_lines":"no such table: orders\n","lease_epoch":1,"message":"container job ended with exit code 3","node":"node-1","number":1,"phase":"ended","running_at":"2026-01-01T06:00:04Z","submitted_at":"2026-01-01T06:00:02Z","template_version":2,"worker":"worker-1"}
+// Attempt Example: {"category":"app","claimed_at":"2026-01-01T06:00:01Z","cluster_id":"3f9a0c","ended_at":"2026-01-01T06:03:09Z","exit_code":3,"id":"0197a1de-7f10-7a02-8b1e-91c4a7d3e001","job_name":"etl-brave-anchor-042-1","job_namespace":"jobs","job_uid":"5f0c9a1e-3f38-4d53-9f1c-2b6f7d6a0c11","last_lines":"no such table: orders\n","lease_epoch":1,"message":"container job ended with exit code 3","node":"node-1","number":1,"output":{"archived_at":"2026-01-01T06:04:20Z","archived_size":52411,"size":52411,"stored_size":4630},"phase":"ended","running_at":"2026-01-01T06:00:04Z","submitted_at":"2026-01-01T06:00:02Z","template_version":2,"worker":"worker-1"}
 type Attempt struct {
 	Category  *Category `json:"category,omitempty"`
 	ClaimedAt time.Time `json:"claimed_at"`
 	ClusterID string    `json:"cluster_id"`
 
 	// Diagnosis Why the attempt waits, or a problem while it runs
-	Diagnosis       *string            `json:"diagnosis,omitempty"`
-	EndedAt         *time.Time         `json:"ended_at,omitempty"`
-	ExitCode        *int32             `json:"exit_code,omitempty"`
-	ID              openapi_types.UUID `json:"id"`
-	JobName         *string            `json:"job_name,omitempty"`
-	JobNamespace    *string            `json:"job_namespace,omitempty"`
-	JobUID          *string            `json:"job_uid,omitempty"`
-	LastLines       *string            `json:"last_lines,omitempty"`
-	LeaseEpoch      int64              `json:"lease_epoch"`
-	Message         *string            `json:"message,omitempty"`
-	Node            *string            `json:"node,omitempty"`
-	Number          int32              `json:"number"`
-	Phase           AttemptPhase       `json:"phase"`
-	Raised          JSONObject         `json:"raised,omitempty"`
-	RunningAt       *time.Time         `json:"running_at,omitempty"`
-	SubmittedAt     *time.Time         `json:"submitted_at,omitempty"`
-	TemplateVersion *int32             `json:"template_version,omitempty"`
-	Worker          string             `json:"worker"`
+	Diagnosis    *string            `json:"diagnosis,omitempty"`
+	EndedAt      *time.Time         `json:"ended_at,omitempty"`
+	ExitCode     *int32             `json:"exit_code,omitempty"`
+	ID           openapi_types.UUID `json:"id"`
+	JobName      *string            `json:"job_name,omitempty"`
+	JobNamespace *string            `json:"job_namespace,omitempty"`
+	JobUID       *string            `json:"job_uid,omitempty"`
+	LastLines    *string            `json:"last_lines,omitempty"`
+	LeaseEpoch   int64              `json:"lease_epoch"`
+	Message      *string            `json:"message,omitempty"`
+	Node         *string            `json:"node,omitempty"`
+	Number       int32              `json:"number"`
+
+	// Output How much output the attempt has written, and where it is stored; absent if it has written none
+	Output          *AttemptOutput `json:"output,omitempty"`
+	Phase           AttemptPhase   `json:"phase"`
+	Raised          JSONObject     `json:"raised,omitempty"`
+	RunningAt       *time.Time     `json:"running_at,omitempty"`
+	SubmittedAt     *time.Time     `json:"submitted_at,omitempty"`
+	TemplateVersion *int32         `json:"template_version,omitempty"`
+	Worker          string         `json:"worker"`
 }
 
 // AttemptLease defines model for AttemptLease.
@@ -1139,6 +1142,22 @@ type AttemptLookup struct {
 type AttemptLookupResult struct {
 	// Jobs One status per job in the request, in the same order
 	Jobs []AttemptStatus `json:"jobs"`
+}
+
+// AttemptOutput How much output the attempt has written, and where it is stored; absent if it has written none
+type AttemptOutput struct {
+	// ArchiveFailures How many tries to archive the rest have failed; it stays in the database until one succeeds
+	ArchiveFailures *int32     `json:"archive_failures,omitempty"`
+	ArchivedAt      *time.Time `json:"archived_at,omitempty"`
+
+	// ArchivedSize How many of these bytes, from the first one on, were moved into the output archive
+	ArchivedSize int64 `json:"archived_size"`
+
+	// Size In bytes, including output that is no longer stored
+	Size int64 `json:"size"`
+
+	// StoredSize Bytes that they take in the archive, compressed
+	StoredSize *int64 `json:"stored_size,omitempty"`
 }
 
 // AttemptPhase defines model for AttemptPhase.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -33,6 +34,8 @@ const (
 	tailSize       = 64 << 10 // of an object, read at once to find its table
 	cachedFrames   = 16 << 20 // bytes of output
 	cachedInTables = 1 << 16  // frames, 32 bytes each
+	// readTimeout bounds how long a reader of output waits for the storage.
+	readTimeout = 20 * time.Second
 )
 
 // Archive stores and reads objects.
@@ -137,6 +140,20 @@ func (a *Archive) Discard(ctx context.Context, key string) error { return a.buck
 // ReadOutput returns output of an object of objectSize bytes, from offset on or from the next byte that it has,
 // and where that is: the rest of one frame. It returns no text at the end.
 func (a *Archive) ReadOutput(
+	ctx context.Context, key string, objectSize, offset int64,
+) (text []byte, at int64, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, readTimeout, errSlow)
+	defer cancel()
+	text, at, err = a.readOutput(ctx, key, objectSize, offset)
+	if err != nil && context.Cause(ctx) == errSlow {
+		err = fmt.Errorf("read object %s: %w", key, errSlow)
+	}
+	return text, at, err
+}
+
+var errSlow = fmt.Errorf("the storage has not answered within %s", readTimeout)
+
+func (a *Archive) readOutput(
 	ctx context.Context, key string, objectSize, offset int64,
 ) (text []byte, at int64, err error) {
 	t, err := a.readTable(ctx, key, objectSize)

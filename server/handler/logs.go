@@ -19,6 +19,9 @@ const logBatch = 256 << 10
 // expiredOutput stands for output that has expired, so that the rest is not taken for all of it.
 const expiredOutput = "[%d bytes of output are no longer kept]\n"
 
+// unavailableOutput stands for output in the archive, which cannot be read at the moment.
+const unavailableOutput = "[%d bytes of output cannot be read now: the output archive is not available]\n"
+
 // GetRunLogs writes the output of an attempt, by default of the newest one.
 func (h *Handler) GetRunLogs(
 	ctx context.Context, r apiserver.GetRunLogsRequestObject,

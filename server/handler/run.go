@@ -23,6 +23,10 @@ func (h *Handler) GetRun(
 	if err != nil {
 		return nil, err
 	}
+	outputs, err := h.store.ListOutputs(ctx, run.ID)
+	if err != nil {
+		return nil, err
+	}
 	told, err := h.store.GetResultAndProgress(ctx, run.ID)
 	if err != nil {
 		return nil, err
@@ -37,7 +41,7 @@ func (h *Handler) GetRun(
 	}
 	return apiserver.GetRun200JSONResponse{
 		Run:      shown[0],
-		Attempts: wire.Each(attempts, wire.Attempt),
+		Attempts: wire.Attempts(attempts, outputs),
 		Result:   wire.RunResult(told.Result),
 		Progress: wire.RunProgress(told.Progress),
 

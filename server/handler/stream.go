@@ -170,6 +170,12 @@ func (s *streamResponse) sendLogs(newest int32) error {
 			return err
 		}
 		chunks, err := s.h.store.ListLogChunks(s.ctx, s.run, s.at.Attempt, s.at.Offset, logBatch)
+		if store.IsCode(err, store.ArchiveUnavailable) {
+			if err := s.skipArchived(err); err != nil {
+				return err
+			}
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -192,15 +198,34 @@ func (s *streamResponse) sendLogs(newest int32) error {
 	return nil
 }
 
+// skipArchived sends the line that stands for output that the archive does not return, and goes on with what is in
+// the database.
+func (s *streamResponse) skipArchived(cause error) error {
+	outputs, err := s.h.store.ListOutputs(s.ctx, s.run)
+	if err != nil {
+		return err
+	}
+	for _, o := range outputs {
+		if o.Number == s.at.Attempt && o.ArchivedSize > s.at.Offset {
+			s.h.Logger.Warn("output left out of a stream", "run", s.run, "attempt", o.Number, "error", cause)
+			return s.sendMissing(o.ArchivedSize, unavailableOutput)
+		}
+	}
+	return cause
+}
+
 // sendExpired sends the line that stands for expired output up to an offset.
-func (s *streamResponse) sendExpired(until int64) error {
+func (s *streamResponse) sendExpired(until int64) error { return s.sendMissing(until, expiredOutput) }
+
+// sendMissing sends a line that stands for the output up to an offset.
+func (s *streamResponse) sendMissing(until int64, line string) error {
 	if until <= s.at.Offset {
 		return nil
 	}
 	missing := store.LogChunk{
 		Number: s.at.Attempt,
 		Offset: s.at.Offset,
-		Text:   fmt.Sprintf(expiredOutput, until-s.at.Offset),
+		Text:   fmt.Sprintf(line, until-s.at.Offset),
 	}
 	s.at.Offset = until
 	return s.out.event("log", s.at.String(), wire.LogChunk(missing))

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/store"
@@ -104,6 +106,25 @@ func Attempt(a store.Attempt) api.Attempt {
 		RunningAt:       TimePtr(a.RunningAt),
 		EndedAt:         TimePtr(a.EndedAt),
 	}
+}
+
+// Attempts converts the tries of a run with their output.
+func Attempts(attempts []store.Attempt, outputs []store.Output) []api.Attempt {
+	of := make(map[uuid.UUID]*api.AttemptOutput, len(outputs))
+	for _, o := range outputs {
+		of[o.AttemptID] = &api.AttemptOutput{
+			Size:            o.Size,
+			ArchivedSize:    o.ArchivedSize,
+			StoredSize:      OrNil(o.ObjectSize),
+			ArchivedAt:      TimePtr(o.ArchivedAt),
+			ArchiveFailures: OrNil(o.Failures),
+		}
+	}
+	return Each(attempts, func(a store.Attempt) api.Attempt {
+		converted := Attempt(a)
+		converted.Output = of[a.ID]
+		return converted
+	})
 }
 
 // RunEvent converts an entry of a run's history.

@@ -540,7 +540,7 @@ type ClientInterface interface {
 
 	// GetRunLogs Get the output of an attempt as text
 	//
-	// Returns the output of the newest attempt unless `attempt` is set. A line in brackets replaces output that is no longer stored.
+	// Returns the output of the newest attempt unless `attempt` is set. A line in brackets replaces output that is no longer stored. If the output is in the output archive, and that is not available, the answer is a 503 with the code `output-archive-unavailable`.
 	//
 	// Corresponds with GET /api/v1/runs/{run}/logs (the `GetRunLogs` operationId).
 	GetRunLogs(ctx context.Context, run RunParam, params *GetRunLogsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2296,7 +2296,7 @@ func (c *Client) ExplainRun(ctx context.Context, run RunParam, reqEditors ...Req
 
 // GetRunLogs Get the output of an attempt as text
 //
-// Returns the output of the newest attempt unless `attempt` is set. A line in brackets replaces output that is no longer stored.
+// Returns the output of the newest attempt unless `attempt` is set. A line in brackets replaces output that is no longer stored. If the output is in the output archive, and that is not available, the answer is a 503 with the code `output-archive-unavailable`.
 //
 // Corresponds with GET /api/v1/runs/{run}/logs (the `GetRunLogs` operationId).
 func (c *Client) GetRunLogs(ctx context.Context, run RunParam, params *GetRunLogsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -10339,7 +10339,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetRunLogsWithResponse Get the output of an attempt as text
 	//
-	// Returns the output of the newest attempt unless `attempt` is set. A line in brackets replaces output that is no longer stored.
+	// Returns the output of the newest attempt unless `attempt` is set. A line in brackets replaces output that is no longer stored. If the output is in the output archive, and that is not available, the answer is a 503 with the code `output-archive-unavailable`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -17048,7 +17048,7 @@ func (c *ClientWithResponses) ExplainRunWithResponse(ctx context.Context, run Ru
 
 // GetRunLogsWithResponse Get the output of an attempt as text
 //
-// Returns the output of the newest attempt unless `attempt` is set. A line in brackets replaces output that is no longer stored.
+// Returns the output of the newest attempt unless `attempt` is set. A line in brackets replaces output that is no longer stored. If the output is in the output archive, and that is not available, the answer is a 503 with the code `output-archive-unavailable`.
 //
 // Returns a wrapper object for the known response body format(s).
 //

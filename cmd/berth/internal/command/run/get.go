@@ -108,7 +108,7 @@ func printRules(app *cli.App, detail api.RunDetail) error {
 // printMessages shows what does not fit into a table's row.
 func printMessages(app *cli.App, attempts []api.Attempt) error {
 	for _, a := range attempts {
-		for _, text := range []string{cli.Text(a.Diagnosis), cli.Text(a.Message)} {
+		for _, text := range []string{cli.Text(a.Diagnosis), cli.Text(a.Message), archiveFailures(a.Output)} {
 			if text == "" {
 				continue
 			}
@@ -118,6 +118,15 @@ func printMessages(app *cli.App, attempts []api.Attempt) error {
 		}
 	}
 	return nil
+}
+
+// archiveFailures says that output is still in the database because it could not be archived.
+func archiveFailures(o *api.AttemptOutput) string {
+	if o == nil || o.ArchiveFailures == nil {
+		return ""
+	}
+	return fmt.Sprintf("its output could not be archived %d times and stays in the database until it can; "+
+		"the server log has the reason", *o.ArchiveFailures)
 }
 
 // progress in words; nothing where nothing was said.

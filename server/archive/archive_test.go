@@ -60,6 +60,14 @@ func open(t testing.TB, c Config) *Archive {
 	return a
 }
 
+// again is an archive that has cached nothing.
+func again(a *Archive, bucket Bucket) *Archive {
+	return &Archive{
+		bucket: bucket, encoder: a.encoder, decoder: a.decoder,
+		tables: newCache[*table](cachedInTables), frames: newCache[[]byte](cachedFrames),
+	}
+}
+
 // create stores rows of output; a row that is a number of bytes is a hole.
 func create(t testing.TB, a *Archive, key string, rows ...any) int64 {
 	t.Helper()
@@ -186,8 +194,7 @@ func TestADamagedObjectIsAnErrorThatSaysWhatIsWrong(t *testing.T) {
 			onEach(t, func(t *testing.T, a *Archive, damage func(string, func([]byte) []byte)) {
 				size := create(t, a, "k", noise(1, 1000))
 				damage("k", change)
-				again := &Archive{bucket: a.bucket, encoder: a.encoder, decoder: a.decoder, tables: newCache[*table](9), frames: newCache[[]byte](9)}
-				_, _, err := again.ReadOutput(t.Context(), "k", size, 0)
+				_, _, err := again(a, a.bucket).ReadOutput(t.Context(), "k", size, 0)
 				var damaged *DamagedError
 				if !errors.As(err, &damaged) {
 					t.Errorf("the error is %v", err)
@@ -208,9 +215,7 @@ func TestAnObjectThatDoesNotExistIsFoundOut(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		other := open(t, Config{URL: "file://" + t.TempDir()})
-		other.bucket = a.bucket
-		if _, _, err := other.ReadOutput(t.Context(), "k/some", size, 0); !errors.Is(err, fs.ErrNotExist) {
+		if _, _, err := again(a, a.bucket).ReadOutput(t.Context(), "k/some", size, 0); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("the error is %v", err)
 		}
 	})

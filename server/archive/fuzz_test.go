@@ -47,11 +47,7 @@ func FuzzReadOutput(f *testing.F) {
 		if offset < 0 {
 			return // the API refuses it
 		}
-		reader, err := New(&inMemory{object})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer reader.Close()
+		reader := again(a, &inMemory{object})
 		for {
 			text, at, err := reader.ReadOutput(t.Context(), "k", int64(len(object)), offset)
 			if err != nil || len(text) == 0 {

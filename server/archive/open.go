@@ -24,12 +24,12 @@ type Config struct {
 func Open(c Config) (*Archive, error) {
 	address, err := url.Parse(c.URL)
 	if err != nil {
-		return nil, invalidURL(c.URL)
+		return nil, invalidURL("") // it may hold a password
 	}
 	var bucket Bucket
 	switch {
 	case address.RawQuery != "" || address.Fragment != "" || address.User != nil:
-		return nil, invalidURL(c.URL)
+		return nil, invalidURL(address.Redacted())
 	case address.Scheme == "s3" && address.Host != "":
 		if bucket, err = openS3(c, address); err != nil {
 			return nil, err
@@ -40,7 +40,7 @@ func Open(c Config) (*Archive, error) {
 		}
 		bucket = directory{filepath.FromSlash(address.Path)}
 	default:
-		return nil, invalidURL(c.URL)
+		return nil, invalidURL(address.Redacted())
 	}
 	return New(bucket)
 }

@@ -8,7 +8,7 @@ the release's namespace unless Jobs share it.
 {{- $names = append $names (printf "namespace/%s" .Release.Namespace) }}
 {{- end }}
 {{- $secrets := list (include "berth.keysSecretName" .) .Values.database.external.existingSecret .Values.server.tls.existingSecret
-      .Values.server.signIn.existingSecret .Values.worker.apiKey.existingSecret .Values.worker.ca.existingSecret .Values.worker.clusterConfig.existingSecret }}
+      .Values.server.signIn.existingSecret .Values.server.outputArchive.existingSecret .Values.worker.apiKey.existingSecret .Values.worker.ca.existingSecret .Values.worker.clusterConfig.existingSecret }}
 {{- range concat .Values.server.extraEnv .Values.worker.extraEnv }}
 {{- $secrets = append $secrets (dig "valueFrom" "secretKeyRef" "name" "" .) }}
 {{- end }}
@@ -30,6 +30,9 @@ the release's namespace unless Jobs share it.
 {{- end }}
 {{- end }}
 {{- with .Values.server.persistence.existingClaim }}
+{{- $names = append $names (printf "persistentvolumeclaim/%s" .) }}
+{{- end }}
+{{- with .Values.server.outputArchive.existingClaim }}
 {{- $names = append $names (printf "persistentvolumeclaim/%s" .) }}
 {{- end }}
 {{- $names = append $names (printf "persistentvolumeclaim/data-%s-server-*" (include "berth.fullname" .)) }}

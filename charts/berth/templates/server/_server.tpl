@@ -14,6 +14,10 @@
   mountPath: /var/lib/berth
 - name: tmp
   mountPath: /tmp
+{{- if .Values.server.outputArchive.existingClaim }}
+- name: output
+  mountPath: /var/lib/berth-output
+{{- end }}
 {{- if .Values.server.tls.existingSecret }}
 - name: tls
   mountPath: /etc/berth/tls

@@ -27,6 +27,7 @@ type serverFlags struct {
 	lease                       time.Duration
 	rateLimit                   float64
 	limits                      limitFlags
+	archive                     archiveFlags
 	keepRuns, keepLogs          cli.Period
 	keepAudit, keepDeleted      cli.Period
 	publicURL, identityKeyFile  string
@@ -96,6 +97,7 @@ When the server accepts requests, it prints "ready URL" to standard output. It l
 	flags.Var(&in.keepDeleted, "keep-deleted",
 		"for how long deleted pools, deployments, variables, queues and rules can be restored; 0 for no end")
 	in.limits.add(cmd)
+	in.archive.add(cmd)
 	in.protect.Add(cmd)
 	in.signIn.Add(cmd)
 	in.database.Add(cmd)
@@ -134,6 +136,9 @@ func (in *serverFlags) options(app *cli.App) (server.Options, error) {
 		return o, err
 	}
 	in.limits.set(&o)
+	if o.OutputArchive, err = in.archive.config(); err != nil {
+		return o, err
+	}
 	if o.RateLimit = in.rateLimit; in.rateLimit == 0 {
 		o.RateLimit = -1
 	}

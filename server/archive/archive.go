@@ -34,6 +34,8 @@ const (
 	tailSize       = 64 << 10 // of an object, read at once to find its table
 	cachedFrames   = 16 << 20 // bytes of output
 	cachedInTables = 1 << 16  // frames, 32 bytes each
+	// readAhead is how many frames are read at once for a reader of one after the other.
+	readAhead = 4
 	// readTimeout bounds how long a reader of output waits for the storage.
 	readTimeout = 20 * time.Second
 )
@@ -164,7 +166,11 @@ func (a *Archive) readOutput(
 	if i < 0 {
 		return nil, 0, nil
 	}
-	text, err = a.readFrame(ctx, key, t.frames[i], i)
+	frames := 1
+	if i > 0 && offset == t.frames[i].at {
+		frames = readAhead
+	}
+	text, err = a.readFrame(ctx, key, t, i, frames)
 	if err != nil {
 		return nil, 0, fmt.Errorf("read object %s: %w", key, err)
 	}
@@ -215,20 +221,34 @@ func (a *Archive) fetchTable(ctx context.Context, key string, objectSize int64) 
 
 func frameKey(key string, i int) string { return key + "#" + strconv.Itoa(i) }
 
-func (a *Archive) readFrame(ctx context.Context, key string, f frame, i int) ([]byte, error) {
+// readFrame returns frame i, and reads some that follow with the same request.
+func (a *Archive) readFrame(ctx context.Context, key string, t *table, i, frames int) ([]byte, error) {
 	if text, ok := a.frames.get(frameKey(key, i)); ok {
 		return text, nil
 	}
-	packed, err := a.fetch(ctx, key, f.pos, f.length)
+	wanted := t.frames[i:min(i+frames, len(t.frames))]
+	last := wanted[len(wanted)-1]
+	packed, err := a.fetch(ctx, key, wanted[0].pos, last.pos+last.length-wanted[0].pos)
 	if err != nil {
 		return nil, err
 	}
-	text, err := a.decode(packed, f)
-	if err != nil {
-		return nil, err
+	var first []byte
+	for n, f := range wanted {
+		if f.length == 0 {
+			continue
+		}
+		text, err := a.decode(packed[f.pos-wanted[0].pos:][:f.length], f)
+		if err != nil && n == 0 {
+			return nil, err
+		}
+		if err == nil {
+			a.frames.put(frameKey(key, i+n), text, int64(len(text)))
+		}
+		if n == 0 {
+			first = text
+		}
 	}
-	a.frames.put(frameKey(key, i), text, int64(len(text)))
-	return text, nil
+	return first, nil
 }
 
 func (a *Archive) decode(packed []byte, f frame) ([]byte, error) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -251,5 +252,65 @@ func TestTheCheckLeavesNothingBehind(t *testing.T) {
 	}
 	if left := g.Files(t); len(left) > 0 {
 		t.Errorf("left: %v", left)
+	}
+}
+
+func TestAReaderOfALargeOutputSendsFewRequests(t *testing.T) {
+	t.Parallel()
+	g := s3test.Start(t)
+	a := open(t, onGateway(g))
+	rows := []any{}
+	for i := range 160 {
+		rows = append(rows, noise(uint64(i), 64<<10)) // 20 frames
+	}
+	size := create(t, a, "k", rows...)
+	reader := again(a, a.bucket)
+	g.Requests()
+	if got := len(read(t, reader, "k", size, 0)); got != 160*64<<10 {
+		t.Errorf("%d bytes were read", got)
+	}
+	if n := len(g.Requests()); n > 7 { // for the table, the first frame, and four frames each
+		t.Errorf("%d requests were sent", n)
+	}
+}
+
+func TestTheCheckSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	g := s3test.Start(t)
+	denied := s3test.Start(t)
+	denied.SetFault(func(r *http.Request) s3test.Fault {
+		if r.Method == http.MethodPut {
+			return s3test.Refuse(http.StatusForbidden, "AccessDenied")
+		}
+		return nil
+	})
+	refused := s3test.Start(t)
+	refused.SetFault(func(*http.Request) s3test.Fault { return s3test.Refuse(http.StatusForbidden, "InvalidAccessKeyId") })
+	down := s3test.Start(t)
+	down.Kill(t)
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		config Config
+		want   string
+	}{
+		"no such bucket": {
+			Config{URL: "s3://missing/p", Endpoint: g.URL, PathStyle: true},
+			`the bucket "missing" does not exist at ` + g.URL + ": create it, or correct --output-archive",
+		},
+		"denied":            {onGateway(denied), `denies access to the bucket "outputs": the server needs s3:PutObject`},
+		"wrong credentials": {onGateway(refused), "refuses the credentials of the server: check AWS_ACCESS_KEY_ID"},
+		"down":              {onGateway(down), "output archive s3://outputs/p/ at " + down.URL},
+		"no directory":      {Config{URL: "file://" + file + "-missing"}, "does not exist: create it or mount the volume"},
+		"not a directory":   {Config{URL: "file://" + file}, "not a directory"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := open(t, test.config).Check(t.Context(), "installation")
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("the error is %v, want %q", err, test.want)
+			}
+		})
 	}
 }

@@ -77,6 +77,9 @@ func (s *Store) AcquireObjectDeletions(
 		if err := tx.db.All(ctx, &due, query, now, limit); err != nil {
 			return nil, fmt.Errorf("take objects to delete: %w", err)
 		}
+		if len(due) == 0 {
+			return nil, nil
+		}
 		objects := make([]string, len(due))
 		for i, d := range due {
 			objects[i] = d.Object
@@ -88,6 +91,9 @@ func (s *Store) AcquireObjectDeletions(
 
 // DeleteObjectDeletions records that objects are deleted.
 func (s *Store) DeleteObjectDeletions(ctx context.Context, objects []string) error {
+	if len(objects) == 0 {
+		return nil
+	}
 	return s.InTx(ctx, func(tx *Tx) error {
 		_, err := tx.db.Exec(ctx, deleteDeletionsSQL+tx.db.Dialect().List("text"), database.ListOf(objects))
 		return err

@@ -3,9 +3,13 @@ package store_test
 import (
 	"errors"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/minio/minio-go/v7"
 
 	"github.com/berth-dev/berth/internal/pgtest"
 	"github.com/berth-dev/berth/internal/s3test"
@@ -238,4 +242,30 @@ func TestADatabaseThatIsGoneAfterTheUploadLosesNothing(t *testing.T) {
 	w.works(unusedEnded)
 	w.has(1)
 	w.reads(c, "one\n")
+}
+
+func TestWhatAnInterruptedUploadLeftIsRemoved(t *testing.T) {
+	onEachArchive(t, func(w *archived) {
+		w.one()
+		c := w.wrote("one\n")
+		w.Advance(settled)
+		u := w.acquire("first.zst")[0] // of a server that is killed in the middle of the upload
+		if w.gateway == nil {
+			w.check(os.WriteFile(filepath.Join(w.dir, u.Upload+".part"), []byte("some"), 0o600))
+		} else {
+			parts := minio.Core{Client: w.gateway.Client(w.t)}
+			key, part := "berth/"+u.Upload, strings.Repeat("x", 5<<20)
+			id := must[string](w.t)(parts.NewMultipartUpload(w.t.Context(), s3test.Bucket, key, minio.PutObjectOptions{}))
+			must[minio.ObjectPart](w.t)(parts.PutObjectPart(w.t.Context(), s3test.Bucket, key, id, 1, strings.NewReader(part),
+				int64(len(part)), minio.PutObjectPartOptions{}))
+		}
+		if len(w.files()) == 0 {
+			w.t.Fatal("the upload has left nothing")
+		}
+		w.works(leaseEnded)
+		w.works(unusedEnded)
+		w.has(1)
+		w.leavesRows("output_deletions", 0)
+		w.reads(c, "one\n")
+	})
 }

@@ -206,20 +206,37 @@ func (a *Archiver) deleteDue(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		deleted := make([]string, 0, len(due))
-		for _, d := range due {
-			if err = a.delete(ctx, d); err != nil {
-				break // the rest is due again when the lease ends
-			}
-			deleted = append(deleted, d.Object)
-		}
-		if recordErr := a.Store.DeleteObjectDeletions(ctx, deleted); recordErr != nil {
-			err = errors.Join(err, recordErr)
-		}
+		deleted, err := a.deleteAll(ctx, due)
+		err = errors.Join(err, a.Store.DeleteObjectDeletions(ctx, deleted))
 		if err != nil || len(due) < deleteBatch {
 			return err
 		}
 	}
+}
+
+// deleteAll deletes objects until one fails, and returns the deleted ones. The others are due again when the
+// lease ends.
+func (a *Archiver) deleteAll(ctx context.Context, due []store.ObjectDeletion) (deleted []string, err error) {
+	done := make([]bool, len(due))
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(workers)
+	for i, d := range due {
+		work.Go(func() error {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			err := a.delete(ctx, d)
+			done[i] = err == nil
+			return err
+		})
+	}
+	err = work.Wait()
+	for i, d := range due {
+		if done[i] {
+			deleted = append(deleted, d.Object)
+		}
+	}
+	return deleted, err
 }
 
 func (a *Archiver) delete(ctx context.Context, d store.ObjectDeletion) error {

@@ -96,24 +96,18 @@ func (tx *Tx) acquireOutputs(
 	var looks []outputLook
 	var abandoned []string
 	for _, r := range rows {
-		settled := r.WrittenAt.Time().Add(archiveSettle)
-		switch {
-		case live[r.AttemptID]:
-			age := now.Sub(r.CreatedAt.Time())
-			looks = append(looks, outputLook{r.AttemptID, "", lookAt(now, min(max(age, archiveSettle), archiveLookMax))})
-			continue
-		case settled.After(now):
-			looks = append(looks, outputLook{r.AttemptID, "", database.Time(settled)})
-			continue
-		}
 		if r.Upload != "" { // its server ended, or lost its lease
 			abandoned = append(abandoned, r.Upload)
 			r.Upload = ""
 		}
+		if next := r.nextLook(live[r.AttemptID], now); next.After(now) {
+			looks = append(looks, outputLook{r.AttemptID, "", database.Time(next)})
+			continue
+		}
 		if r.output().Pending() { // otherwise only rows are left to delete
 			r.Upload = key(r.output(), now)
 		}
-		looks = append(looks, outputLook{r.AttemptID, r.Upload, lookAt(now, lease)})
+		looks = append(looks, outputLook{r.AttemptID, r.Upload, database.Time(now.Add(lease))})
 		uploads = append(uploads, OutputUpload{Output: r.output(), Upload: r.Upload, row: r})
 	}
 	if err := tx.createDeletions(ctx, abandoned, false, now.Add(uploadGrace)); err != nil {
@@ -122,7 +116,14 @@ func (tx *Tx) acquireOutputs(
 	return uploads, len(rows), database.ExecList(ctx, tx.db, updateLooksSQL(tx.db.Dialect()), looks)
 }
 
-func lookAt(now time.Time, after time.Duration) database.Time { return database.Time(now.Add(after)) }
+// nextLook is when output can be archived, as far as that is known. The longer an attempt runs, the less often its
+// output is looked at.
+func (r outputRow) nextLook(live bool, now time.Time) time.Time {
+	if live {
+		return now.Add(min(max(now.Sub(r.CreatedAt.Time()), archiveSettle), archiveLookMax))
+	}
+	return r.WrittenAt.Time().Add(archiveSettle)
+}
 
 const renewUploadSQL = `
 UPDATE outputs
@@ -153,49 +154,23 @@ func (s *Store) changeUpload(ctx context.Context, change func(tx *Tx, now time.T
 	})
 }
 
-const archivedSQL = `
+const (
+	archivedSQL = `
 UPDATE outputs
 SET archived_size = ?,
 	object = ?,
 	object_size = ?,
 	archived_at = ?,
 	upload = '',
-	last_error = ''
+	tries = 0,
+	last_error = '',
+	due_at = CASE
+		WHEN size > ? THEN COALESCE(?, due_at) -- which tells PostgreSQL the type
+		WHEN ? THEN NULL
+		ELSE due_at
+	END
 WHERE attempt_id = ?
 	AND upload = ?`
-
-// UpdateArchived records that an upload is complete and verified: the archive has the output up to u.Size, in
-// an object of objectSize bytes; 0 means that nothing of it was left to archive. It deletes the rows, too, unless
-// they are so many that finished is false; DeleteArchived does it then. It fails with Conflict if the upload is no
-// longer this server's.
-func (s *Store) UpdateArchived(ctx context.Context, u OutputUpload, objectSize int64) (finished bool, err error) {
-	err = s.changeUpload(ctx, func(tx *Tx, now time.Time) (int64, error) {
-		object, unused := u.Upload, []string(nil)
-		switch {
-		case objectSize == 0:
-			object = ""
-		case u.Object != "":
-			unused = []string{u.Object}
-		}
-		n, err := tx.db.Exec(ctx, archivedSQL, u.Size, object, objectSize, now, u.AttemptID, u.Upload)
-		if err != nil || n == 0 {
-			return n, err
-		}
-		if err := tx.createDeletions(ctx, unused, true, now.Add(uploadGrace)); err != nil { // it may be read at this moment
-			return n, err
-		}
-		if finished = u.Size-u.ArchivedSize <= archiveDeleteStep; !finished {
-			return n, nil
-		}
-		if err := tx.deleteArchived(ctx, u, u.Size); err != nil {
-			return n, err
-		}
-		return n, tx.finishArchived(ctx, u, now)
-	})
-	return finished, err
-}
-
-const (
 	deleteArchivedSQL = `
 DELETE FROM log_chunks
 WHERE attempt_id = ?
@@ -203,16 +178,42 @@ WHERE attempt_id = ?
 	AND byte_offset < ?`
 	finishArchivedSQL = `
 UPDATE outputs
-SET due_at = CASE WHEN size > archived_size THEN COALESCE(?, due_at) END, -- which tells PostgreSQL the type
-	tries = 0,
-	last_error = ''
+SET due_at = NULL
 WHERE attempt_id = ?
-	AND archived_size = ?
+	AND archived_size = size
 	AND upload = ''`
 )
 
+// UpdateArchived records that an upload is complete and verified: the archive has the output up to u.Size, in
+// an object of objectSize bytes; 0 means that nothing of it was left to archive. It deletes the rows, too, unless
+// they are so many that finished is false; DeleteArchived does it then. It fails with Conflict if the upload is no
+// longer this server's.
+func (s *Store) UpdateArchived(ctx context.Context, u OutputUpload, objectSize int64) (finished bool, err error) {
+	object, unused := u.Upload, []string(nil)
+	switch {
+	case objectSize == 0:
+		object = ""
+	case u.Object != "":
+		unused = []string{u.Object}
+	}
+	finished = u.Size-u.ArchivedSize <= archiveDeleteStep
+	return finished, s.changeUpload(ctx, func(tx *Tx, now time.Time) (int64, error) {
+		n, err := tx.db.Exec(ctx, archivedSQL, u.Size, object, objectSize, now, u.Size, now.Add(archiveSettle), finished,
+			u.AttemptID, u.Upload)
+		if err != nil || n == 0 {
+			return n, err
+		}
+		if finished {
+			if err := tx.deleteArchived(ctx, u, u.Size); err != nil {
+				return n, err
+			}
+		}
+		return n, tx.createDeletions(ctx, unused, true, now.Add(uploadGrace)) // it may be read at this moment
+	})
+}
+
 // DeleteArchived removes the rows of output that UpdateArchived has recorded, in steps. After it, the output is
-// due again only if more of it was appended meanwhile.
+// still due only if more of it was appended meanwhile.
 func (s *Store) DeleteArchived(ctx context.Context, u OutputUpload) error {
 	start := u.ArchivedSize
 	if !u.Pending() { // the server that archived it has not deleted all rows
@@ -226,24 +227,16 @@ func (s *Store) DeleteArchived(ctx context.Context, u OutputUpload) error {
 		}
 	}
 	return s.InTx(ctx, func(tx *Tx) error {
-		now, err := tx.db.Now(ctx)
-		if err != nil {
-			return err
+		if _, err := tx.db.Exec(ctx, finishArchivedSQL, u.AttemptID); err != nil {
+			return fmt.Errorf("delete output that is archived: %w", err)
 		}
-		return tx.finishArchived(ctx, u, now)
+		return nil
 	})
 }
 
 func (tx *Tx) deleteArchived(ctx context.Context, u OutputUpload, until int64) error {
 	from, to := u.row.chunkRange()
 	if _, err := tx.db.Exec(ctx, deleteArchivedSQL, u.AttemptID, from, to, until); err != nil {
-		return fmt.Errorf("delete output that is archived: %w", err)
-	}
-	return nil
-}
-
-func (tx *Tx) finishArchived(ctx context.Context, u OutputUpload, now time.Time) error {
-	if _, err := tx.db.Exec(ctx, finishArchivedSQL, now.Add(archiveSettle), u.AttemptID, u.Size); err != nil {
 		return fmt.Errorf("delete output that is archived: %w", err)
 	}
 	return nil

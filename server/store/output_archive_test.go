@@ -237,6 +237,23 @@ func TestAServerThatEndsWhileItArchivesLeavesNothingBehind(t *testing.T) {
 	}
 }
 
+func TestOutputThatGrowsAfterItsUploadWasInterruptedLeavesNothingBehind(t *testing.T) {
+	onEachArchive(t, func(w *archived) {
+		w.one()
+		c := w.wrote("one\n")
+		w.Advance(settled)
+		w.upload(w.acquire("first")[0])
+		w.Advance(leaseEnded)
+		w.writes(c, 4, "late\n")
+		w.works(0) // it waits for more
+		w.has(1)
+		w.works(settled)
+		w.works(unusedEnded)
+		w.has(1)
+		w.reads(c, "one\nlate\n")
+	})
+}
+
 func TestAnUploadThatLostItsLeaseIsDiscarded(t *testing.T) {
 	onEachArchive(t, func(w *archived) {
 		w.one()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/berth-dev/berth/internal/testenv"
 	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/store"
 )
@@ -65,6 +66,7 @@ func TestOutputAfterTheEndIsArchivedToo(t *testing.T) {
 }
 
 func TestOutputWithoutAnEndIsArchivedWithItsAttempt(t *testing.T) {
+	testenv.Slow(t, "it starts storages and databases")
 	onEachArchive(t, func(w *archived) {
 		run := w.one()
 		c := w.claimOne("w")
@@ -80,6 +82,7 @@ func TestOutputWithoutAnEndIsArchivedWithItsAttempt(t *testing.T) {
 }
 
 func TestEachAttemptHasItsOwnObject(t *testing.T) {
+	testenv.Slow(t, "it starts storages and databases")
 	onEachArchive(t, func(w *archived) {
 		run := w.one(func(d *store.Deployment) { d.Retries = lifecycle.RetryPolicy{Max: 1} })
 		for _, text := range []string{"first", "second"} {
@@ -125,6 +128,7 @@ func TestArchivedOutputExpires(t *testing.T) {
 }
 
 func TestArchivedOutputOfAnUnfinishedRunDoesNotExpire(t *testing.T) {
+	testenv.Slow(t, "it starts storages and databases")
 	onEachArchive(t, func(w *archived) {
 		run := w.one(func(d *store.Deployment) { d.Retries = lifecycle.RetryPolicy{Max: 5} })
 		c := w.claimOne("w")
@@ -172,6 +176,7 @@ func TestOutputThatExpiredBeforeItWasArchivedLeavesAHole(t *testing.T) {
 }
 
 func TestDeletingWhatOwnsOutputDeletesItsObjects(t *testing.T) {
+	testenv.Slow(t, "it starts storages and databases")
 	for name, remove := range map[string]func(w *archived){
 		"runs by age": func(w *archived) {
 			w.Advance(91 * aDay)
@@ -206,6 +211,7 @@ func TestDeletingWhatOwnsOutputDeletesItsObjects(t *testing.T) {
 }
 
 func TestAServerThatEndsWhileItArchivesLeavesNothingBehind(t *testing.T) {
+	testenv.Slow(t, "it starts storages and databases")
 	for name, until := range map[string]func(w *archived, u store.OutputUpload){
 		"before it uploads":     func(*archived, store.OutputUpload) {},
 		"before it has told so": func(w *archived, u store.OutputUpload) { w.upload(u) },
@@ -323,6 +329,7 @@ func TestSeveralServersArchiveEachOutputOnce(t *testing.T) {
 // TestOutputIsReadWhileItMoves reads all the time: a read that begins in the database may have to end in the
 // archive, and one of an object in the next one.
 func TestOutputIsReadWhileItMoves(t *testing.T) {
+	testenv.Slow(t, "it starts storages and databases")
 	onEachArchive(t, func(w *archived) {
 		w.one()
 		c := w.claimOne("w")

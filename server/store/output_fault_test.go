@@ -13,6 +13,7 @@ import (
 
 	"github.com/berth-dev/berth/internal/pgtest"
 	"github.com/berth-dev/berth/internal/s3test"
+	"github.com/berth-dev/berth/internal/testenv"
 	"github.com/berth-dev/berth/server/archive"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/store/storetest"
@@ -52,11 +53,13 @@ func large() string {
 }
 
 func TestOutputStaysInTheDatabaseWhileTheArchiveFails(t *testing.T) {
+	testenv.Slow(t, "it starts storages and databases")
 	t.Parallel()
 	for name, fault := range map[string]func(*http.Request) s3test.Fault{
 		"requests are lost":    on(http.MethodPut, s3test.LoseRequest),
 		"answers are lost":     on(http.MethodPut, s3test.LoseAnswer),
-		"uploads are cut off":  on(http.MethodPut, s3test.CutRequest(1<<20)),
+		"uploads are cut off":  on(http.MethodPut, s3test.CutRequest(10)),
+		"parts are cut off":    on(http.MethodPut, s3test.CutRequest(1<<20)),
 		"access is denied":     on(http.MethodPut, s3test.Refuse(http.StatusForbidden, "AccessDenied")),
 		"the bucket is full":   on(http.MethodPut, s3test.Refuse(http.StatusInsufficientStorage, "XMinioStorageFull")),
 		"the bucket is gone":   on(http.MethodPut, s3test.Refuse(http.StatusNotFound, "NoSuchBucket")),
@@ -67,7 +70,10 @@ func TestOutputStaysInTheDatabaseWhileTheArchiveFails(t *testing.T) {
 			t.Parallel()
 			w := inBucket(t, false)
 			w.one()
-			text := large()
+			text := "one\n"
+			if strings.Contains(name, "parts") {
+				text = large()
+			}
 			c := w.wrote(text)
 			w.Advance(settled)
 			w.gateway.SetFault(fault)
@@ -98,10 +104,11 @@ func TestOutputStaysInTheDatabaseWhileTheArchiveFails(t *testing.T) {
 }
 
 func TestAStorageThatIsKilledDuringAnUploadLosesNothing(t *testing.T) {
+	testenv.Slow(t, "it starts storages and databases")
 	t.Parallel()
 	w := inBucket(t, true)
 	w.one()
-	text := large() + large()[1:]
+	text := large()
 	c := w.wrote(text)
 	w.Advance(settled)
 	w.gateway.SetFault(on(http.MethodPut, func(_ http.ResponseWriter, r *http.Request, forward http.Handler) {
@@ -122,6 +129,7 @@ func TestAStorageThatIsKilledDuringAnUploadLosesNothing(t *testing.T) {
 }
 
 func TestAnArchiveThatFailsIsAskedLessOften(t *testing.T) {
+	testenv.Slow(t, "it starts storages and databases")
 	t.Parallel()
 	w := inBucket(t, false)
 	w.pool("p")
@@ -158,6 +166,7 @@ func TestAnArchiveThatFailsIsAskedLessOften(t *testing.T) {
 }
 
 func TestArchivedOutputThatCannotBeReadSaysWhy(t *testing.T) {
+	testenv.Slow(t, "it starts storages and databases")
 	for name, test := range map[string]struct {
 		fault func(w *archived, c store.Claim)
 		want  string
@@ -209,6 +218,7 @@ func TestAServerWithoutAnArchiveSaysWhereTheOutputIs(t *testing.T) {
 }
 
 func TestADatabaseThatIsGoneAfterTheUploadLosesNothing(t *testing.T) {
+	testenv.Slow(t, "it starts storages and databases")
 	t.Parallel()
 	server := pgtest.Start(t)
 	g := s3test.Start(t)
@@ -245,6 +255,7 @@ func TestADatabaseThatIsGoneAfterTheUploadLosesNothing(t *testing.T) {
 }
 
 func TestWhatAnInterruptedUploadLeftIsRemoved(t *testing.T) {
+	testenv.Slow(t, "it starts storages and databases")
 	onEachArchive(t, func(w *archived) {
 		w.one()
 		c := w.wrote("one\n")

@@ -95,4 +95,8 @@
 // Add a file with the next number to migration/postgres and to migration/sqlite. It must work beside the
 // release before it: add columns that are nullable or have a default, and drop them one release after the
 // last that used them. Files that were released are never changed.
+//
+// No migration after the first may rewrite a table, or read it while writers wait (migrate_lint_test.go): create
+// indexes CONCURRENTLY in a file with "-- +goose NO TRANSACTION", add constraints NOT VALID and validate them
+// in another file. Such a file can fail in the middle, so it must be able to run again.
 package store

@@ -42,12 +42,7 @@ func TestAPoolerThatHandsOnConnectionsIsRefused(t *testing.T) {
 // useAtOnce asks a query on as many connections at the same time.
 func useAtOnce(t *testing.T, url string, conns int) *sync.WaitGroup {
 	t.Helper()
-	db := must[*sql.DB](t)(sql.Open("postgres", url))
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	db := openDatabase(t, url)
 	db.SetMaxIdleConns(conns)
 	var begun, asked sync.WaitGroup
 	begun.Add(conns)
@@ -64,6 +59,18 @@ func useAtOnce(t *testing.T, url string, conns int) *sync.WaitGroup {
 	}
 	begun.Wait()
 	return &asked
+}
+
+// openDatabase opens a database without a store.
+func openDatabase(t *testing.T, url string) *sql.DB {
+	t.Helper()
+	db := must[*sql.DB](t)(sql.Open("postgres", url))
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
 }
 
 func refused(t *testing.T, o store.Options, want string) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -36,7 +37,7 @@ type Options struct {
 type DB struct {
 	connections
 	dialect    Dialect
-	directDSN  string // PostgreSQL only
+	direct     *url.URL // PostgreSQL only: without a pooler
 	migrations fs.FS
 	log        *slog.Logger
 	offset     func() time.Duration
@@ -45,6 +46,8 @@ type DB struct {
 	bound      sync.Map // query as written → query with the placeholders of the database
 	failovers  *failovers
 	closers    []io.Closer
+	// lockTimeout is how long a migration waits for a lock.
+	lockTimeout time.Duration
 }
 
 // Open connects to the database; it neither migrates nor needs a schema. A SQLite file is locked for this
@@ -53,6 +56,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	db := &DB{
 		log: o.Logger, offset: o.ClockOffset, migrations: o.Migrations, hub: newHub(), outbox: newOutbox(),
 		failovers:   newFailovers(),
+		lockTimeout: migrationLockTimeout,
 		connections: connections{peopleTimeout: cmp.Or(o.PeopleTimeout, DefaultPeopleTimeout)},
 	}
 	if db.log == nil {

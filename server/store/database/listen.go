@@ -40,7 +40,7 @@ func (db *DB) listenUntil(ctx context.Context) error {
 			db.log.Warn("the connection for notifications is down, reconnecting", "error", err)
 		}
 	}
-	l := pq.NewDialListener(untilDialer{ctx}, db.directDSN, reconnectFirst, reconnectLast, told)
+	l := pq.NewDialListener(untilDialer{ctx}, named(db.direct, "notifications"), reconnectFirst, reconnectLast, told)
 	stop := context.AfterFunc(ctx, func() {
 		if err := l.Close(); err != nil {
 			db.log.Warn("close the connection for notifications", "error", err)

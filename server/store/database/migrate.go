@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strconv"
+	"time"
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -18,9 +20,23 @@ const (
 	migrationLock = 0x6265727468
 )
 
+// Bounds of a migration on PostgreSQL.
+const (
+	// migrationLockTimeout is how long a statement waits for a lock: what comes after it waits behind it.
+	migrationLockTimeout = 3 * time.Second
+	// migrationTries is how often a migration is tried that does not get its locks: for some ten minutes.
+	migrationTries    = 25
+	migrationPauseMax = 30 * time.Second
+	// migrationTimeout bounds all of them: an index of a table with a hundred million rows takes hours.
+	migrationTimeout = 24 * time.Hour
+)
+
 // Migrate brings the schema up to date. On PostgreSQL it holds an advisory lock, through the direct URL, so
-// that one of several servers does it and the others wait.
+// that one of several servers does it and the others wait. A migration that does not get its locks soon gives
+// way to the transactions that wait behind it, and is tried again.
 func (db *DB) Migrate(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, migrationTimeout)
+	defer cancel()
 	if db.dialect == SQLite {
 		return db.migrate(ctx, db.writer.DB)
 	}
@@ -28,11 +44,38 @@ func (db *DB) Migrate(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("prepare the migration lock: %w", err)
 	}
-	direct, err := sql.Open("postgres", db.directDSN)
+	direct, err := db.connectPlain(db.migrationDSN())
 	if err != nil {
-		return fmt.Errorf("open the database: %w", err)
+		return err
 	}
-	return errors.Join(db.migrate(ctx, direct, goose.WithSessionLocker(locker)), direct.Close())
+	return errors.Join(db.migrateWithLocks(ctx, direct, locker), direct.Close())
+}
+
+func (db *DB) migrationDSN() string {
+	u := *db.direct
+	q := u.Query()
+	setDefault(q, "lock_timeout", strconv.FormatInt(db.lockTimeout.Milliseconds(), 10))
+	u.RawQuery = q.Encode()
+	return named(&u, "migrations")
+}
+
+func (db *DB) migrateWithLocks(ctx context.Context, direct *sql.DB, locker lock.SessionLocker) error {
+	for try := 1; ; try++ {
+		err := db.migrate(ctx, direct, goose.WithSessionLocker(locker))
+		if !IsLockTimeout(err) {
+			return err
+		}
+		if try == migrationTries {
+			return fmt.Errorf("transactions that do not end hold a lock that the migration needs; find them in "+
+				"pg_stat_activity and pg_locks, end them, and migrate again: %w", err)
+		}
+		wait := min(time.Duration(try)*db.lockTimeout, migrationPauseMax)
+		db.log.Warn("migration waits for a lock that other transactions hold, retrying", "try", try,
+			"tries", migrationTries, "pause", wait.String(), "error", err)
+		if !pause(ctx, wait) {
+			return ctx.Err()
+		}
+	}
 }
 
 func (db *DB) migrate(ctx context.Context, conns *sql.DB, options ...goose.ProviderOption) error {

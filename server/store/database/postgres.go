@@ -28,7 +28,7 @@ func (db *DB) openPostgres(ctx context.Context, o Options) error {
 			return fmt.Errorf("direct database URL: %w", err)
 		}
 	}
-	db.dialect, db.directDSN = Postgres, named(direct, "notifications")
+	db.dialect, db.direct = Postgres, direct
 
 	// Before anything is set in a connection, which a pooler would hand on to others.
 	session := o.DirectURL == ""

@@ -54,6 +54,7 @@ func TestServerWithPostgreSQLIsADeploymentWithoutVolume(t *testing.T) {
 		wantSecretEnv(t, c, "BERTH_DATABASE_URL", "postgres", "pooled")
 		wantSecretEnv(t, c, "BERTH_DATABASE_DIRECT_URL", "postgres", "direct")
 	}
+	wantSecretEnv(t, pod.Containers[0], "BERTH_DATABASE_READ_URL", "postgres", "standby")
 	if len(pod.TopologySpreadConstraints) != 2 ||
 		pod.TopologySpreadConstraints[0].LabelSelector.MatchLabels["app.kubernetes.io/component"] != "server" {
 		t.Errorf("the replicas are not spread: %v", pod.TopologySpreadConstraints)

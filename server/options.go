@@ -48,6 +48,7 @@ const (
 	DefaultConnections       = 20
 	DefaultPeopleConnections = 10
 	DefaultPeopleTimeout     = store.DefaultPeopleTimeout
+	DefaultReadLagMax        = store.DefaultReadLagMax
 	// DefaultStreamsPerKey is what a team needs that shares a key.
 	DefaultStreamsPerKey = 200
 	DefaultStreams       = 1000
@@ -63,9 +64,11 @@ type Options struct {
 	TLSCertFile, TLSKeyFile string
 	TLSReloadEvery          time.Duration // how often they are checked; 0 means every ten seconds
 
-	DataDir           string // of the SQLite database; required if DatabaseURL is empty
-	DatabaseURL       string // postgres://…; empty means berth.db in DataDir
-	DatabaseDirectURL string // PostgreSQL without a connection pooler; empty means DatabaseURL
+	DataDir           string        // of the SQLite database; required if DatabaseURL is empty
+	DatabaseURL       string        // postgres://…; empty means berth.db in DataDir
+	DatabaseDirectURL string        // PostgreSQL without a connection pooler; empty means DatabaseURL
+	DatabaseReadURL   string        // a PostgreSQL standby that answers lists; empty means none
+	ReadLagMax        time.Duration // how far it may be behind; 0 means DefaultReadLagMax
 	Migrate           Migrate
 	// Connections and PeopleConnections are the most connections to PostgreSQL for workers and schedules, and for
 	// people, who cannot take those of the workers. 0 means the default.
@@ -207,6 +210,8 @@ func (o Options) check() error {
 		return fmt.Errorf("lease duration %s is too short: want at least 1s", o.Lease)
 	case min(o.Connections, o.PeopleConnections, o.StreamsPerKey, o.Streams) < 0 || o.PeopleTimeout < 0:
 		return errors.New("numbers of connections and streams, and the time for queries of people, must be positive")
+	case o.embedded() && o.DatabaseReadURL != "":
+		return errors.New("a read replica needs PostgreSQL: set a database URL")
 	case o.embedded() && o.DataDir == "":
 		return errors.New("no database: set a data directory or a database URL")
 	}

@@ -105,7 +105,7 @@ func openStore(
 		return nil, err
 	}
 	options := store.Options{
-		URL: address, DirectURL: o.DatabaseDirectURL, Logger: o.Logger, Registerer: registry,
+		URL: address, DirectURL: o.DatabaseDirectURL, ReadURL: o.DatabaseReadURL, ReadLagMax: o.ReadLagMax, Logger: o.Logger, Registerer: registry,
 		PeopleTimeout: o.PeopleTimeout, Raise: catalog.New(o.Engines).Raise,
 	}
 	if !o.embedded() {
@@ -347,7 +347,7 @@ func (s *server) newHandler(o handler.Options) *handler.Handler {
 
 // readStats reads what the metrics show. It must not take a connection from the workers.
 func (s *server) readStats(ctx context.Context) (*store.Stats, error) {
-	return s.store.GetStats(store.ForPeople(ctx))
+	return s.store.GetStats(store.ForHistory(ctx))
 }
 
 // metricsOnly returns the handler of the metrics listener.

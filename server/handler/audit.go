@@ -14,7 +14,7 @@ func (h *Handler) ListAudit(
 	ctx context.Context, r apiserver.ListAuditRequestObject,
 ) (apiserver.ListAuditResponseObject, error) {
 	p := r.Params
-	entries, next, err := h.store.ListAudit(ctx, store.AuditFilter{
+	filter := store.AuditFilter{
 		Actor:     wire.Or(p.Actor, ""),
 		ActorKind: store.ActorKind(wire.Or(p.ActorKind, "")),
 		Action:    store.AuditAction(wire.Or(p.Action, "")),
@@ -23,12 +23,16 @@ func (h *Handler) ListAudit(
 		Pool:      wire.Or(p.Pool, ""),
 		Pools:     access.From(ctx).PoolsFor("ListAudit"),
 		At:        store.TimeRange{After: p.After, Before: p.Before},
-	}, page(p.Limit, p.Cursor))
+	}
+	list, err := fromHistory(func(ctx context.Context) (apiserver.ListAudit200JSONResponse, error) {
+		entries, next, err := h.store.ListAudit(ctx, filter, page(p.Limit, p.Cursor))
+		return apiserver.ListAudit200JSONResponse{
+			Items:      wire.Each(entries, wire.AuditEntry),
+			NextCursor: wire.OrNil(next),
+		}, err
+	})(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return apiserver.ListAudit200JSONResponse{
-		Items:      wire.Each(entries, wire.AuditEntry),
-		NextCursor: wire.OrNil(next),
-	}, nil
+	return list, nil
 }

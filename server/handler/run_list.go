@@ -31,15 +31,24 @@ func (h *Handler) ListRuns(
 	filter.IDPrefix = wire.Or(p.IDPrefix, "")
 	filter.Sort = store.RunSort(wire.Or(p.Sort, ""))
 
-	runs, next, err := h.listRuns(ctx, filter, page(p.Limit, p.Cursor))
+	read := func(ctx context.Context) (apiserver.ListRuns200JSONResponse, error) {
+		runs, next, err := h.listRuns(ctx, filter, page(p.Limit, p.Cursor))
+		if err != nil {
+			return apiserver.ListRuns200JSONResponse{}, err
+		}
+		items, err := h.withDerivedStates(ctx, runs, wire.ListedRun)
+		return apiserver.ListRuns200JSONResponse{Items: items, NextCursor: wire.OrNil(next)}, err
+	}
+	// The command line resolves a reference to a run with these, right after it was created.
+	resolves := filter.Name != "" || filter.NamePrefix != "" || filter.IDPrefix != ""
+	if !resolves {
+		read = fromHistory(read)
+	}
+	list, err := read(ctx)
 	if err != nil {
 		return nil, err
 	}
-	items, err := h.withDerivedStates(ctx, runs, wire.ListedRun)
-	if err != nil {
-		return nil, err
-	}
-	return apiserver.ListRuns200JSONResponse{Items: items, NextCursor: wire.OrNil(next)}, nil
+	return list, nil
 }
 
 // CountRuns counts the runs that a list with the same filter has.
@@ -52,12 +61,15 @@ func (h *Handler) CountRuns(
 		return nil, err
 	}
 	defer leave()
-	counts, err := h.store.CountRuns(ctx, runFilter(ctx, runQuery{
+	filter := runFilter(ctx, runQuery{
 		Pool: p.Pool, Queue: p.Queue, Deployment: p.Deployment, State: p.State, Tag: p.Tag, Text: p.Text,
 		Created:   store.TimeRange{After: p.CreatedAfter, Before: p.CreatedBefore},
 		Scheduled: store.TimeRange{After: p.ScheduledAfter, Before: p.ScheduledBefore},
 		Ended:     store.TimeRange{After: p.EndedAfter, Before: p.EndedBefore},
-	}))
+	})
+	counts, err := fromHistory(func(ctx context.Context) (map[lifecycle.StateType]int64, error) {
+		return h.store.CountRuns(ctx, filter)
+	})(ctx)
 	if err != nil {
 		return nil, err
 	}

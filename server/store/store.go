@@ -21,7 +21,11 @@ type Options struct {
 	URL string
 	// DirectURL reaches PostgreSQL without a pooler, for notifications and session locks. Empty: URL, and
 	// there is no pooler, so that statements are kept prepared.
-	DirectURL  string
+	DirectURL string
+	// ReadURL reaches a standby that answers lists (see ForHistory), "" for none. ReadLagMax is how far it may be
+	// behind; 0: DefaultReadLagMax.
+	ReadURL    string
+	ReadLagMax time.Duration
 	Logger     *slog.Logger          // nil: discard
 	Registerer prometheus.Registerer // nil: no metrics
 	// MaxConns is the number of connections for the worker protocol, sweeps and schedules; 0: 20 on PostgreSQL,
@@ -75,12 +79,19 @@ type (
 	CopyProgress = database.CopyProgress // how far a copy has come
 )
 
-// DefaultPeopleTimeout bounds a query of people.
-const DefaultPeopleTimeout = database.DefaultPeopleTimeout
+// Defaults of the options.
+const (
+	DefaultPeopleTimeout = database.DefaultPeopleTimeout
+	DefaultReadLagMax    = database.DefaultReadLagMax
+)
 
 // ForPeople returns a context whose queries use the connections for people (pages, the command line, streams), so
 // that they never take one from a worker.
 func ForPeople(ctx context.Context) context.Context { return database.WithUse(ctx, database.People) }
+
+// ForHistory returns a context whose queries a read replica may answer, some seconds behind: lists and metrics, and
+// nothing that decides or that a change has just been made to. Without one it is ForPeople.
+func ForHistory(ctx context.Context) context.Context { return database.WithUse(ctx, database.History) }
 
 // ForWork returns a context whose queries use the connections for the worker protocol, sweeps and schedules, as
 // they do without any of these.
@@ -90,7 +101,7 @@ func ForWork(ctx context.Context) context.Context { return database.WithUse(ctx,
 // process alone.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	db, err := database.Open(ctx, database.Options{
-		URL: o.URL, DirectURL: o.DirectURL, Migrations: migration.Files, Logger: o.Logger, Registerer: o.Registerer,
+		URL: o.URL, DirectURL: o.DirectURL, ReadURL: o.ReadURL, ReadLagMax: o.ReadLagMax, Migrations: migration.Files, Logger: o.Logger, Registerer: o.Registerer,
 		MaxConns: o.MaxConns, PeopleConns: o.PeopleConns, PeopleTimeout: o.PeopleTimeout, ClockOffset: o.ClockOffset,
 	})
 	if err != nil {

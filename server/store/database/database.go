@@ -22,7 +22,11 @@ type Options struct {
 	URL string
 	// DirectURL reaches PostgreSQL without a pooler, for notifications and session locks. Empty: URL, which
 	// then must not lead to a pooler either, so that statements can stay prepared.
-	DirectURL   string
+	DirectURL string
+	// ReadURL reaches a standby that answers the queries of History, "" for none, as long as it is not further
+	// behind than ReadLagMax; 0: DefaultReadLagMax.
+	ReadURL     string
+	ReadLagMax  time.Duration
 	Migrations  fs.FS                 // SQL files in the directories postgres and sqlite
 	Logger      *slog.Logger          // nil: discard
 	Registerer  prometheus.Registerer // nil: no metrics

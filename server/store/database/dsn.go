@@ -12,8 +12,8 @@ import (
 const postgresDefaultPort = "5432"
 
 // parsePostgresURL reads a URL in the forms of libpq, and adds what this package relies on. Several hosts are
-// tried in their order. An error does not contain the URL, which may contain a password.
-func parsePostgresURL(raw string) (*url.URL, error) {
+// tried in their order until one is what target_session_attrs asks for, by default the target. An error does not contain the URL, which may contain a password.
+func parsePostgresURL(raw, target string) (*url.URL, error) {
 	u, err := splitHosts(raw)
 	if err != nil {
 		return nil, errors.New(
@@ -27,8 +27,7 @@ func parsePostgresURL(raw string) (*url.URL, error) {
 	q.Set("binary_parameters", "yes")
 	setDefault(q, "connect_timeout", "10")
 	setDefault(q, "application_name", "berth")
-	// A standby accepts connections and refuses every write.
-	setDefault(q, "target_session_attrs", "read-write")
+	setDefault(q, "target_session_attrs", target)
 	if !strings.HasPrefix(q.Get("host"), "/") {
 		setDefault(q, "sslmode", "prefer")
 	}

@@ -28,7 +28,7 @@ func TestAURLOfLibpqNamesItsHosts(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			u, err := parsePostgresURL(test.url)
+			u, err := parsePostgresURL(test.url, "read-write")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -61,7 +61,7 @@ func TestAURLThatNamesNoHostIsRefusedWithTheForm(t *testing.T) {
 		"postgres://u:hunter2@a:x:y,b/berth", "postgres://u:hunter2@a,,b/berth",
 		"postgres://u:hunter2@%zz/berth", "postgres:u:hunter2",
 	} {
-		_, err := parsePostgresURL(url)
+		_, err := parsePostgresURL(url, "read-write")
 		if err == nil || !strings.Contains(err.Error(), "HOST1:5432,HOST2:5432") ||
 			strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: got %v", url, err)

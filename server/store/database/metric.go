@@ -15,10 +15,41 @@ func (db *DB) register(r prometheus.Registerer) error {
 	if db.writer != db.reader {
 		pools["writer"] = db.writer.Stats
 	}
-	if err := r.Register(newPoolMetrics(pools)); err != nil {
-		return fmt.Errorf("register the database's metrics: %w", err)
+	if db.replica != nil {
+		pools["history"] = db.replica.conns.Stats
+	}
+	collectors := []prometheus.Collector{newPoolMetrics(pools)}
+	if db.replica != nil {
+		collectors = append(collectors, replicaMetrics(db.replica)...)
+	}
+	for _, c := range collectors {
+		if err := r.Register(c); err != nil {
+			return fmt.Errorf("register the database's metrics: %w", err)
+		}
 	}
 	return nil
+}
+
+// replicaMetrics are registered where there is a read replica.
+func replicaMetrics(r *replica) []prometheus.Collector {
+	return []prometheus.Collector{
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "berth_db_replica_lag_seconds",
+			Help: "Seconds by which the read replica is behind the primary, as measured last.",
+		}, func() float64 {
+			lag, _ := r.state()
+			return lag.Seconds()
+		}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "berth_db_replica_used",
+			Help: "1 while the read replica answers lists, 0 while the primary does.",
+		}, func() float64 {
+			if r.isUsable() {
+				return 1
+			}
+			return 0
+		}),
+	}
 }
 
 // poolMetrics are the metrics of pools of connections, by what the connections are for.

@@ -31,6 +31,7 @@ func (db *DB) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return db.listen(ctx) })
 	g.Go(func() error { return db.flush(ctx) })
+	g.Go(func() error { return db.watchReplica(ctx) })
 	return g.Wait()
 }
 

@@ -18,13 +18,13 @@ const (
 )
 
 func (db *DB) openPostgres(ctx context.Context, o Options) error {
-	u, err := parsePostgresURL(o.URL)
+	u, err := parsePostgresURL(o.URL, "read-write")
 	if err != nil {
 		return fmt.Errorf("database URL: %w", err)
 	}
 	direct := u
 	if o.DirectURL != "" {
-		if direct, err = parsePostgresURL(o.DirectURL); err != nil {
+		if direct, err = parsePostgresURL(o.DirectURL, "read-write"); err != nil {
 			return fmt.Errorf("direct database URL: %w", err)
 		}
 	}
@@ -48,9 +48,29 @@ func (db *DB) openPostgres(ctx context.Context, o Options) error {
 		return err
 	}
 	db.peopleReader = db.peopleWriter
+	if o.ReadURL != "" {
+		if err := db.openReplica(o, people); err != nil {
+			return err
+		}
+	}
 	if err := db.writer.PingContext(ctx); err != nil {
 		return fmt.Errorf("connect to PostgreSQL: %w", classify(err))
 	}
+	return nil
+}
+
+// openReplica prepares the connections to the read replica. It is used from its first measurement on.
+func (db *DB) openReplica(o Options, limit int) error {
+	u, err := parsePostgresURL(o.ReadURL, "standby")
+	if err != nil {
+		return fmt.Errorf("database URL for reading: %w", err)
+	}
+	const session = false // it may be reached through a pooler
+	conns, err := db.connectPostgres(u, History, session, limit)
+	if err != nil {
+		return err
+	}
+	db.replica = &replica{conns: conns, lagMax: cmp.Or(o.ReadLagMax, DefaultReadLagMax)}
 	return nil
 }
 
@@ -71,7 +91,7 @@ func (db *DB) connectPostgres(u *url.URL, use Use, session bool, limit int) (*sq
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
 	conns := sqlx.NewDb(sql.OpenDB(pgConnector{
-		Connector: connector, session: session, setup: setupSQL(db.queryTimeout(use)), failovers: db.failovers,
+		Connector: connector, session: session, setup: setupSQL(use, db.queryTimeout(use)), failovers: db.failovers,
 	}), "postgres")
 	db.closers = append(db.closers, conns)
 	conns.SetMaxOpenConns(limit)

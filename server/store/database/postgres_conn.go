@@ -8,18 +8,22 @@ import (
 	"time"
 )
 
-// tuneSQL keeps PostgreSQL on the indexes that every statement of this package has. Without it a table that
-// has just been filled, and of which nothing is known yet, is read and sorted as a whole by each claim until
-// the next ANALYZE.
-const tuneSQL = `
+// claimSQL keeps PostgreSQL on the indexes that every statement of the worker protocol has. Without it a table
+// that has just been filled, and of which nothing is known yet, is read and sorted as a whole by each claim until
+// the next ANALYZE. What people filter by has no index in all cases, and PostgreSQL knows best.
+const claimSQL = `
 SET enable_seqscan = off;
-SET enable_bitmapscan = off;
-SET jit = off`
+SET enable_bitmapscan = off;`
 
 // setupSQL are the settings of a session. Behind a pooler there are none: the context of each query bounds it.
-func setupSQL(timeout time.Duration) string {
-	return fmt.Sprintf("%s;\nSET statement_timeout = %d;\nSET idle_in_transaction_session_timeout = %d",
-		tuneSQL, timeout.Milliseconds(), txTimeouts*timeout.Milliseconds())
+func setupSQL(use Use, timeout time.Duration) string {
+	settings := fmt.Sprintf(
+		"SET jit = off; SET statement_timeout = %d; SET idle_in_transaction_session_timeout = %d;",
+		timeout.Milliseconds(), txTimeouts*timeout.Milliseconds())
+	if use == Work {
+		settings += claimSQL
+	}
+	return settings
 }
 
 // statementsMax bounds the prepared statements of one connection. The first statements are prepared: frequent

@@ -62,6 +62,15 @@ func (r Reader) run(ctx context.Context, query func(context.Context, sqlx.Querye
 	}
 	bounded, cancel := r.db.bounded(ctx)
 	defer cancel()
+	if replica := r.db.replica; replica != nil && useOf(ctx) == History && replica.isUsable() {
+		err := query(bounded, replica.conns)
+		if err == nil || errors.Is(err, ErrNoRows) || bounded.Err() != nil {
+			return timedOut(ctx, bounded, classify(err))
+		}
+		// It may have been stopped, or have cancelled the query to keep up with the primary.
+		replica.fail()
+		r.db.log.Warn("the read replica failed, the primary answers", "error", err)
+	}
 	return timedOut(ctx, bounded, classify(query(bounded, r.db.readers(ctx))))
 }
 

@@ -49,6 +49,7 @@ type connections struct {
 	writer, reader             *sqlx.DB // of Work: the same on PostgreSQL; one connection writes on SQLite
 	peopleWriter, peopleReader *sqlx.DB // SQLite has one writer for all
 	peopleTimeout              time.Duration
+	replica                    *replica // of History; nil: people's connections
 }
 
 // readers returns the connections for reading outside of a transaction.

@@ -14,6 +14,8 @@ type limitFlags struct {
 	connections, peopleConnections int
 	peopleTimeout                  time.Duration
 	streamsPerKey, streams         int
+	readURL                        string
+	readLagMax                     time.Duration
 }
 
 func (l *limitFlags) add(cmd *cobra.Command) {
@@ -24,6 +26,10 @@ func (l *limitFlags) add(cmd *cobra.Command) {
 		"connections to PostgreSQL for the UI, the command line and streams, which use no others")
 	flags.DurationVar(&l.peopleTimeout, "database-people-timeout", server.DefaultPeopleTimeout,
 		"longest time of a query for the UI, the command line and streams")
+	flags.StringVar(&l.readURL, "database-read-url", "",
+		"PostgreSQL URL of a standby that answers lists and metrics (default: --database-url)")
+	flags.DurationVar(&l.readLagMax, "database-read-lag", server.DefaultReadLagMax,
+		"how far the standby may be behind; beyond it, lists are read from --database-url")
 	flags.IntVar(&l.streamsPerKey, "streams-per-key", server.DefaultStreamsPerKey,
 		"streams and downloads of output that each API key can have open on this server")
 	flags.IntVar(&l.streams, "streams", server.DefaultStreams,
@@ -39,6 +45,9 @@ func (l *limitFlags) check() error {
 			return cli.Usagef("%s %d: must be at least 1", flag, n)
 		}
 	}
+	if l.readLagMax < time.Second {
+		return cli.Usagef("--database-read-lag %s: must be at least 1s", l.readLagMax)
+	}
 	if l.peopleTimeout < time.Second {
 		return cli.Usagef("--database-people-timeout %s: must be at least 1s", l.peopleTimeout)
 	}
@@ -47,5 +56,6 @@ func (l *limitFlags) check() error {
 
 func (l *limitFlags) set(o *server.Options) {
 	o.Connections, o.PeopleConnections, o.PeopleTimeout = l.connections, l.peopleConnections, l.peopleTimeout
+	o.DatabaseReadURL, o.ReadLagMax = l.readURL, l.readLagMax
 	o.StreamsPerKey, o.Streams = l.streamsPerKey, l.streams
 }

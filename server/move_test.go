@@ -70,3 +70,27 @@ func TestADeploymentThatMovesAwayDuringARequestIsNotChanged(t *testing.T) {
 		t.Errorf("the deployment was changed: %+v", d)
 	}
 }
+
+// TestARefusalLeavesNoRunBehind: one of many runs was created before by the same idempotency key, in a pool in which
+// the caller may not start runs. All are refused, and none was created.
+func TestARefusalLeavesNoRunBehind(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	for _, pool := range []string{"a", "b"} {
+		r.call(http.MethodPost, "/api/v1/work-pools", `{"name":"`+pool+`","type":"process"}`).is(http.StatusCreated)
+	}
+	deploy := func(pool string) {
+		r.call(http.MethodPost, "/api/v1/apply", `{"deployments":[{"name":"moving","pool":"`+pool+`"}]}`).is(http.StatusOK)
+	}
+	deploy("b")
+	const many = "/api/v1/deployments/moving/runs/bulk"
+	r.call(http.MethodPost, many, `{"runs":[{"idempotency_key":"k"}]}`).is(http.StatusOK)
+	r.call(http.MethodPost, "/api/v1/runs/cancel", `{"filter":{"deployment":"moving"}}`).is(http.StatusOK)
+	deploy("a")
+	key := r.makeKeyWith("an operator of a", bindings("operator:a")...)
+	r.as(key, http.MethodPost, many, `{"runs":[{},{"idempotency_key":"k"}]}`).
+		refused(http.StatusForbidden, "forbidden")
+	if n := len(read[api.RunList](r.call(http.MethodGet, "/api/v1/runs", "").is(http.StatusOK)).Items); n != 1 {
+		t.Errorf("there are %d runs, want the one of before", n)
+	}
+}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -8,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -64,11 +66,13 @@ func (s *server) routes(
 	return metric.NewHTTP(s.registry, s.Logger).Wrap(front.guarded(router), front.responder.Error), nil
 }
 
-// named sets the route label of the request metrics.
+// named sets the route label of the request metrics, and bounds the time.
 func named(route string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		metric.SetRoute(w, route)
-		next.ServeHTTP(w, r)
+		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
+		defer cancel()
+		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
@@ -217,6 +221,8 @@ func (f *front) operation(o *request.Operation, path string, next http.Handler) 
 		if access.OfWorkers(o.ID) {
 			r = r.WithContext(store.ForWork(r.Context()))
 		}
+		r, cancel := bounded(r, o)
+		defer cancel()
 		r, err := f.admit(o, w, r)
 		if err != nil {
 			f.auditRefusal(r, err)
@@ -237,6 +243,22 @@ func (f *front) operation(o *request.Operation, path string, next http.Handler) 
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// Bounds of requests. What takes longer than a poll is a stream, whose reader connects again.
+const (
+	requestTimeout = writeTimeout
+	streamTimeout  = 12 * time.Hour
+)
+
+// bounded returns the request with the time that its operation has.
+func bounded(r *http.Request, o *request.Operation) (*http.Request, context.CancelFunc) {
+	timeout := requestTimeout
+	if o.TakesLong() {
+		timeout = streamTimeout
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), timeout)
+	return r.WithContext(ctx), cancel
 }
 
 // admit authenticates a request, checks its rate and its role, and then checks it against the specification:

@@ -35,10 +35,15 @@ type Options struct {
 }
 
 // Applier applies files.
-type Applier struct{ Options }
+type Applier struct {
+	Options
+	// turn is taken by the one apply that may be under way: they exclude each other in the database, and the others
+	// wait here, without a connection.
+	turn chan struct{}
+}
 
 // New makes an Applier.
-func New(o Options) *Applier { return &Applier{o} }
+func New(o Options) *Applier { return &Applier{Options: o, turn: make(chan struct{}, 1)} }
 
 // Request is a file to apply.
 type Request struct {
@@ -55,6 +60,12 @@ func (a *Applier) Apply(ctx context.Context, r Request) (*api.ApplyResult, error
 			At("/project", "required to prune")
 	}
 
+	select {
+	case a.turn <- struct{}{}:
+		defer func() { <-a.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	dryRun := wire.Or(r.File.DryRun, false)
 	var p *planner
 	var plan string

@@ -135,18 +135,28 @@ func (c *Creator) createAll(
 	if err != nil {
 		return nil, err
 	}
-	stored, err := c.store.CreateRuns(ctx, d.Name, runs, by.Name)
+	var stored []store.CreatedRun
+	err = c.store.InTx(ctx, func(tx *store.Tx) error {
+		if stored, err = tx.CreateRuns(ctx, d.Name, runs, by.Name); err != nil {
+			return err
+		}
+		// Within the transaction: a refusal after the commit would leave the new runs behind.
+		for _, run := range stored {
+			if !run.Existed {
+				continue
+			}
+			if err := checkExisting(&run.Run, by); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
 
 	created := make([]Created, len(stored))
 	for i, run := range stored {
-		if run.Existed {
-			if err := checkExisting(&run.Run, by); err != nil {
-				return nil, err
-			}
-		}
 		created[i].CreatedRun = run
 	}
 	if len(created) > 0 {

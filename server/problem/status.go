@@ -115,6 +115,8 @@ func storeMeaning(code store.Code) meaning {
 		return meaning{http.StatusConflict, "The run has not finished"}
 	case store.LeaseHeld:
 		return meaning{http.StatusConflict, "A worker holds the lease of the run"}
+	case store.StorageFull:
+		return meaning{http.StatusServiceUnavailable, "The disk of the database is full"}
 	case store.QueryTimeout:
 		return meaning{http.StatusServiceUnavailable, "The query takes too long"}
 	case store.InvalidCursor:

@@ -27,6 +27,7 @@ const (
 	Unavailable                = database.Unavailable
 	QueryTimeout               = database.QueryTimeout        // of a query that takes too long
 	ArchiveUnavailable    Code = "output-archive-unavailable" // output is in the archive, which cannot be read
+	StorageFull                = database.StorageFull         // the disk of the database
 )
 
 // Error is an error that the caller can do something about.

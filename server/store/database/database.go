@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -50,6 +51,8 @@ type DB struct {
 	bound      sync.Map // query as written → query with the placeholders of the database
 	failovers  *failovers
 	closers    []io.Closer
+	// full: the disk of the database was full when something was written last.
+	full atomic.Bool
 	// lockTimeout is how long a migration waits for a lock.
 	lockTimeout time.Duration
 }

@@ -16,6 +16,7 @@ const (
 	InvalidText   Code = "invalid-body" // what no database column takes, such as a NUL character
 	Unavailable   Code = "unavailable"
 	QueryTimeout  Code = "query-timeout"
+	StorageFull   Code = "storage-full"
 )
 
 // Error is an error that the caller can do something about.

@@ -65,6 +65,13 @@ SELECT pg_current_xact_id()::text`
 // TakesWrites returns nil when the database takes writes now. A standby answers queries, but gives out no
 // transaction IDs.
 func (db *DB) TakesWrites(ctx context.Context) error {
+	if db.full.Load() {
+		if err := db.makeRoom(ctx); err != nil {
+			return err
+		}
+		db.full.Store(false)
+		db.log.Info("the disk of the database has room again")
+	}
 	if db.dialect == SQLite {
 		return nil // the process has the file for itself
 	}

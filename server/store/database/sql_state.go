@@ -22,7 +22,6 @@ const (
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
 	undefinedTable       = "42P01"
-	tooManyConnections   = "53300"
 	invalidEncoding      = "22021"
 	invalidEscape        = "22P05"
 	notSupported         = "0A000" // by a standby, or of a prepared statement whose columns were changed
@@ -30,6 +29,8 @@ const (
 	noSuchStatement      = "26000"
 	lockNotAvailable     = "55P03"
 	queryCanceled        = "57014"
+	diskFull             = "53100"
+	ioError              = "58030"
 	idleInTransaction    = "25P03"
 	checkViolation       = "23514"
 	uniqueViolation      = "23505"
@@ -120,6 +121,12 @@ func classify(err error) error {
 			Message: "the database takes no writes: it is a standby; it may be failing over, try again",
 		}
 	}
+	if noSpace(err) {
+		return &Error{
+			Code: StorageFull, Err: err,
+			Message: "the disk of the database is full: nothing was changed; make room there and try again",
+		}
+	}
 	if unreachable(err) {
 		return &Error{Code: Unavailable, Message: "the database cannot be reached", Err: err}
 	}
@@ -130,6 +137,11 @@ func classify(err error) error {
 		}
 	}
 	return err
+}
+
+// noSpace reports whether the database could not write because its disk is full.
+func noSpace(err error) bool {
+	return sqlState(err) == diskFull || sqliteCode(err)&0xff == sqlite3.SQLITE_FULL
 }
 
 func unreachable(err error) bool {
@@ -145,8 +157,12 @@ func unreachable(err error) bool {
 	if errors.As(err, &connecting) {
 		return true
 	}
+	switch sqliteCode(err) & 0xff {
+	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN:
+		return true
+	}
 	var network net.Error
-	state := sqlState(err)
-	return errors.As(err, &network) || state == tooManyConnections || state == idleInTransaction ||
-		len(state) == 5 && (state[:2] == "08" || state[:3] == "57P")
+	state := sqlState(err) // classes 08: connection, 53: insufficient resources, 57P: shutting down
+	return errors.As(err, &network) || state == idleInTransaction || state == ioError ||
+		len(state) == 5 && (state[:2] == "08" || state[:2] == "53" || state[:3] == "57P")
 }

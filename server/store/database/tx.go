@@ -36,7 +36,11 @@ func (db *DB) InTx(ctx context.Context, fn func(*Tx) error) error {
 func (db *DB) InTxOnce(ctx context.Context, fn func(*Tx) error) error {
 	bounded, cancel := db.boundedTx(ctx)
 	defer cancel()
-	return timedOut(ctx, bounded, db.inTx(bounded, fn))
+	err := timedOut(ctx, bounded, db.inTx(bounded, fn))
+	if noSpace(err) {
+		db.full.Store(true)
+	}
+	return err
 }
 
 func (db *DB) inTx(ctx context.Context, fn func(*Tx) error) error {

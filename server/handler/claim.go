@@ -59,6 +59,16 @@ func (h *Handler) ClaimRuns(
 type claimPoll struct {
 	h     *Handler
 	claim store.ClaimRequest
+	full  bool // the last claim got as much as it could take
+}
+
+// subscribe returns a subscription to what the claim waits for. One that takes no runs waits for cancels, which are
+// hinted to all.
+func (p *claimPoll) subscribe() *store.Subscription {
+	if p.claim.Max == 0 {
+		return p.h.store.Subscribe(store.PoolTopic(p.claim.Pool))
+	}
+	return p.h.store.SubscribeClaims(p.claim.Pool)
 }
 
 // await claims until there is something to answer. The answer is empty when the wait is over or the server
@@ -67,8 +77,8 @@ func (p *claimPoll) await(ctx context.Context, wait time.Duration) (*api.ClaimRe
 	// A waiting claim does not keep other requests out: its body has been read.
 	request.Release(ctx)
 	// Subscribed before the first claim, so that no hint is missed in between.
-	topic := p.h.store.Subscribe(store.PoolTopic(p.claim.Pool))
-	defer topic.Close()
+	hints := p.subscribe()
+	defer hints.Close()
 	timeout := time.NewTimer(wait)
 	defer timeout.Stop()
 	retry := time.NewTicker(claimRetry)
@@ -76,6 +86,9 @@ func (p *claimPoll) await(ctx context.Context, wait time.Duration) (*api.ClaimRe
 
 	for {
 		answer, err := p.try(ctx)
+		if p.full || ctx.Err() != nil {
+			hints.PassOn() // more may be due, or the worker does not get what was claimed
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -83,7 +96,8 @@ func (p *claimPoll) await(ctx context.Context, wait time.Duration) (*api.ClaimRe
 			return answer, nil
 		}
 		select {
-		case <-topic.C():
+		case <-hints.C():
+			hints.Next()
 		case <-retry.C:
 		case <-timeout.C:
 			return answer, nil

@@ -65,6 +65,7 @@ func (p *claimPoll) claims(ctx context.Context) ([]store.Claim, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.full = request.Max > 0 && len(claims) >= request.Max
 	n := p.h.claimSizes.fit(request.Pool, claims)
 	if n == len(claims) {
 		return claims, nil

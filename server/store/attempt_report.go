@@ -217,7 +217,7 @@ func (b *reportBatch) started(a *liveAttempt, run *lockedRun, r Report) {
 func (b *reportBatch) ended(tx *Tx, a *liveAttempt, run *lockedRun, r Report, d lifecycle.Decision) {
 	a.EndedAt = b.at(a, r)
 	run.changed = true
-	tx.db.Hint(PoolTopic(run.Pool))
+	tx.db.HintTurns(PoolTopic(run.Pool), 1) // its slot is free
 	if d.HandedBack {
 		a.HandedBack = true
 		run.Attempt, run.Spent.V = a.Number-1, d.RetriesUsed

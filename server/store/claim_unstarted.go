@@ -59,7 +59,7 @@ func (tx *Tx) countTakeover(row takenRow, run *lockedRun, now time.Time, actor s
 		return nil
 	}
 	run.Category = decision.Ended.Outcome.Category
-	tx.db.Hint(PoolTopic(run.Pool)) // its slot is free
+	tx.db.HintTurns(PoolTopic(run.Pool), 1) // its slot is free
 	return &decision.Ended.Outcome
 }
 

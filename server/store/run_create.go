@@ -79,7 +79,8 @@ func (tx *Tx) CreateRuns(
 		if err := tx.putCreationFindings(ctx, runs, records, inserted); err != nil {
 			return nil, err
 		}
-		tx.db.Hint(PoolTopic(d.Pool), RunsTopic()) // new runs have no subscribers yet
+		tx.db.HintTurns(PoolTopic(d.Pool), len(inserted))
+		tx.db.Hint(RunsTopic()) // new runs have no subscribers yet
 	}
 	return tx.created(ctx, d, runs, records, inserted)
 }

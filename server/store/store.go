@@ -208,6 +208,12 @@ func RunsTopic() string { return "runs" }
 // missed in between.
 func (s *Store) Subscribe(topics ...string) *Subscription { return s.db.Subscribe(topics...) }
 
+// SubscribeClaims returns a subscription to hints of a pool for a claim that waits. A hint of n runs wakes the n claims
+// that wait longest; a hint that concerns all wakes all. Receive, then call Next, then claim.
+func (s *Store) SubscribeClaims(pool string) *Subscription {
+	return s.db.SubscribeTurn(PoolTopic(pool))
+}
+
 // CursorKey returns the key that NewCursor was called with, "" for the first page.
 func CursorKey(p Page, kind string) (string, error) { return p.After(kind) }
 

@@ -123,5 +123,7 @@ func (db *DB) receive(n *pq.Notification) {
 			return
 		}
 	}
-	db.hub.wake(topics...)
+	for _, t := range topics {
+		db.receiveEntry(t)
+	}
 }

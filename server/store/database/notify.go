@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -36,15 +37,18 @@ func (db *DB) Run(ctx context.Context) error {
 }
 
 // publish hands hints to this process at once and to the others soon.
-func (db *DB) publish(topics map[string]struct{}) {
-	if len(topics) == 0 {
-		return
+func (db *DB) publish(topics map[string]int) {
+	others := map[string]int{}
+	for topic, turns := range topics {
+		if turns != toAll {
+			db.giveTurns(topic, turns)
+			continue
+		}
+		db.hub.wake(topic)
+		others[topic] = toAll
 	}
-	for t := range topics {
-		db.hub.wake(t)
-	}
-	if db.dialect == Postgres {
-		db.outbox.add(topics)
+	if len(others) > 0 && db.dialect == Postgres {
+		db.outbox.add(others)
 	}
 }
 
@@ -101,23 +105,30 @@ func payloads(topics []string) []string {
 
 // outbox gathers topics until they are sent.
 type outbox struct {
+	server string // names this process in notifications
+
 	mu     sync.Mutex
-	topics map[string]struct{}
+	topics map[string]int // to the number of turns, or toAll
 	filled chan struct{}
 }
 
 func newOutbox() *outbox {
-	return &outbox{topics: map[string]struct{}{}, filled: make(chan struct{}, 1)}
+	return &outbox{server: uuid.NewString(), topics: map[string]int{}, filled: make(chan struct{}, 1)}
 }
 
-func (o *outbox) add(topics map[string]struct{}) {
+func (o *outbox) add(topics map[string]int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for t := range topics {
-		o.topics[t] = struct{}{}
+	for t, turns := range topics {
+		before, known := o.topics[t]
+		if turns == toAll || known && before == toAll {
+			o.topics[t] = toAll
+		} else {
+			o.topics[t] = before + turns
+		}
 	}
 	if len(o.topics) > outboxMax {
-		o.topics = map[string]struct{}{everything: {}}
+		o.topics = map[string]int{everything: toAll}
 	}
 	select {
 	case o.filled <- struct{}{}:
@@ -129,8 +140,8 @@ func (o *outbox) take() []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	topics := make([]string, 0, len(o.topics))
-	for t := range o.topics {
-		topics = append(topics, t)
+	for t, turns := range o.topics {
+		topics = append(topics, o.entry(t, turns))
 	}
 	clear(o.topics)
 	return topics

@@ -1,6 +1,9 @@
 package database
 
-import "sync"
+import (
+	"container/list"
+	"sync"
+)
 
 // Subscription receives hints of the topics it was made for. Hints are coalesced and may be spurious: look,
 // never conclude.
@@ -8,13 +11,22 @@ type Subscription struct {
 	hub    *hub
 	c      chan struct{}
 	topics []string
+
+	pass    func()        // gives a turn to another one; nil: this one takes none
+	waiting *list.Element // its place in the queue; nil: it was woken
+	owed    bool          // it was woken in its turn, and has not taken it
 }
 
 // C receives after something was said on one of the topics since the last receive.
 func (s *Subscription) C() <-chan struct{} { return s.c }
 
-// Close ends the subscription; it may be called twice.
-func (s *Subscription) Close() { s.hub.leave(s) }
+// Close ends the subscription; it may be called twice. A turn that it has not taken goes to the next one.
+func (s *Subscription) Close() {
+	s.hub.leave(s)
+	if s.pass != nil && s.hub.dequeue(s) {
+		s.pass()
+	}
+}
 
 // wake leaves a hint where none is waiting yet.
 func (s *Subscription) wake() {
@@ -28,10 +40,11 @@ func (s *Subscription) wake() {
 type hub struct {
 	mu     sync.Mutex
 	topics map[string]map[*Subscription]struct{}
+	queues map[string]*list.List // of subscriptions that take turns
 }
 
 func newHub() *hub {
-	return &hub{topics: map[string]map[*Subscription]struct{}{}}
+	return &hub{topics: map[string]map[*Subscription]struct{}{}, queues: map[string]*list.List{}}
 }
 
 func (h *hub) join(topics []string) *Subscription {

@@ -11,7 +11,7 @@ import (
 // Tx is a transaction. It is not safe for concurrent use and ends with the function that it was passed to.
 type Tx struct {
 	Reader
-	topics map[string]struct{}
+	topics map[string]int
 }
 
 // txTries bounds how often a transaction is run when the database says that another try may succeed.
@@ -54,7 +54,7 @@ func (db *DB) inTx(ctx context.Context, fn func(*Tx) error) error {
 	}()
 
 	tx := &Tx{
-		Reader: Reader{db: db, tx: sqlTx, clock: new(time.Time)}, topics: map[string]struct{}{},
+		Reader: Reader{db: db, tx: sqlTx, clock: new(time.Time)}, topics: map[string]int{},
 	}
 	if err := fn(tx); err != nil {
 		return err
@@ -91,7 +91,7 @@ func (db *DB) snapshot(ctx context.Context, options *sql.TxOptions, fn func(Read
 // Hint wakes the subscriptions to the topics after the transaction has been committed.
 func (tx *Tx) Hint(topics ...string) {
 	for _, t := range topics {
-		tx.topics[t] = struct{}{}
+		tx.topics[t] = toAll
 	}
 }
 

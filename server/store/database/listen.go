@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/lib/pq"
@@ -40,7 +39,7 @@ func (db *DB) listenUntil(ctx context.Context) error {
 			db.log.Warn("the connection for notifications is down, reconnecting", "error", err)
 		}
 	}
-	l := pq.NewDialListener(untilDialer{ctx}, named(db.direct, "notifications"), reconnectFirst, reconnectLast, told)
+	l := pq.NewDialListener(dialer{until: ctx}, named(db.direct, "notifications"), reconnectFirst, reconnectLast, told)
 	stop := context.AfterFunc(ctx, func() {
 		if err := l.Close(); err != nil {
 			db.log.Warn("close the connection for notifications", "error", err)
@@ -71,18 +70,6 @@ func drain(l *pq.Listener) error {
 		continue // it is of no use any longer
 	}
 	return nil
-}
-
-// untilDialer opens connections until its context ends. The driver's listener has no context.
-type untilDialer struct{ ctx context.Context }
-
-func (d untilDialer) Dial(network, address string) (net.Conn, error) {
-	return new(net.Dialer).DialContext(d.ctx, network, address)
-}
-
-func (d untilDialer) DialTimeout(network, address string, timeout time.Duration) (net.Conn, error) {
-	dialer := net.Dialer{Timeout: timeout}
-	return dialer.DialContext(d.ctx, network, address)
 }
 
 // pause waits, and reports whether ctx goes on.

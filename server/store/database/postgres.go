@@ -80,6 +80,7 @@ func (db *DB) connectPlain(dsn string) (*sql.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
+	connector.Dialer(dialer{}) // a migration may be silent for hours
 	return sql.OpenDB(pgConnector{Connector: connector, failovers: db.failovers}), nil
 }
 
@@ -90,8 +91,10 @@ func (db *DB) connectPostgres(u *url.URL, use Use, session bool, limit int) (*sq
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
+	timeout := db.queryTimeout(use)
+	connector.Dialer(dialer{readMax: timeout + timeout/2})
 	conns := sqlx.NewDb(sql.OpenDB(pgConnector{
-		Connector: connector, session: session, setup: setupSQL(use, db.queryTimeout(use)), failovers: db.failovers,
+		Connector: connector, session: session, setup: setupSQL(use, timeout), failovers: db.failovers,
 	}), "postgres")
 	db.closers = append(db.closers, conns)
 	conns.SetMaxOpenConns(limit)

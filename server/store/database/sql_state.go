@@ -78,9 +78,12 @@ func staleStatement(err error) bool {
 }
 
 // leadsAstray reports whether the connection leads to a server that takes no writes (a standby after a
-// failover), or that is shutting down or starting: another connection may reach one that does.
+// failover), that is shutting down or starting, or that has vanished: another connection may reach one that does.
 func leadsAstray(err error) bool {
-	return takesNoWrites(err) || strings.HasPrefix(sqlState(err), "57P")
+	var network net.Error
+	vanished := errors.As(err, &network) && network.Timeout() && !errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, syscall.ETIMEDOUT)
+	return vanished || takesNoWrites(err) || strings.HasPrefix(sqlState(err), "57P")
 }
 
 // takesNoWrites reports whether a standby refused a statement: all of ours are supported by a primary.

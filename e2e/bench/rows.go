@@ -95,6 +95,16 @@ func storeRows() []row {
 			limit: "Questions/small/" + name, limitName: "a thousand of each", timesLimit: 2,
 		})
 	}
+	// The filters and orders that are hardest to serve; BenchmarkFilters measures all.
+	for _, name := range []string{
+		"list/none/-scheduled", "list/tag-that-none-has/-created", "list/text-that-none-has/-created",
+		"list/queue/-created", "list/ended-lately/-created", "count/none", "count/pool",
+	} {
+		list = append(list, row{
+			what: "a million runs, p99: " + name,
+			dir:  storeDir, ours: "Filters/" + name, unit: "p99-sec/op", bound: 0.02,
+		})
+	}
 	return list
 }
 

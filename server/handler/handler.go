@@ -56,7 +56,7 @@ type Options struct {
 	// Issuer signs run tokens; nil if they are off, and then IssuerOff says why.
 	Issuer    *issuer.Issuer
 	IssuerOff string
-	// Scans is how many searches and counts of runs may be under way.
+	// Scans is how many lists and counts may be under way that read many runs.
 	Scans int
 	// Stopping ends long polls and streams when the server stops.
 	Stopping <-chan struct{}

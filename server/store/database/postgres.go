@@ -32,6 +32,7 @@ func (db *DB) openPostgres(ctx context.Context, o Options) error {
 
 	// Before anything is set in a connection, which a pooler would hand on to others.
 	session := o.DirectURL == ""
+	db.pooled = !session
 	refusal := directPoolerRefused
 	if session {
 		refusal = poolerRefused

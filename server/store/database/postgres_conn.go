@@ -19,7 +19,7 @@ SET enable_bitmapscan = off;`
 func setupSQL(use Use, timeout time.Duration) string {
 	settings := fmt.Sprintf(
 		"SET jit = off; SET statement_timeout = %d; SET idle_in_transaction_session_timeout = %d;",
-		timeout.Milliseconds(), txTimeouts*timeout.Milliseconds())
+		timeout.Milliseconds(), idleTimeouts*timeout.Milliseconds())
 	if use == Work {
 		settings += claimSQL
 	}

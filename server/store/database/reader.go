@@ -58,7 +58,9 @@ func (r Reader) All(ctx context.Context, dest any, query string, args ...any) er
 // run runs a query in the transaction of the reader, or within the time of its use.
 func (r Reader) run(ctx context.Context, query func(context.Context, sqlx.QueryerContext) error) error {
 	if r.tx != nil {
-		return classify(query(ctx, r.tx))
+		bounded, cancel := r.db.boundedStatement(ctx)
+		defer cancel()
+		return timedOut(ctx, bounded, classify(query(bounded, r.tx)))
 	}
 	bounded, cancel := r.db.bounded(ctx)
 	defer cancel()

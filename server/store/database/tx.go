@@ -101,9 +101,11 @@ func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error
 	if err != nil {
 		return 0, err
 	}
-	result, err := tx.tx.ExecContext(ctx, tx.db.bind(query), args...)
+	bounded, cancel := tx.db.boundedStatement(ctx)
+	defer cancel()
+	result, err := tx.tx.ExecContext(bounded, tx.db.bind(query), args...)
 	if err != nil {
-		return 0, classify(err)
+		return 0, timedOut(ctx, bounded, classify(err))
 	}
 	return result.RowsAffected()
 }

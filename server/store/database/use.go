@@ -28,8 +28,11 @@ const (
 	workTimeout = time.Minute
 	// DefaultPeopleTimeout bounds a query of people.
 	DefaultPeopleTimeout = 10 * time.Second
-	// txTimeouts is how many times the bound of a query a transaction may take.
-	txTimeouts = 3
+	// txTimeouts is how many times the bound of a query a transaction may take. One of people may judge each of a
+	// hundred thousand deployments.
+	txTimeouts = 9
+	// idleTimeouts is how many times the bound of a query a transaction may do nothing.
+	idleTimeouts = 3
 )
 
 type useKey struct{}
@@ -50,6 +53,7 @@ type connections struct {
 	peopleWriter, peopleReader *sqlx.DB // SQLite has one writer for all
 	peopleTimeout              time.Duration
 	replica                    *replica // of History; nil: people's connections
+	pooled                     bool     // a pooler is between, so that sessions have no settings
 }
 
 // readers returns the connections for reading outside of a transaction.
@@ -84,6 +88,14 @@ func (c *connections) bounded(ctx context.Context) (context.Context, context.Can
 // boundedTx is bounded for a transaction.
 func (c *connections) boundedTx(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, txTimeouts*c.queryTimeout(useOf(ctx)))
+}
+
+// boundedStatement is bounded for a statement of a transaction. PostgreSQL ends it where a session has settings.
+func (c *connections) boundedStatement(ctx context.Context) (context.Context, context.CancelFunc) {
+	if !c.pooled {
+		return ctx, func() {}
+	}
+	return c.bounded(ctx)
 }
 
 // timedOut says so when err came of the bound of a query, and not of what its caller wanted.

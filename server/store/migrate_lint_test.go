@@ -20,7 +20,7 @@ import (
 // while the migration of a large installation runs.
 
 // lastUnreleased is the last migration that no installation has run on tables with rows.
-const lastUnreleased = "00200"
+const lastUnreleased = "00299"
 
 // migrationOf is one file.
 type migrationOf struct {

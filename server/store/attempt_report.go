@@ -25,6 +25,9 @@ func (tx *Tx) Report(ctx context.Context, worker string, reports []Report) ([]Re
 	if err != nil {
 		return nil, fmt.Errorf("store the reports of worker %q: %w", worker, err)
 	}
+	if err := b.readNoted(ctx, tx, reports); err != nil {
+		return nil, fmt.Errorf("store the reports of worker %q: %w", worker, err)
+	}
 	results := make([]ReportResult, len(reports))
 	for i, r := range reports {
 		a := b.attempts[r.AttemptID]
@@ -100,6 +103,9 @@ func (b *reportBatch) apply(tx *Tx, a *liveAttempt, run *lockedRun, r Report, ac
 		}
 		if d.State != nil {
 			run.move(*d.State, b.now, actor, a.Number)
+			if run.EndedAt != nil { // when it ended in the cluster, not when the server heard of it
+				run.EndedAt = a.EndedAt
+			}
 		}
 		result.Change = b.changed(&before, a, due, run, r)
 	}
@@ -243,8 +249,12 @@ func (b *reportBatch) at(a *liveAttempt, r Report) *database.Time {
 	if r.At != nil && r.At.Before(at) {
 		at = *r.At
 	}
-	if at.Before(a.ClaimedAt.Time()) {
-		at = a.ClaimedAt.Time()
+	earliest := a.ClaimedAt
+	if r.Kind == ReportEnded && a.RunningAt != nil {
+		earliest = *a.RunningAt
+	}
+	if at.Before(earliest.Time()) {
+		at = earliest.Time()
 	}
 	return database.TimeOf(&at)
 }

@@ -36,6 +36,7 @@ type lockedRun struct {
 	was     runRarelyChanged // as it was read
 	changed bool
 	events  []eventRow
+	noted   map[notedDiagnosis]bool // in its history; nil: not read
 }
 
 // runProgress is what every change of a run writes.
@@ -73,10 +74,15 @@ func (r *lockedRun) move(to lifecycle.State, at time.Time, actor string, attempt
 	if r.StateType == to.Type && r.StateName == to.Name && r.StateMessage == to.Message {
 		return
 	}
+	messageOnly := r.StateType == to.Type && r.StateName == to.Name
 	r.StateType, r.StateName, r.StateMessage, r.StateAt = to.Type, to.Name, to.Message, database.Time(at)
 	r.EndedAt = nil
 	if to.Type.Terminal() {
 		r.EndedAt = database.TimeOf(&at)
+	}
+	if messageOnly && r.isNoted(to.Message, attempt) {
+		r.changed = true
+		return
 	}
 	r.note(to.Message, at, actor, attempt)
 }

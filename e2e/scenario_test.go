@@ -141,11 +141,11 @@ func (s site) show(t testing.TB, id string) run {
 func (s site) recordedOnce(t testing.TB, id string) {
 	t.Helper()
 	var history struct{ Items []event }
-	s.fetch(t, &history, "/api/v1/runs/"+id+"/events")
+	s.fetch(t, &history, "/api/v1/runs/"+id+"/events?limit=500")
 	ends := 0
 	for i, e := range history.Items {
-		if e.Seq != i+1 {
-			t.Errorf("event %d of run %s has number %d", i+1, id, e.Seq)
+		if want := len(history.Items) - i; e.Seq != want {
+			t.Errorf("event %d of run %s has number %d", want, id, e.Seq)
 		}
 		switch e.State.Type {
 		case "COMPLETED", "FAILED", "CRASHED", "CANCELLED":

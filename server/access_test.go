@@ -224,7 +224,7 @@ func TestEventsNameTheActor(t *testing.T) {
 		"{}")).is(http.StatusCreated))
 	r.send(r.request(key, http.MethodPost, "/api/v1/runs/"+run.ID.String()+"/cancel", "")).is(http.StatusOK)
 	events := read[api.RunEventList](r.call(http.MethodGet, "/api/v1/runs/"+run.ID.String()+"/events", ""))
-	if run.CreatedBy != "night shift" || events.Items[len(events.Items)-1].Actor != "night shift" {
+	if run.CreatedBy != "night shift" || events.Items[0].Actor != "night shift" {
 		t.Errorf("made by %q, events %+v", run.CreatedBy, events.Items)
 	}
 }

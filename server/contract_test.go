@@ -65,7 +65,7 @@ func (w *contractWorld) traces() traces {
 		w.t.Fatal("nothing has left a trace yet")
 	}
 	counts := read[api.RunCounts](w.call(http.MethodGet, "/api/v1/runs/count", "").is(http.StatusOK))
-	return traces{audit[0].ID.String(), fmt.Sprint(counts.ByState), events[len(events)-1].Seq}
+	return traces{audit[0].ID.String(), fmt.Sprint(counts.ByState), events[0].Seq}
 }
 
 // succeeds checks that a call does, with an answer that the specification has.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -69,11 +71,11 @@ func TestRunFromEndToEnd(t *testing.T) {
 	events := read[api.RunEventList](r.call(http.MethodGet, "/api/v1/runs/"+run.ID.String()+"/events",
 		"").is(http.StatusOK))
 	for i, event := range events.Items {
-		if event.Seq != int64(i+1) {
+		if event.Seq != int64(len(events.Items)-i) {
 			t.Errorf("event %d has number %d", i, event.Seq)
 		}
 	}
-	if last := events.Items[len(events.Items)-1]; last.State.Type != api.COMPLETED {
+	if last := events.Items[0]; last.State.Type != api.COMPLETED {
 		t.Errorf("the last event is %+v", last)
 	}
 	counted := string(r.call(http.MethodGet, "/metrics", "").is(http.StatusOK).body)
@@ -376,5 +378,39 @@ func TestServerReopensAnExistingDatabase(t *testing.T) {
 		"unauthenticated") // the changed bootstrap key has replaced it
 	if matches, err := filepath.Glob(filepath.Join(dir, "berth.db*")); err != nil || len(matches) == 0 {
 		t.Errorf("no database in %s: %v", dir, err)
+	}
+}
+
+func TestEventsComeInPages(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.deploy("hello", "")
+	run := r.startRun("hello", `{}`)
+	w := r.newWorker("w")
+	claim := w.claimOne()
+	w.begin(claim)
+	w.finish(claim, 0, "")
+	path := "/api/v1/runs/" + run.ID.String() + "/events?limit=2"
+	var numbers []int64
+	for cursor := ""; ; {
+		page := read[api.RunEventList](r.call(http.MethodGet, path+cursor, "").is(http.StatusOK))
+		for _, event := range page.Items {
+			numbers = append(numbers, event.Seq)
+		}
+		if page.NextCursor == nil {
+			break
+		}
+		cursor = "&cursor=" + *page.NextCursor
+	}
+	if !slices.IsSortedFunc(numbers, func(a, b int64) int { return int(b - a) }) || len(numbers) < 5 ||
+		numbers[len(numbers)-1] != 1 {
+		t.Errorf("the pages have the events %v, want all, newest first", numbers)
+	}
+	r.call(http.MethodGet, "/api/v1/runs/"+run.ID.String()+"/events?cursor=x", "").
+		refused(http.StatusBadRequest, "invalid-cursor")
+	stream := string(r.call(http.MethodGet, "/api/v1/runs/"+run.ID.String()+"/stream?after="+
+		strconv.FormatInt(numbers[0]-1, 10), "").is(http.StatusOK).body)
+	if n := strings.Count(stream, "event: event"); n != 1 {
+		t.Errorf("the stream after all events but one has %d: %s", n, stream)
 	}
 }

@@ -90,7 +90,7 @@ run cancel --watch --dry-run --yes
 run retry --watch --dry-run --yes --include-cancelled
 run explain -o
 run manifest -o
-run events -o
+run events -o --limit
 run result -o
 run report
 run abandon --yes

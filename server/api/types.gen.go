@@ -2162,7 +2162,8 @@ type RunEvent struct {
 
 // RunEventList defines model for RunEventList.
 type RunEventList struct {
-	Items []RunEvent `json:"items"`
+	Items      []RunEvent `json:"items"`
+	NextCursor *string    `json:"next_cursor,omitempty"`
 }
 
 // RunExplanation Example: {"details":["one run is ahead of it in queue \"default\"","it expires if it has not started in 2h"],"next":["follow it: berth run watch 0197a1de-6c00-7c11-9d54-3f0a5be1c042"],"reasons":[{"code":"deployment-full","message":"deployment \"etl\" runs one at a time, held by calm-gull-123 (etl, for 2h13m)"}],"run":{"attempt":0,"created_at":"2026-01-01T06:00:00Z","created_by":"ci","deployment":"etl","deployment_id":"0197a0b3-2f50-7e6b-87d1-6b2a3f4e5d02","id":"0197a1de-6c00-7c11-9d54-3f0a5be1c042","job_variables":{"memory_limit":"1Gi"},"name":"brave-anchor-042","parameters":{"date":"2026-01-01"},"pool":"analytics","queue":"default","scheduled_time":"2026-01-01T06:00:00Z","state":{"at":"2026-01-01T06:00:00Z","name":"AwaitingSlot","type":"SCHEDULED"},"tags":["nightly"]},"sentence":"deployment \"etl\" runs one at a time, held by calm-gull-123 (etl, for 2h13m)"}
@@ -3377,6 +3378,15 @@ type StreamRunsParams struct {
 	LastEventID     *string          `json:"Last-Event-ID,omitempty"`
 }
 
+// ListRunEventsParams defines parameters for ListRunEvents.
+type ListRunEventsParams struct {
+	// Limit Maximum number of items
+	Limit *LimitParam `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the previous page
+	Cursor *CursorParam `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // GetRunLogsParams defines parameters for GetRunLogs.
 type GetRunLogsParams struct {
 	Attempt *int32 `form:"attempt,omitempty" json:"attempt,omitempty"`
@@ -3385,7 +3395,10 @@ type GetRunLogsParams struct {
 // StreamRunParams defines parameters for StreamRun.
 type StreamRunParams struct {
 	// Logs Whether to include output
-	Logs        *bool   `form:"logs,omitempty" json:"logs,omitempty"`
+	Logs *bool `form:"logs,omitempty" json:"logs,omitempty"`
+
+	// After Number of the last event that the client has; `Last-Event-ID` takes precedence
+	After       *int64  `form:"after,omitempty" json:"after,omitempty"`
 	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 

@@ -82,7 +82,7 @@ func (h *Handler) AbandonRun(
 	return apiserver.AbandonRun200JSONResponse(wire.Run(*run)), nil
 }
 
-// ListRunEvents returns the history of a run.
+// ListRunEvents returns the history of a run, newest first.
 func (h *Handler) ListRunEvents(
 	ctx context.Context, r apiserver.ListRunEventsRequestObject,
 ) (apiserver.ListRunEventsResponseObject, error) {
@@ -90,11 +90,13 @@ func (h *Handler) ListRunEvents(
 	if _, err := h.store.GetRun(ctx, r.Run); err != nil {
 		return nil, err
 	}
-	events, err := h.store.ListEvents(ctx, r.Run, 0)
+	events, next, err := h.store.PageEvents(ctx, r.Run, page(r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
-	return apiserver.ListRunEvents200JSONResponse{Items: wire.Each(events, wire.RunEvent)}, nil
+	return apiserver.ListRunEvents200JSONResponse{
+		Items: wire.Each(events, wire.RunEvent), NextCursor: wire.OrNil(next),
+	}, nil
 }
 
 // GetAttemptManifest returns the Job of an attempt as it was sent to the cluster.

@@ -35,6 +35,7 @@ func (h *Handler) StreamRun(
 		return nil, err
 	}
 	from := streamPosition{Attempt: 1}
+	from.Seq = wire.Or(r.Params.After, 0)
 	if last := wire.Or(r.Params.LastEventID, ""); last != "" {
 		if from, err = parsePosition(last); err != nil {
 			return nil, &problem.Error{

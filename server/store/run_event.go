@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+	"math"
+	"strconv"
 
 	"github.com/google/uuid"
 
@@ -32,6 +34,39 @@ WHERE run_id = ?
 ORDER BY seq
 LIMIT ?`
 
+const (
+	pageEventsSQL = `
+SELECT seq, at, actor, attempt, state_type, state_name, message
+FROM events
+WHERE run_id = ?
+	AND seq < ?
+ORDER BY seq DESC
+LIMIT ?`
+	eventsCursor = "event"
+)
+
+// PageEvents lists the events of a run, newest first.
+func (q Reader) PageEvents(ctx context.Context, runID uuid.UUID, page Page) ([]Event, string, error) {
+	before := int64(math.MaxInt64)
+	key, err := page.After(eventsCursor)
+	if err != nil {
+		return nil, "", err
+	}
+	if key != "" {
+		if before, err = strconv.ParseInt(key, 10, 64); err != nil {
+			return nil, "", database.ForeignCursor()
+		}
+	}
+	var rows []eventRow
+	if err := q.db.All(ctx, &rows, pageEventsSQL, runID, before, page.Size()+1); err != nil {
+		return nil, "", fmt.Errorf("list the events of run %s: %w", runID, err)
+	}
+	rows, next := database.CutPage(rows, page, eventsCursor, func(r eventRow) string {
+		return strconv.FormatInt(r.Seq, 10)
+	})
+	return eventsOf(rows), next, nil
+}
+
 // ListEvents lists the events of a run after a sequence number, a thousand at most. Events are numbered
 // without gaps under the lock of the run's row, so a reader that continues after the last number misses none.
 func (q Reader) ListEvents(ctx context.Context, runID uuid.UUID, afterSeq int64) ([]Event, error) {
@@ -39,6 +74,10 @@ func (q Reader) ListEvents(ctx context.Context, runID uuid.UUID, afterSeq int64)
 	if err := q.db.All(ctx, &rows, listEventsSQL, runID, afterSeq, listEventsMax); err != nil {
 		return nil, fmt.Errorf("list the events of run %s: %w", runID, err)
 	}
+	return eventsOf(rows), nil
+}
+
+func eventsOf(rows []eventRow) []Event {
 	events := make([]Event, len(rows))
 	for i, r := range rows {
 		events[i] = Event{
@@ -46,5 +85,5 @@ func (q Reader) ListEvents(ctx context.Context, runID uuid.UUID, afterSeq int64)
 			State: lifecycle.State{Type: r.StateType, Name: r.StateName, Message: r.Message, At: r.At.Time()},
 		}
 	}
-	return events, nil
+	return events
 }

@@ -528,10 +528,12 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/runs/{run}/cancel (the `CancelRun` operationId).
 	CancelRun(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListRunEvents List the events of a run, oldest first
+	// ListRunEvents List the events of a run, newest first
+	//
+	// A change of the diagnosis is an event. In a run with more than 20 events, a diagnosis that an attempt had before is none, and after 1,000 events no change of the diagnosis is. The state of the run has the newest
 	//
 	// Corresponds with GET /api/v1/runs/{run}/events (the `ListRunEvents` operationId).
-	ListRunEvents(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ListRunEvents(ctx context.Context, run RunParam, params *ListRunEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ExplainRun Explain why a run waits, or why it ended the way it did
 	//
@@ -2264,11 +2266,13 @@ func (c *Client) CancelRun(ctx context.Context, run RunParam, reqEditors ...Requ
 	return c.Client.Do(req)
 }
 
-// ListRunEvents List the events of a run, oldest first
+// ListRunEvents List the events of a run, newest first
+//
+// A change of the diagnosis is an event. In a run with more than 20 events, a diagnosis that an attempt had before is none, and after 1,000 events no change of the diagnosis is. The state of the run has the newest
 //
 // Corresponds with GET /api/v1/runs/{run}/events (the `ListRunEvents` operationId).
-func (c *Client) ListRunEvents(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewListRunEventsRequest(c.Server, run)
+func (c *Client) ListRunEvents(ctx context.Context, run RunParam, params *ListRunEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListRunEventsRequest(c.Server, run, params)
 	if err != nil {
 		return nil, err
 	}
@@ -6583,7 +6587,7 @@ func NewCancelRunRequest(server string, run RunParam) (*http.Request, error) {
 }
 
 // NewListRunEventsRequest constructs an http.Request for the ListRunEvents method
-func NewListRunEventsRequest(server string, run RunParam) (*http.Request, error) {
+func NewListRunEventsRequest(server string, run RunParam, params *ListRunEventsParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -6606,6 +6610,45 @@ func NewListRunEventsRequest(server string, run RunParam) (*http.Request, error)
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -6911,6 +6954,18 @@ func NewStreamRunRequest(server string, run RunParam, params *StreamRunParams) (
 		if params.Logs != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "logs", *params.Logs, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.After != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -10323,12 +10378,14 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/runs/{run}/cancel (the `CancelRun` operationId).
 	CancelRunWithResponse(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*CancelRunResponse, error)
 
-	// ListRunEventsWithResponse List the events of a run, oldest first
+	// ListRunEventsWithResponse List the events of a run, newest first
+	//
+	// A change of the diagnosis is an event. In a run with more than 20 events, a diagnosis that an attempt had before is none, and after 1,000 events no change of the diagnosis is. The state of the run has the newest
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/runs/{run}/events (the `ListRunEvents` operationId).
-	ListRunEventsWithResponse(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*ListRunEventsResponse, error)
+	ListRunEventsWithResponse(ctx context.Context, run RunParam, params *ListRunEventsParams, reqEditors ...RequestEditorFn) (*ListRunEventsResponse, error)
 
 	// ExplainRunWithResponse Explain why a run waits, or why it ended the way it did
 	//
@@ -17020,13 +17077,15 @@ func (c *ClientWithResponses) CancelRunWithResponse(ctx context.Context, run Run
 	return ParseCancelRunResponse(rsp)
 }
 
-// ListRunEventsWithResponse List the events of a run, oldest first
+// ListRunEventsWithResponse List the events of a run, newest first
+//
+// A change of the diagnosis is an event. In a run with more than 20 events, a diagnosis that an attempt had before is none, and after 1,000 events no change of the diagnosis is. The state of the run has the newest
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /api/v1/runs/{run}/events (the `ListRunEvents` operationId).
-func (c *ClientWithResponses) ListRunEventsWithResponse(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*ListRunEventsResponse, error) {
-	rsp, err := c.ListRunEvents(ctx, run, reqEditors...)
+func (c *ClientWithResponses) ListRunEventsWithResponse(ctx context.Context, run RunParam, params *ListRunEventsParams, reqEditors ...RequestEditorFn) (*ListRunEventsResponse, error) {
+	rsp, err := c.ListRunEvents(ctx, run, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}

@@ -137,9 +137,9 @@ type ServerInterface interface {
 	// CancelRun Cancel a run
 	// (POST /api/v1/runs/{run}/cancel)
 	CancelRun(w http.ResponseWriter, r *http.Request, run RunParam)
-	// ListRunEvents List the events of a run, oldest first
+	// ListRunEvents List the events of a run, newest first
 	// (GET /api/v1/runs/{run}/events)
-	ListRunEvents(w http.ResponseWriter, r *http.Request, run RunParam)
+	ListRunEvents(w http.ResponseWriter, r *http.Request, run RunParam, params ListRunEventsParams)
 	// ExplainRun Explain why a run waits, or why it ended the way it did
 	// (GET /api/v1/runs/{run}/explain)
 	ExplainRun(w http.ResponseWriter, r *http.Request, run RunParam)
@@ -2339,8 +2339,37 @@ func (siw *ServerInterfaceWrapper) ListRunEvents(w http.ResponseWriter, r *http.
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListRunEventsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.ListRunEvents(w, r, run)
+		siw.Handler.ListRunEvents(w, r, run, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2549,6 +2578,19 @@ func (siw *ServerInterfaceWrapper) StreamRun(w http.ResponseWriter, r *http.Requ
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "logs"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "logs", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", r.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "after", Err: err})
 		}
 		return
 	}
@@ -6276,7 +6318,8 @@ func (response CancelRundefaultApplicationProblemPlusJSONResponse) VisitCancelRu
 }
 
 type ListRunEventsRequestObject struct {
-	Run RunParam `json:"run"`
+	Run    RunParam `json:"run"`
+	Params ListRunEventsParams
 }
 
 type ListRunEventsResponseObject interface {
@@ -9062,7 +9105,7 @@ type StrictServerInterface interface {
 	// CancelRun Cancel a run
 	// (POST /api/v1/runs/{run}/cancel)
 	CancelRun(ctx context.Context, request CancelRunRequestObject) (CancelRunResponseObject, error)
-	// ListRunEvents List the events of a run, oldest first
+	// ListRunEvents List the events of a run, newest first
 	// (GET /api/v1/runs/{run}/events)
 	ListRunEvents(ctx context.Context, request ListRunEventsRequestObject) (ListRunEventsResponseObject, error)
 	// ExplainRun Explain why a run waits, or why it ended the way it did
@@ -10424,10 +10467,11 @@ func (sh *strictHandler) CancelRun(w http.ResponseWriter, r *http.Request, run R
 }
 
 // ListRunEvents operation middleware
-func (sh *strictHandler) ListRunEvents(w http.ResponseWriter, r *http.Request, run RunParam) {
+func (sh *strictHandler) ListRunEvents(w http.ResponseWriter, r *http.Request, run RunParam, params ListRunEventsParams) {
 	var request ListRunEventsRequestObject
 
 	request.Run = run
+	request.Params = params
 
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
 		return sh.ssi.ListRunEvents(ctx, request.(ListRunEventsRequestObject))

@@ -6,6 +6,7 @@ import { badge, cell, clock, duration, element, definitions, moment, updateChild
 const RECONNECT_DELAY = 2000; // milliseconds before a broken stream is resumed
 const EXPLAIN_INTERVAL = 5000; // milliseconds between requests for the explanation
 const MAX_LOG = 500_000; // characters of output kept on the page
+const EVENTS_PAGE = 100; // events that are read at a time
 
 let shown; // the AbortController of the current view
 let newestAttempt; // number of the newest attempt
@@ -23,6 +24,7 @@ export async function show(id, showError, clearError) {
   act = (action) => change(id, action, showError, clearError);
   const mine = (shown = new AbortController());
   mine.run = id;
+  mine.showError = showError;
   mine.requests = mine.explainRequests = mine.events = 0; // to ignore responses older than the one shown
   document.getElementById("run-title").textContent = "";
   document.getElementById("run-state").replaceChildren();
@@ -31,12 +33,14 @@ export async function show(id, showError, clearError) {
   document.getElementById("run-actions").replaceChildren();
   showProgress();
   document.getElementById("events").replaceChildren();
+  document.getElementById("events-earlier").hidden = true;
   document.getElementById("log").textContent = "";
   document.getElementById("manifest").open = false;
   updateRows(document.getElementById("attempts"), [], attemptRow);
   loggedAttempt = newestAttempt = undefined;
   document.getElementById("run").hidden = false;
   let last = "";
+  let newest; // number of the newest event that was read
   let ended = false;
   updateExplanation(id, mine);
   const timer = setInterval(() => document.hidden || updateExplanation(id, mine), EXPLAIN_INTERVAL);
@@ -48,7 +52,9 @@ export async function show(id, showError, clearError) {
       showFacts(await get(`/api/v1/runs/${encodeURIComponent(id)}`));
       if (mine.signal.aborted) return;
       clearError();
-      await stream(`/api/v1/runs/${encodeURIComponent(id)}/stream`, last, mine.signal, (name, data, at) => {
+      newest ??= await showEvents(mine);
+      if (mine.signal.aborted) return;
+      await stream(`/api/v1/runs/${encodeURIComponent(id)}/stream?after=${newest}`, last, mine.signal, (name, data, at) => {
         if (mine.signal.aborted) return;
         last = at || last;
         mine.events++;
@@ -228,13 +234,34 @@ function showState(state) {
   updateChildren(document.getElementById("run-state"), badge(state), state.message ? ` ${state.message}` : "");
 }
 
+// addEvent shows an event that has just come, above the earlier ones.
 function addEvent(event) {
   showState(event.state);
-  document.getElementById("events").append(
-    element("li", {}, badge(event.state), " ", element("span", { class: "quiet" }, clock(event.at), ` · ${event.actor}`),
-      element("span", { class: "message" }, event.message)),
-  );
+  document.getElementById("events").prepend(eventItem(event));
 }
+
+function eventItem(event) {
+  return element("li", {}, badge(event.state), " ", element("span", { class: "quiet" }, clock(event.at), ` · ${event.actor}`),
+    element("span", { class: "message" }, event.message));
+}
+
+// showEvents shows the newest events of the run, or those before the ones that are shown. It returns the number of the newest.
+async function showEvents(mine) {
+  const from = mine.earlier ? `&cursor=${encodeURIComponent(mine.earlier)}` : "";
+  const page = await get(`/api/v1/runs/${encodeURIComponent(mine.run)}/events?limit=${EVENTS_PAGE}${from}`);
+  if (shown !== mine) return 0;
+  mine.earlier = page.next_cursor;
+  document.getElementById("events").append(...page.items.map(eventItem));
+  document.getElementById("events-earlier").hidden = !mine.earlier;
+  return page.items[0]?.seq ?? 0;
+}
+
+document.getElementById("events-earlier").addEventListener("click", async (press) => {
+  const mine = shown;
+  press.target.disabled = true;
+  await showEvents(mine).catch((error) => shown === mine && mine.showError(error));
+  press.target.disabled = false;
+});
 
 function addLog(chunk) {
   const log = document.getElementById("log");

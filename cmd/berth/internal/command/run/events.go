@@ -12,18 +12,27 @@ import (
 func eventsCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "events RUN",
-		Short:             "List the events of a run",
+		Short:             "List the events of a run, newest first",
 		Args:              lookup.RunArg,
 		ValidArgsFunction: lookup.RunNames(app),
 	}
+	var limit int
+	cmd.Flags().IntVarP(&limit, "limit", "n", 50, "maximum number of items; 0 for all")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *cli.Client, id uuid.UUID) error {
-		list, err := cli.Value(client.ListRunEventsWithResponse(cmd.Context(), id))
+		if limit < 0 {
+			return cli.Usagef("--limit %d: must not be negative", limit)
+		}
+		events, err := cli.Pages(limit, func(limit int32, cursor *string) ([]api.RunEvent, *string, error) {
+			params := api.ListRunEventsParams{Limit: &limit, Cursor: cursor}
+			page, err := cli.Value(client.ListRunEventsWithResponse(cmd.Context(), id, &params))
+			return page.Items, page.NextCursor, err
+		})
 		if err != nil {
 			return err
 		}
 		style := app.Style(app.Out)
-		return cli.PrintList(app, *format, list.Items, []cli.Column[api.RunEvent]{
+		return cli.PrintList(app, *format, events, []cli.Column[api.RunEvent]{
 			{Title: "when", Cell: func(e api.RunEvent) string { return app.Ago(e.At) }},
 			{
 				Title: "state",

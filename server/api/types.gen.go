@@ -1926,7 +1926,9 @@ type Rule struct {
 	Message           *string     `json:"message,omitempty"`
 	MessageExpression *string     `json:"message_expression,omitempty"`
 	Name              string      `json:"name"`
-	Params            JSONObject  `json:"params,omitempty"`
+
+	// Params Values for the expression of a rule
+	Params RuleParams `json:"params,omitempty"`
 
 	// Pool Work pool of the rule; absent for a rule of the installation
 	Pool *string `json:"pool,omitempty"`
@@ -1958,9 +1960,11 @@ type RuleEntry struct {
 	Message *string `json:"message,omitempty"`
 
 	// MessageExpression CEL that makes the message
-	MessageExpression *string    `json:"message_expression,omitempty"`
-	Name              string     `json:"name"`
-	Params            JSONObject `json:"params,omitempty"`
+	MessageExpression *string `json:"message_expression,omitempty"`
+	Name              string  `json:"name"`
+
+	// Params Values for the expression of a rule
+	Params RuleParams `json:"params,omitempty"`
 }
 
 // RuleFinding A rule that a Job does not comply with
@@ -1992,6 +1996,9 @@ type RuleList struct {
 	Items []Rule `json:"items"`
 }
 
+// RuleParams Values for the expression of a rule
+type RuleParams = json.RawMessage
+
 // RuleSet Example: {"id":"0197a0b2-1e41-7d5a-b6c0-5a1f2e3d4c05","pool":"analytics","rules":[{"action":"warn","expression":"containers.all(c, image(c.image).registry == \"ghcr.io\")","message":"images must come from ghcr.io","name":"registry"}],"version":2}
 type RuleSet struct {
 	ID      openapi_types.UUID `json:"id"`
@@ -2018,8 +2025,10 @@ type RuleSpec struct {
 	Message *string `json:"message,omitempty"`
 
 	// MessageExpression CEL that makes the message; `message` is used when it fails
-	MessageExpression *string    `json:"message_expression,omitempty"`
-	Params            JSONObject `json:"params,omitempty"`
+	MessageExpression *string `json:"message_expression,omitempty"`
+
+	// Params Values for the expression of a rule
+	Params RuleParams `json:"params,omitempty"`
 }
 
 // RuleTest Example: {"items":[{"deployment":"etl","message":"images must come from ghcr.io","verdict":"deny"}],"summary":{"deployments":4,"refused_deployments":1,"refused_runs":0,"runs":50,"unknown":0}}

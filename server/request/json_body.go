@@ -27,6 +27,8 @@ type decoder struct {
 	bounds bounds
 	// lenient is set for the worker protocol: unknown fields are passed over.
 	lenient bool
+	// plain is set within a document whose texts must not have control characters.
+	plain bool
 
 	path    []any // of strings and ints, from the document to the current value
 	values  int   // kept so far
@@ -106,19 +108,33 @@ func (d *decoder) object(schema *openapi3.Schema) (any, error) {
 		if _, duplicate := object[key]; duplicate || seen[key] {
 			return nil, d.invalidJSON("duplicate key %s", shown(key))
 		}
+		if schema != nil { // below it, keys are data of the user
+			if message := controlMessage(key, true); message != "" {
+				return nil, d.invalidBody("%s", message)
+			}
+		}
 		field, known := fieldOf(schema, key)
 		if !known {
 			seen[key] = true
 			if err := d.unknownField(schema, key); err != nil {
 				return nil, err
 			}
-		} else if object[key], err = d.value(field); err != nil {
+		} else if object[key], err = d.field(field); err != nil {
 			return nil, err
 		}
 		d.path = d.path[:len(d.path)-1]
 	}
 	_, err := d.token()
 	return object, err
+}
+
+// field reads the value of a field that its schema declares.
+func (d *decoder) field(schema *openapi3.Schema) (any, error) {
+	outside := d.plain
+	d.plain = d.plain || schema != nil && schema.Extensions[plainExtension] == true
+	value, err := d.value(schema)
+	d.plain = outside
+	return value, err
 }
 
 // key reads the key of an object.

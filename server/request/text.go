@@ -15,6 +15,9 @@ const (
 	// outputExtension marks texts of openapi.yaml that are output of a workload or of its cluster. They may
 	// hold any character; the server cuts long ones.
 	outputExtension = "x-output"
+	// plainExtension marks documents whose texts are shown in messages, such as the parameters of rules. They may
+	// hold line breaks and tabs, and no other control characters.
+	plainExtension = "x-plain"
 	// maxLine is the length of the longest text of one line, in characters: names, tags, versions. Longer
 	// texts, such as descriptions, may have line breaks and tabs.
 	maxLine = 300
@@ -28,6 +31,11 @@ func (d *decoder) checkText(text string, schema *openapi3.Schema) error {
 	declared := textOf(schema)
 	switch {
 	case declared != nil && declared.Extensions[outputExtension] == true:
+		return nil
+	case declared == nil && d.plain:
+		if message := controlMessage(text, false); message != "" {
+			return d.invalidBody("%s", message)
+		}
 		return nil
 	case declared == nil: // a document of the user
 		if strings.ContainsRune(text, 0) {
@@ -47,12 +55,13 @@ func isLine(schema *openapi3.Schema) bool {
 }
 
 // controlMessage says which control character a text contains; empty if it has none. Texts of several lines
-// may contain line breaks and tabs.
+// may contain line breaks and tabs; a return alone would let a terminal write over the line.
 func controlMessage(text string, line bool) string {
 	at := 0
-	for _, r := range text {
+	for i, r := range text {
 		at++
-		if isControl(r) && (line || !strings.ContainsRune("\t\n\r", r)) {
+		allowed := r == '\t' || r == '\n' || r == '\r' && strings.HasPrefix(text[i:], "\r\n")
+		if isControl(r) && (line || !allowed) {
 			return fmt.Sprintf("must not contain control characters, but character %d is U+%04X", at, r)
 		}
 	}

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -69,5 +70,35 @@ func TestAVariableThatIsTakenAwayKeepsWhatIsFrozen(t *testing.T) {
 		if !strings.Contains(string(answer.body), `{"name":"MODE","value":"safe"}`) {
 			t.Errorf("%s: %s", values, answer.body)
 		}
+	}
+}
+
+// A retry that got more memory is held to memory that is frozen after, and to what else is frozen.
+func TestARetryWithMoreMemoryIsHeldToWhatIsFrozenMeanwhile(t *testing.T) {
+	t.Parallel()
+	const hungry = `,"retries":{"oom":{"max":5,"variable":"memory","factor":1.5}},"job_variables":{"date":"2026-01-01","memory":%d}`
+	for name, test := range map[string]struct{ frozen, run, holds string }{
+		"the memory itself": {`["memory"]`, `{}`, `"memory":100`},
+		"another value":     {`["date"]`, `{"memory":150}`, `"date":"2026-01-01"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := withTemplate(t)
+			r.deploy("hungry", fmt.Sprintf(hungry, 100))
+			r.startRun("hungry", `{}`)
+			w := r.newWorker("w")
+			claim := w.claimOne()
+			w.begin(claim)
+			w.runOutOfMemory(claim)
+			r.deploy("hungry", fmt.Sprintf(hungry, 100)+`,"frozen":{"job_variables":`+test.frozen+`}`)
+
+			claim = w.claimOne()
+			if got := string(claim.RenderInput.Run); got != test.run || claim.Attempt != 2 {
+				t.Errorf("attempt %d has %s, want attempt 2 with %s", claim.Attempt, got, test.run)
+			}
+			if got := string(claim.RenderInput.Frozen); !strings.Contains(got, test.holds) {
+				t.Errorf("it is held to %s, want %s", got, test.holds)
+			}
+		})
 	}
 }

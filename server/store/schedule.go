@@ -103,26 +103,18 @@ func (q Reader) ListDeploymentSchedules(ctx context.Context, deployment string) 
 	return q.schedules(ctx, " WHERE d.name = ? AND d.deleted_at IS NULL ORDER BY s.name", deployment)
 }
 
-// ListSchedules lists schedules by deployment and name, of these pools; nil: of all.
+// ListSchedules lists schedules by deployment and name, of these pools; nil: of all. A page of schedules with
+// large values has fewer of them.
 func (q Reader) ListSchedules(ctx context.Context, pools []string, page Page) ([]Schedule, string, error) {
-	after, err := page.After("schedule")
-	if err != nil {
-		return nil, "", err
+	read := func(after string, limit int) ([]Schedule, error) {
+		where, args := " WHERE d.deleted_at IS NULL AND d.name || '/' || s.name > ?", []any{after}
+		if pools != nil {
+			where, args = where+" AND p.name IN "+q.db.Dialect().List("text"), append(args, database.ListOf(pools))
+		}
+		return q.schedules(ctx, where+" ORDER BY d.name || '/' || s.name LIMIT ?", append(args, limit)...)
 	}
-	where, args := " WHERE d.deleted_at IS NULL AND d.name || '/' || s.name > ?", []any{after}
-	if pools != nil {
-		where, args = where+" AND p.name IN "+q.db.Dialect().
-			List("text"),
-			append(args, database.ListOf(pools))
-	}
-	list, err := q.schedules(ctx, where+" ORDER BY d.name || '/' || s.name LIMIT ?",
-		append(args, page.Size()+1)...)
-	if err != nil {
-		return nil, "", err
-	}
-	list, next := database.CutPage(list, page, "schedule",
-		func(s Schedule) string { return s.Deployment + "/" + s.Name })
-	return list, next, nil
+	return boundedPage(page, "schedule", read,
+		func(s Schedule) string { return s.Deployment + "/" + s.Name }, func(s Schedule) int { return len(s.Spec) })
 }
 
 // NewSchedule is a schedule as a deployment describes it.

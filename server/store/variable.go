@@ -33,17 +33,17 @@ func (q Reader) GetVariable(ctx context.Context, name string) (*Variable, error)
 	return &v, nil
 }
 
-// ListVariables lists stored variables by name.
+// ListVariables lists stored variables by name. A page of large values has fewer of them.
 func (q Reader) ListVariables(ctx context.Context, page Page) ([]Variable, string, error) {
-	after, err := page.After("variable")
-	if err != nil {
-		return nil, "", err
+	read := func(after string, limit int) (rows []variableRow, err error) {
+		err = q.db.All(ctx, &rows, variableSQL+" WHERE name > ? ORDER BY name LIMIT ?", after, limit)
+		return rows, err
 	}
-	var rows []variableRow
-	if err := q.db.All(ctx, &rows, variableSQL+" WHERE name > ? ORDER BY name LIMIT ?", after, page.Size()+1); err != nil {
+	rows, next, err := boundedPage(page, "variable", read,
+		func(r variableRow) string { return r.Name }, func(r variableRow) int { return len(r.Value) })
+	if err != nil {
 		return nil, "", fmt.Errorf("list variables: %w", err)
 	}
-	rows, next := database.CutPage(rows, page, "variable", func(r variableRow) string { return r.Name })
 	variables := make([]Variable, len(rows))
 	for i, r := range rows {
 		variables[i] = r.variable()

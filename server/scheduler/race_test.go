@@ -34,7 +34,7 @@ func TestAScheduledRunHonoursAPauseThatCommittedBeforeIt(t *testing.T) {
 	for name, pause := range pauses {
 		t.Run(name, func(t *testing.T) {
 			onEach(t, func(s *world) {
-				const deployments = 40
+				const deployments = 20
 				for i := range deployments {
 					s.deploy(deploymentName(i))
 					s.hourly(deploymentName(i), "")

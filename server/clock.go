@@ -35,33 +35,48 @@ type databaseClock struct {
 	logger *slog.Logger
 
 	mu        sync.Mutex
-	last      time.Time // the database's time at the last look
-	lastLocal time.Time
+	last      clockReading
 	jumped    time.Time // when the last jump was noticed, by the local clock; zero: never
 	corrected time.Time // when CorrectClock was last called, by the local clock
 	ahead     bool      // the database's time is too far ahead of the local one
 }
 
+// clockReading is the database's time, which was read between two times of the local clock.
+type clockReading struct{ database, before, after time.Time }
+
+// jumpSince is by how much the database's clock has jumped since an earlier reading. How long the readings took
+// is no jump.
+func (r clockReading) jumpSince(last clockReading) time.Duration {
+	elapsed := r.database.Sub(last.database)
+	if least := r.before.Sub(last.after); elapsed < least {
+		return elapsed - least
+	}
+	if most := r.after.Sub(last.before); elapsed > most {
+		return elapsed - most
+	}
+	return 0
+}
+
 // look reads the database's time and notices whether its clock has jumped since the last look.
 func (c *databaseClock) look(ctx context.Context) error {
-	before := c.local()
+	reading := clockReading{before: c.local()}
 	now, err := c.read(ctx)
 	if err != nil {
 		return fmt.Errorf("read the database's time: %w", err)
 	}
+	reading.database, reading.after = now, c.local()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.last.IsZero() {
-		jump := now.Sub(c.last) - before.Sub(c.lastLocal)
-		if jump.Abs() > clockTolerance {
-			c.jumped, c.corrected = before, time.Time{}
+	if !c.last.database.IsZero() {
+		if jump := reading.jumpSince(c.last); jump.Abs() > clockTolerance {
+			c.jumped, c.corrected = reading.after, time.Time{}
 			c.logger.Warn("the database's clock has jumped: nothing is removed by age for an hour, and no run is "+
 				"ended by its timeout for five minutes; check the clocks of the database's machines",
 				"by", jump.Round(time.Second).String(), "database_time", now)
 		}
 	}
-	c.last, c.lastLocal = now, before
-	c.compare(now, before)
+	c.last = reading
+	c.compare(now, reading.after)
 	return nil
 }
 

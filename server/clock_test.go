@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"log/slog"
 	"strings"
@@ -143,6 +144,26 @@ func TestAClockThatJumpsRemovesNothing(t *testing.T) {
 		w.looks()
 		if w.exists(run) {
 			t.Error("not removed when its time had come")
+		}
+	})
+}
+
+// TestADatabaseThatAnswersSlowlyIsNoJump: the time that a look takes is not one of the clock.
+func TestADatabaseThatAnswersSlowlyIsNoJump(t *testing.T) {
+	onEachClock(t, func(w *clockWorld) {
+		w.looks()
+		read := w.clock.read
+		for _, late := range []time.Duration{10 * time.Minute, 0} { // before and after the time was read
+			w.clock.read = func(ctx context.Context) (time.Time, error) {
+				w.passes(late)
+				now, err := read(ctx)
+				w.passes(10*time.Minute - late)
+				return now, err
+			}
+			w.looks()
+		}
+		if !w.clock.removes() || strings.Contains(w.log.String(), "jumped") {
+			t.Errorf("a slow database was taken for a jump: %s", w.log.String())
 		}
 	})
 }

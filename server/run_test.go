@@ -374,8 +374,7 @@ func TestServerReopensAnExistingDatabase(t *testing.T) {
 	}
 	request := first.request(first.admin, http.MethodGet, "", "")
 	request.URL.Host, request.URL.Path = strings.TrimPrefix(second.url, "http://"), "/api/v1/info"
-	second.send(request).refused(http.StatusUnauthorized,
-		"unauthenticated") // the changed bootstrap key has replaced it
+	second.send(request).is(http.StatusOK) // the bootstrap key that was replaced overlaps
 	if matches, err := filepath.Glob(filepath.Join(dir, "berth.db*")); err != nil || len(matches) == 0 {
 		t.Errorf("no database in %s: %v", dir, err)
 	}

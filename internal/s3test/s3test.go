@@ -45,12 +45,18 @@ type Gateway struct {
 	URL      string // of the proxy
 	dir      string
 	process  *exec.Cmd
-	lifeline io.Closer // closing it kills the gateway
+	lifeline io.WriteCloser // closing it kills the gateway
 	proxy    *proxy
 }
 
-// supervise kills the gateway when its input ends.
-const supervise = `"$@" </dev/null >"$LOG" 2>&1 & cat >/dev/null; kill -9 $!; wait`
+// supervise kills the gateway when its input ends. Without a last line it ended with the process of the test, which
+// could not remove the directory.
+const supervise = `"$@" </dev/null >"$DIR/log" 2>&1 &
+read -r _ && keep=1
+kill -9 $!
+wait
+[ "$keep" ] || rm -rf "$DIR"
+`
 
 // Start starts a storage for this test with an empty bucket.
 func Start(t testing.TB) *Gateway {
@@ -91,7 +97,7 @@ func (g *Gateway) Restart(t testing.TB) {
 	g.process = exec.Command("/bin/sh", "-c", supervise, "supervise", binary(t), "--port", g.socket(), "posix",
 		"--sidecar", filepath.Join(g.dir, "meta"), filepath.Join(g.dir, "data"))
 	g.process.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+AccessKey, "ROOT_SECRET_KEY="+SecretKey,
-		"LOG="+filepath.Join(g.dir, "log"))
+		"DIR="+g.dir)
 	g.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var err error
 	if g.lifeline, err = g.process.StdinPipe(); err != nil {
@@ -130,7 +136,8 @@ func (g *Gateway) Kill(t testing.TB) {
 	if g.lifeline == nil {
 		return
 	}
-	err := g.lifeline.Close()
+	_, err := io.WriteString(g.lifeline, "\n")
+	err = errors.Join(err, g.lifeline.Close())
 	g.lifeline = nil
 	if wait := g.process.Wait(); err != nil || wait != nil && !strings.Contains(wait.Error(), "exit status") {
 		t.Errorf("kill the storage: %v, %v", err, wait)

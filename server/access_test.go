@@ -74,7 +74,7 @@ func TestRolesOverHTTP(t *testing.T) {
 		{"POST", "/api/v1/apply", "{}", []api.Role{api.RoleAdmin, api.RoleEditor}},
 		{"GET", "/api/v1/api-keys", "", []api.Role{api.RoleAdmin}},
 		{
-			"POST", "/api/v1/worker/leases", `{"worker":"w","pool":"local","leases":[]}`,
+			"POST", "/api/v1/worker/reports", `{"worker":"w","pool":"local","reports":[]}`,
 			[]api.Role{api.RoleAdmin, api.RoleWorker},
 		},
 	}
@@ -179,25 +179,25 @@ func TestKeyLimitedToPoolsHasNoAccessToOthers(t *testing.T) {
 		`{"deployments":[{"name":"hidden","pool":"local"}]}`).refused(http.StatusForbidden,
 		"forbidden", "/deployments/0/name")
 	// The pool that a call names says nothing about the attempts in it.
-	claims := tell[api.ClaimResponse](r, "claim",
-		api.ClaimRequest{RequestID: uuid.New(), Pool: "secret", Worker: "w", ClusterID: "c", Max: 1}).Claims
+	claims := r.newWorkerOf("secret", api.Process, "w").claim(1, 0)
+	const session = `"session_id":"0197a1de-7f00-7b01-a5c3-80b396c2d0aa"`
 	lease := fmt.Sprintf(`{"attempt_id":%q,"epoch":1`, claims[0].AttemptID)
 	for path, body := range map[string]string{
-		"leases":  `{"pool":"local","worker":"w","leases":[` + lease + `}]}`,
+		"leases":  `{"pool":"local","worker":"w",` + session + `,"leases":[` + lease + `}]}`,
 		"reports": `{"pool":"local","worker":"w","reports":[` + lease + `,"kind":"handed_back"}]}`,
 		"claim": `{"request_id":"` + uuid.NewString() +
-			`","pool":"local","worker":"w","cluster_id":"c","max":0,"wait_seconds":0,"held":[` + lease + `}]}`,
+			`","pool":"local","worker":"w",` + session + `,"cluster_id":"c","max":0,"wait_seconds":0,"held":[` + lease + `}]}`,
 		"logs": `{"chunks":[` + lease + `,"offset":0,"text":"x"}]}`,
 	} {
 		as(worker, "POST", "/api/v1/worker/"+path, body).refused(http.StatusForbidden, "forbidden")
 	}
 	as(worker, "POST", "/api/v1/worker/leases",
-		`{"pool":"local","worker":"w","leases":[],"release":[`+lease+`}]}`).refused(http.StatusForbidden,
+		`{"pool":"local","worker":"w",`+session+`,"leases":[],"release":[`+lease+`}]}`).refused(http.StatusForbidden,
 		"forbidden")
 	for path, body := range map[string]string{
-		"hello":  `,"type":"process","cluster_id":"c","version":"1"`,
-		"claim":  `,"request_id":"` + uuid.NewString() + `","cluster_id":"c","max":0,"wait_seconds":0`,
-		"leases": `,"leases":[]`, "reports": `,"reports":[]`,
+		"hello":  `,` + session + `,"type":"process","cluster_id":"c","version":"1"`,
+		"claim":  `,` + session + `,"request_id":"` + uuid.NewString() + `","cluster_id":"c","max":0,"wait_seconds":0`,
+		"leases": `,` + session + `,"leases":[]`, "reports": `,"reports":[]`,
 	} {
 		as(worker, "POST", "/api/v1/worker/"+path,
 			`{"protocol":1,"pool":"secret","worker":"w"`+body+`}`).refused(http.StatusForbidden, "forbidden")

@@ -20,6 +20,7 @@ import (
 	"github.com/berth-dev/berth/server/apikey"
 	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/store/storetest"
 )
 
 const (
@@ -117,6 +118,12 @@ func (x benched) through(b *testing.B, batch func(worker string) (int, error)) {
 			b.Fatal(err)
 		}
 	}
+	for i := range benchWorkers {
+		hello := store.Worker{Pool: "p", Name: fmt.Sprint("w", i), ClusterID: "c"}
+		if err := x.store.UpsertWorker(b.Context(), hello, storetest.SessionOf("p", hello.Name).ID); err != nil {
+			b.Fatal(err)
+		}
+	}
 	var left atomic.Int64
 	left.Store(int64(b.N))
 	b.ResetTimer()
@@ -157,7 +164,7 @@ func BenchmarkHTTPCycleLimit(b *testing.B) {
 	x.through(b, func(worker string) (int, error) {
 		claims, err := x.store.Claim(b.Context(), store.ClaimRequest{
 			RequestID: uuid.New(), Pool: "p", Worker: worker, ClusterID: "c", Max: benchBatch,
-			Lease: time.Minute,
+			Lease: time.Minute, Session: storetest.SessionOf("p", worker).ID,
 		})
 		begun, ended := make([]store.Report, len(claims)), make([]store.Report, len(claims))
 		for i, c := range claims {
@@ -178,6 +185,7 @@ func BenchmarkHTTPCycleLimit(b *testing.B) {
 func (x benched) claim(ctx context.Context, worker string, most int32, wait int32) ([]api.Claim, error) {
 	answer, err := x.worker.ClaimRunsWithResponse(ctx, api.ClaimRequest{
 		RequestID: uuid.New(), Pool: "p", Worker: worker, ClusterID: "c", Max: most, WaitSeconds: wait,
+		SessionID: storetest.SessionOf("p", worker).ID,
 	})
 	if err != nil {
 		return nil, err

@@ -14,6 +14,7 @@ import (
 	"github.com/berth-dev/berth/server"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/api/apispec"
+	"github.com/berth-dev/berth/server/store/storetest"
 )
 
 // contractWorld is a server in which the examples of openapi.yaml hold: its pools, deployments and workers
@@ -189,8 +190,8 @@ func (w *contractWorld) validCall(o operation) aCall {
 		known["run"] = w.attempt.RunID.String() // its worker is gone
 		gone := []api.AttemptLease{{AttemptID: w.attempt.AttemptID, Epoch: w.attempt.Epoch}}
 		tell[api.RenewResponse](w.running, "leases",
-			api.RenewRequest{Pool: contractPool, Worker: "worker-1", Leases: []api.AttemptLease{},
-				Release: &gone})
+			api.RenewRequest{Pool: contractPool, Worker: "worker-1",
+				SessionID: storetest.SessionOf(contractPool, "worker-1").ID, Leases: []api.AttemptLease{}, Release: &gone})
 	case "DeleteWorkPool":
 		c.query = "force=true&" + withoutApproval
 	case "SetPoolRule", "DeletePoolRule":
@@ -248,6 +249,8 @@ func (w *contractWorld) replace(value any) {
 				v[key] = w.attempt.AttemptID.String()
 			case "run_id":
 				v[key] = w.attempt.RunID.String()
+			case "session_id":
+				v[key] = storetest.SessionOf(contractPool, "worker-1").ID.String()
 			case "wait_seconds":
 				v[key] = 0
 			case "device_code":

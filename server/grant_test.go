@@ -160,10 +160,10 @@ func TestBootstrapWorkerKeyIsForItsPoolsOnly(t *testing.T) {
 		o.EnsurePools = append(o.EnsurePools, server.PoolSpec{Name: "other", Type: "process"})
 		o.BootstrapWorkerPools = []string{"local"}
 	})
-	lease := func(pool string) answer {
-		return r.send(r.request(r.worker, http.MethodPost, "/api/v1/worker/leases",
-			`{"worker":"w","pool":"`+pool+`","leases":[]}`))
+	report := func(pool string) answer {
+		return r.send(r.request(r.worker, http.MethodPost, "/api/v1/worker/reports",
+			`{"worker":"w","pool":"`+pool+`","reports":[]}`))
 	}
-	lease("local").is(http.StatusOK)
-	lease("other").refused(http.StatusForbidden, "forbidden")
+	report("local").is(http.StatusOK)
+	report("other").refused(http.StatusForbidden, "forbidden")
 }

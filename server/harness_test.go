@@ -23,6 +23,7 @@ import (
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/api/apispec"
 	"github.com/berth-dev/berth/server/apikey"
+	"github.com/berth-dev/berth/server/store/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -282,14 +283,17 @@ func (r *running) newWorkerOf(pool string, kind api.PoolType, name string) aWork
 	w := aWorker{running: r, name: name, pool: pool}
 	tell[api.WorkerWelcome](r, "hello", api.WorkerHello{
 		Protocol: 1, Pool: pool, Worker: name, Type: kind, ClusterID: "here", Version: "test",
+		SessionID: w.session(),
 	})
 	return w
 }
 
 func (w aWorker) claimRequest(max, wait int32) api.ClaimRequest {
 	return api.ClaimRequest{RequestID: uuid.New(), Pool: w.pool, Worker: w.name, ClusterID: "here", Max: max,
-		WaitSeconds: wait}
+		WaitSeconds: wait, SessionID: w.session()}
 }
+
+func (w aWorker) session() uuid.UUID { return storetest.SessionOf(w.pool, w.name).ID }
 
 func (w aWorker) claim(max, wait int32) []api.Claim {
 	w.t.Helper()

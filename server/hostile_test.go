@@ -146,7 +146,8 @@ func hostileRequests() []hostileCase {
 func hostileProtocol() []hostileCase {
 	hello := func(name, fields, code, pointer string) hostileCase {
 		return hostileCase{name: name, method: http.MethodPost, path: "/api/v1/worker/hello", status: 400, code: code,
-			body:    `{"protocol":1,"pool":"local","worker":"w","type":"process","cluster_id":"c"` + fields + `}`,
+			body: `{"protocol":1,"pool":"local","worker":"w","session_id":"0197a1de-7f00-7b01-a5c3-80b396c2d0aa",` +
+				`"type":"process","cluster_id":"c"` + fields + `}`,
 			pointer: pointer}
 	}
 	return []hostileCase{

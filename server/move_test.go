@@ -9,13 +9,16 @@ import (
 	"github.com/berth-dev/berth/server/api"
 )
 
+// excludeRunsSQL is the lock that precedes a change of a deployment in pool a.
+const excludeRunsSQL = `SELECT pg_advisory_xact_lock(x'72756e73'::integer, hashtext('a'))`
+
 const moveDeploymentSQL = `
 UPDATE deployments SET pool_id = p.id, queue_id = q.id
 FROM pools p JOIN queues q ON q.pool_id = p.id
 WHERE p.name = 'b' AND deployments.name = 'moving'`
 
 // TestADeploymentThatMovesAwayDuringARequestIsNotChanged lets a deployment move to another pool after the pools
-// of a request are checked and before it is carried out: the request waits for the row that the move holds.
+// of a request are checked and before it is carried out: the request waits for the locks that the move holds.
 // SQLite has one writer at a time.
 func TestADeploymentThatMovesAwayDuringARequestIsNotChanged(t *testing.T) {
 	t.Parallel()
@@ -45,8 +48,10 @@ func TestADeploymentThatMovesAwayDuringARequestIsNotChanged(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := move.ExecContext(t.Context(), moveDeploymentSQL); err != nil {
-			t.Fatal(err)
+		for _, query := range []string{excludeRunsSQL, moveDeploymentSQL} {
+			if _, err := move.ExecContext(t.Context(), query); err != nil {
+				t.Fatal(err)
+			}
 		}
 		answers := async(func() answer { return r.as(key, request.method, request.path, request.body) })
 		if err := pgtest.AwaitLock(t.Context(), db); err != nil {

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"database/sql"
 	"fmt"
 	"net/http"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/berth-dev/berth/internal/pgtest"
 	"github.com/berth-dev/berth/server/api"
 )
 
@@ -63,7 +65,7 @@ func TestCancelEndsAWaitingClaim(t *testing.T) {
 		t.Errorf("got %+v, want a cancel of %s", got, claim.AttemptID)
 	}
 	renewed := tell[api.RenewResponse](r, "leases",
-		api.RenewRequest{Worker: "w1", Pool: "local", Leases: *request.Held})
+		api.RenewRequest{Worker: "w1", Pool: "local", SessionID: w.session(), Leases: *request.Held})
 	if len(renewed.Cancels) != 1 || len(renewed.Lost) != 0 {
 		t.Errorf("got %+v", renewed)
 	}
@@ -89,12 +91,24 @@ func TestClaimWithoutRunsReturnsAfterItsWait(t *testing.T) {
 
 func TestStoppingTheServerEndsWaitingClaims(t *testing.T) {
 	t.Parallel()
-	r := start(t)
-	w := aWorker{running: r, name: "w1",
-		pool: "local"} // says no hello, so the server first hears of it when its claim is there
+	url := pgtest.Database(t)
+	r := start(t, on(url))
+	db, err := sql.Open("postgres", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	w := r.newWorker("w1")
+	// The server notes that a worker is alive when its claim is there and the last note is a while ago.
+	if _, err := db.ExecContext(t.Context(), "UPDATE worker_sessions SET seen_at = 'epoch'"); err != nil {
+		t.Fatal(err)
+	}
 	claims := async(func() []api.Claim { return w.claim(1, 30) })
-	for deadline := time.Now().Add(patience); len(read[api.WorkerList](r.call(http.MethodGet,
-		"/api/v1/workers", "")).Items) == 0; {
+	for seen, deadline := false, time.Now().Add(patience); !seen; {
+		const seenSQL = "SELECT seen_at > 'epoch' FROM worker_sessions"
+		if err := db.QueryRowContext(t.Context(), seenSQL).Scan(&seen); err != nil {
+			t.Fatal(err)
+		}
 		if time.Now().After(deadline) {
 			t.Fatal("the claim has not arrived")
 		}
@@ -127,7 +141,7 @@ func TestInvalidProtocolRequestsAreRefused(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	hello := func(change func(*api.WorkerHello)) api.WorkerHello {
-		h := api.WorkerHello{Protocol: 1, Pool: "local", Worker: "w", Type: api.Process, ClusterID: "here",
+		h := api.WorkerHello{Protocol: 1, Pool: "local", Worker: "w", Type: api.Process, ClusterID: "here", SessionID: uuid.New(),
 			Version: "v"}
 		change(&h)
 		return h
@@ -151,15 +165,20 @@ func TestInvalidProtocolRequestsAreRefused(t *testing.T) {
 			"not-found",
 		},
 		{"no name", "hello", hello(func(h *api.WorkerHello) { h.Worker = "" }), 400, "invalid-body"},
+		{"no session", "hello", hello(func(h *api.WorkerHello) { h.SessionID = uuid.Nil }), 400, "invalid-body"},
+		{"no hello", "claim",
+			api.ClaimRequest{RequestID: uuid.New(), Pool: "local", Worker: "w", ClusterID: "here", SessionID: uuid.New()},
+			404, "session-unknown"},
+		{"no session to renew", "leases", api.RenewRequest{Pool: "local", Worker: "w"}, 400, "invalid-body"},
 		{"no cluster", "hello", hello(func(h *api.WorkerHello) { h.ClusterID = "" }), 400, "invalid-body"},
 		{
 			"too many at once", "claim",
-			api.ClaimRequest{RequestID: uuid.New(), Pool: "local", Worker: "w", ClusterID: "here", Max: 1001},
+			api.ClaimRequest{RequestID: uuid.New(), Pool: "local", Worker: "w", ClusterID: "here", Max: 1001, SessionID: uuid.New()},
 			400, "invalid-body",
 		},
 		{
 			"less than none", "claim",
-			api.ClaimRequest{RequestID: uuid.New(), Pool: "local", Worker: "w", ClusterID: "here", Max: -1},
+			api.ClaimRequest{RequestID: uuid.New(), Pool: "local", Worker: "w", ClusterID: "here", Max: -1, SessionID: uuid.New()},
 			400, "invalid-body",
 		},
 		{
@@ -188,7 +207,7 @@ func TestFieldsOfNewerWorkersAreIgnored(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	body := encode(t, api.WorkerHello{Protocol: 1, Pool: "local", Worker: "w", Type: api.Process,
-		ClusterID: "here", Version: "v"})
+		SessionID: uuid.New(), ClusterID: "here", Version: "v"})
 	body = strings.TrimSuffix(body, "}") + `,"invented":{"later":true}}`
 	r.send(r.request(r.worker, http.MethodPost, "/api/v1/worker/hello", body)).is(http.StatusOK)
 }

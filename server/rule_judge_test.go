@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/store/storetest"
 )
 
 // placedTemplate leaves namespace and ServiceAccount to job variables, and else to the worker.
@@ -36,7 +37,7 @@ func (r *running) greets(namespace string) {
 	r.t.Helper()
 	tell[api.WorkerWelcome](r, "hello", api.WorkerHello{
 		Protocol: 1, Pool: "local", Worker: "in-" + namespace, Type: api.Process, ClusterID: "here", Version: "test",
-		DefaultNamespace: &namespace,
+		DefaultNamespace: &namespace, SessionID: storetest.SessionOf("local", "in-"+namespace).ID,
 	})
 }
 

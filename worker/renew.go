@@ -29,20 +29,21 @@ func (w *worker) renewLoop() *retry.Loop {
 
 func (w *worker) renewAll(ctx context.Context) error {
 	leases := w.table.Leases()
+	partial := len(leases) > maxLeases
 	for len(leases) > 0 {
 		part := leases[:min(len(leases), maxLeases)]
 		leases = leases[len(part):]
-		if err := w.renew(ctx, part); err != nil {
+		if err := w.renew(ctx, part, partial); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *worker) renew(ctx context.Context, leases []api.AttemptLease) error {
+func (w *worker) renew(ctx context.Context, leases []api.AttemptLease, partial bool) error {
 	// Counted from before the question, a lease never seems to last longer than it does.
 	asked := w.now()
-	response, err := w.client.Renew(ctx, leases)
+	response, err := w.client.Renew(ctx, leases, partial)
 	if err != nil {
 		return err
 	}

@@ -75,9 +75,22 @@ func ask[T any](
 }
 
 func (f *fleet) work(ctx context.Context, name string) {
+	session := uuid.New()
+	hello := api.WorkerHello{
+		Protocol: 1, Pool: "p", Worker: name, SessionID: session, Type: api.Kubernetes, ClusterID: "c",
+	}
+	if ask(ctx, f, func(ctx context.Context, c *apiclient.ClientWithResponses) (*api.WorkerWelcome, error) {
+		r, err := c.WorkerHelloWithResponse(ctx, hello)
+		if err != nil {
+			return nil, err
+		}
+		return r.JSON200, nil
+	}) == nil {
+		return
+	}
 	for f.done.Load() < f.want && ctx.Err() == nil {
 		request := api.ClaimRequest{
-			RequestID: uuid.New(), Pool: "p", Worker: name, ClusterID: "c",
+			RequestID: uuid.New(), Pool: "p", Worker: name, SessionID: session, ClusterID: "c",
 			Max: int32(1 + rand.IntN(5)), WaitSeconds: 1,
 		}
 		answer := ask(

@@ -98,12 +98,13 @@ func (w *fuzzWorld) claim(t *testing.T, newRun func()) api.Claim {
 	t.Helper()
 	newRun()
 	var welcome api.WorkerWelcome
+	session := uuid.New()
 	w.call(t, w.worker, http.MethodPost, "/api/v1/worker/hello", api.WorkerHello{Protocol: 1, Pool: poolName,
-		Worker: "worker-1", Type: api.Kubernetes, ClusterID: "3f9a0c", Version: "test"}, &welcome)
+		Worker: "worker-1", SessionID: session, Type: api.Kubernetes, ClusterID: "3f9a0c", Version: "test"}, &welcome)
 	var claimed api.ClaimResponse
 	jobKeys := true
 	w.call(t, w.worker, http.MethodPost, "/api/v1/worker/claim", api.ClaimRequest{RequestID: uuid.New(),
-		Pool: poolName, Worker: "worker-1", ClusterID: "3f9a0c", Max: 1, WaitSeconds: 20,
+		Pool: poolName, Worker: "worker-1", SessionID: session, ClusterID: "3f9a0c", Max: 1, WaitSeconds: 20,
 		JobKeys: &jobKeys}, &claimed)
 	if len(claimed.Claims) != 1 {
 		t.Fatalf("claimed %d runs, want one", len(claimed.Claims))

@@ -1331,7 +1331,7 @@ type Claim struct {
 	TimeoutSeconds *int64 `json:"timeout_seconds,omitempty"`
 }
 
-// ClaimRequest Example: {"cluster_id":"3f9a0c","held":[{"attempt_id":"0197a1de-7f10-7a02-8b1e-91c4a7d3e001","epoch":1}],"max":10,"pool":"analytics","request_id":"0197a1de-7f00-7b01-a5c3-80b396c2d000","wait_seconds":25,"worker":"worker-1"}
+// ClaimRequest Example: {"cluster_id":"3f9a0c","held":[{"attempt_id":"0197a1de-7f10-7a02-8b1e-91c4a7d3e001","epoch":1}],"max":10,"pool":"analytics","request_id":"0197a1de-7f00-7b01-a5c3-80b396c2d000","session_id":"0197a1de-7f00-7b01-a5c3-80b396c2d0aa","wait_seconds":25,"worker":"worker-1"}
 type ClaimRequest struct {
 	ClusterID string `json:"cluster_id"`
 
@@ -1339,10 +1339,13 @@ type ClaimRequest struct {
 	Held *[]AttemptLease `json:"held,omitempty"`
 
 	// JobKeys Whether to create an API key for the workload of each attempt
-	JobKeys     *bool              `json:"job_keys,omitempty"`
-	Max         int32              `json:"max"`
-	Pool        string             `json:"pool"`
-	RequestID   openapi_types.UUID `json:"request_id"`
+	JobKeys   *bool              `json:"job_keys,omitempty"`
+	Max       int32              `json:"max"`
+	Pool      string             `json:"pool"`
+	RequestID openapi_types.UUID `json:"request_id"`
+
+	// SessionID ID of the worker's process
+	SessionID   openapi_types.UUID `json:"session_id"`
 	WaitSeconds int32              `json:"wait_seconds"`
 	Worker      string             `json:"worker"`
 }
@@ -1772,14 +1775,21 @@ type RenderInput struct {
 	Stored     JSONObject `json:"stored"`
 }
 
-// RenewRequest Example: {"leases":[{"attempt_id":"0197a1de-7f10-7a02-8b1e-91c4a7d3e001","epoch":1}],"pool":"analytics","worker":"worker-1"}
+// RenewRequest Example: {"leases":[{"attempt_id":"0197a1de-7f10-7a02-8b1e-91c4a7d3e001","epoch":1}],"pool":"analytics","session_id":"0197a1de-7f00-7b01-a5c3-80b396c2d0aa","worker":"worker-1"}
 type RenewRequest struct {
+	// Leases All leases that the worker holds. Attempts of the session that are missing here are released for other workers, once their lease would have expired.
 	Leases []AttemptLease `json:"leases"`
-	Pool   string         `json:"pool"`
+
+	// Partial Whether the worker holds more leases than it lists
+	Partial *bool  `json:"partial,omitempty"`
+	Pool    string `json:"pool"`
 
 	// Release Leases that a stopping worker releases while their Jobs keep running. Another worker of the same cluster can take over these attempts at once.
 	Release *[]AttemptLease `json:"release,omitempty"`
-	Worker  string          `json:"worker"`
+
+	// SessionID ID of the worker's process
+	SessionID openapi_types.UUID `json:"session_id"`
+	Worker    string             `json:"worker"`
 }
 
 // RenewResponse Example: {"cancels":[],"lease_seconds":60,"lost":[]}
@@ -3040,7 +3050,7 @@ type Worker struct {
 	Version string   `json:"version"`
 }
 
-// WorkerHello Example: {"cluster_id":"3f9a0c","namespaces":["jobs"],"pool":"analytics","protocol":1,"type":"kubernetes","version":"v1.0.0","worker":"worker-1"}
+// WorkerHello Example: {"cluster_id":"3f9a0c","namespaces":["jobs"],"pool":"analytics","protocol":1,"session_id":"0197a1de-7f00-7b01-a5c3-80b396c2d0aa","type":"kubernetes","version":"v1.0.0","worker":"worker-1"}
 type WorkerHello struct {
 	ClusterID string `json:"cluster_id"`
 
@@ -3052,9 +3062,12 @@ type WorkerHello struct {
 	Pool       string    `json:"pool"`
 
 	// Protocol Protocol version of the worker (1)
-	Protocol int32    `json:"protocol"`
-	Type     PoolType `json:"type"`
-	Version  string   `json:"version"`
+	Protocol int32 `json:"protocol"`
+
+	// SessionID ID of the worker's process, a new one for each start. Its lease is that of all attempts that it claims.
+	SessionID openapi_types.UUID `json:"session_id"`
+	Type      PoolType           `json:"type"`
+	Version   string             `json:"version"`
 
 	// Worker Name of the worker
 	Worker string `json:"worker"`

@@ -32,6 +32,9 @@ func (h *Handler) ClaimRuns(
 	if b.Max < 0 || b.Max > maxClaims {
 		return nil, invalidField("/max", "must be from 0 to %d", maxClaims)
 	}
+	if err := checkSession(b.SessionID); err != nil {
+		return nil, err
+	}
 	held := wire.Each(wire.Or(b.Held, nil), wire.ReadLease)
 	if err := checkLength("/held", len(held), maxLeases); err != nil {
 		return nil, err
@@ -44,9 +47,9 @@ func (h *Handler) ClaimRuns(
 		ClusterID: b.ClusterID,
 		Max:       int(b.Max),
 		Lease:     h.Lease,
-		Held:      held,
+		Session:   b.SessionID,
 		JobKeys:   wire.Or(b.JobKeys, false),
-	}}
+	}, held: held}
 	wait := min(max(time.Duration(b.WaitSeconds)*time.Second, 0), maxWait)
 	answer, err := poll.await(ctx, wait)
 	if err != nil {
@@ -59,6 +62,7 @@ func (h *Handler) ClaimRuns(
 type claimPoll struct {
 	h     *Handler
 	claim store.ClaimRequest
+	held  []store.Lease
 	full  bool // the last claim got as much as it could take
 }
 
@@ -114,7 +118,7 @@ func (p *claimPoll) try(ctx context.Context) (*api.ClaimResponse, error) {
 	if err != nil {
 		return nil, err
 	}
-	cancels, err := p.h.store.ListCancels(ctx, p.claim.Worker, p.claim.Held)
+	cancels, err := p.h.store.ListCancels(ctx, p.claim.Worker, p.held)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"strconv"
 
+	"github.com/google/uuid"
+
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/problem"
@@ -39,6 +41,14 @@ func checkWorker(pool, worker string) error {
 		return invalidField("/pool", "the work pool is missing")
 	case worker == "" || len(worker) > maxWorkerName:
 		return invalidField("/worker", "the name of the worker must have 1 to %d bytes", maxWorkerName)
+	}
+	return nil
+}
+
+// checkSession checks that a worker names its session.
+func checkSession(id uuid.UUID) error {
+	if id == uuid.Nil {
+		return invalidField("/session_id", "the id of the worker's session is missing")
 	}
 	return nil
 }
@@ -82,6 +92,9 @@ func (h *Handler) WorkerHello(
 	if b.ClusterID == "" {
 		return nil, invalidField("/cluster_id", "the id of the worker's cluster is missing")
 	}
+	if err := checkSession(b.SessionID); err != nil {
+		return nil, err
+	}
 	namespace := wire.Or(b.DefaultNamespace, "")
 	if len(namespace) > maxNamespace {
 		return nil, invalidField("/default_namespace", "must have at most %d bytes", maxNamespace)
@@ -106,7 +119,7 @@ func (h *Handler) WorkerHello(
 		LastSeenAt: h.Now().UTC(),
 
 		DefaultNamespace: namespace,
-	})
+	}, b.SessionID)
 	if err != nil {
 		return nil, err
 	}
@@ -128,6 +141,9 @@ func (h *Handler) RenewLeases(
 	if err := checkWorker(b.Pool, b.Worker); err != nil {
 		return nil, err
 	}
+	if err := checkSession(b.SessionID); err != nil {
+		return nil, err
+	}
 	renewed := wire.Each(b.Leases, wire.ReadLease)
 	released := wire.Each(wire.Or(b.Release, nil), wire.ReadLease)
 	if err := checkLength("/leases", len(renewed), maxLeases); err != nil {
@@ -137,7 +153,10 @@ func (h *Handler) RenewLeases(
 		return nil, err
 	}
 
-	lost, cancels, err := h.store.RenewLeases(ctx, b.Worker, renewed, h.Lease)
+	lost, cancels, err := h.store.RenewLeases(ctx, store.Renewal{
+		Session: store.SessionRef{ID: b.SessionID, Pool: b.Pool, Worker: b.Worker},
+		Leases:  renewed, Partial: wire.Or(b.Partial, false), Lease: h.Lease,
+	})
 	if err != nil {
 		return nil, err
 	}

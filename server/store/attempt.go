@@ -48,21 +48,31 @@ func (r attemptRow) attempt() Attempt {
 	}
 }
 
+// listAttemptsSQL is served by the primary key of attempts, and by the unique index of live.
 const listAttemptsSQL = `
 SELECT
-	a.id, a.run_id, a.number, a.phase, a.worker, a.cluster_id, a.epoch, a.lease_expires_at, t.version AS template_version,
-	a.job_namespace, a.job_name, a.job_uid, a.node, a.diagnosis, a.raised, a.exit_code, a.category, a.message, a.last_lines,
-	a.claimed_at, a.submitted_at, a.running_at, a.ended_at
+	a.id, a.run_id, a.number, 'ended' AS phase, a.worker, a.cluster_id, a.epoch, a.ended_at AS lease_expires_at,
+	t.version AS template_version, a.job_namespace, a.job_name, a.job_uid, a.node, a.diagnosis, a.raised, a.exit_code,
+	a.category, a.message, a.last_lines, a.claimed_at, a.submitted_at, a.running_at, a.ended_at
 FROM attempts a
 JOIN template_versions t ON t.id = a.template_version_id
 WHERE a.run_id = ?
-	AND NOT a.handed_back
-ORDER BY a.number`
+UNION ALL
+SELECT
+	l.attempt_id, l.run_id, l.number, l.phase, l.worker, l.cluster_id, l.epoch, COALESCE(s.expires_at, l.leased_at),
+	t.version, l.job_namespace, l.job_name, l.job_uid, l.node, l.diagnosis, l.raised, NULL,
+	'', '', '', l.claimed_at, l.submitted_at, l.running_at, NULL
+FROM runs r
+JOIN live l ON l.deployment_id = r.deployment_id AND l.run_id = r.id
+JOIN template_versions t ON t.id = l.template_version_id
+LEFT JOIN worker_sessions s ON s.id = l.session_id
+WHERE r.id = ?
+ORDER BY 3`
 
 // ListAttempts lists the attempts of a run by number.
 func (q Reader) ListAttempts(ctx context.Context, runID uuid.UUID) ([]Attempt, error) {
 	var rows []attemptRow
-	if err := q.db.All(ctx, &rows, listAttemptsSQL, runID); err != nil {
+	if err := q.db.All(ctx, &rows, listAttemptsSQL, runID, runID); err != nil {
 		return nil, fmt.Errorf("list the attempts of run %s: %w", runID, err)
 	}
 	attempts := make([]Attempt, len(rows))
@@ -74,10 +84,9 @@ func (q Reader) ListAttempts(ctx context.Context, runID uuid.UUID) ([]Attempt, e
 
 const manifestSQL = `
 SELECT manifest
-FROM attempts
+FROM manifests
 WHERE run_id = ?
-	AND number = ?
-	AND manifest IS NOT NULL`
+	AND number = ?`
 
 // GetManifest returns the Job manifest of an attempt as it was reported.
 func (q Reader) GetManifest(ctx context.Context, runID uuid.UUID, attempt int32) (json.RawMessage, error) {
@@ -88,11 +97,18 @@ func (q Reader) GetManifest(ctx context.Context, runID uuid.UUID, attempt int32)
 	return manifest.Raw(), nil
 }
 
-const attemptStatusesSQL = `
-SELECT id, run_id, number, job_uid, ended_at
-FROM attempts
-WHERE NOT handed_back
-	AND run_id IN `
+const (
+	attemptStatusesSQL = `
+SELECT a.id, a.run_id, a.number, a.job_uid, a.ended_at
+FROM attempts a
+WHERE a.run_id IN `
+	liveStatusesSQL = `
+UNION ALL
+SELECT l.attempt_id, l.run_id, l.number, l.job_uid, NULL
+FROM runs r
+JOIN live l ON l.deployment_id = r.deployment_id AND l.run_id = r.id
+WHERE r.id IN `
+)
 
 // ListAttemptStatuses returns the status of the attempts that Jobs in a cluster refer to, one per reference,
 // in order. It answers for every pool: otherwise a worker would delete the Jobs of another pool as unknown.
@@ -101,9 +117,9 @@ func (q Reader) ListAttemptStatuses(ctx context.Context, refs []AttemptRef) ([]A
 	for i, ref := range refs {
 		runs[i] = ref.RunID
 	}
-	list := database.ListOf(runs)
+	list, in := database.ListOf(runs), q.db.Dialect().List("uuid")
 	var rows []attemptRow
-	if err := q.db.All(ctx, &rows, attemptStatusesSQL+q.db.Dialect().List("uuid"), list); err != nil {
+	if err := q.db.All(ctx, &rows, attemptStatusesSQL+in+liveStatusesSQL+in, list, list); err != nil {
 		return nil, fmt.Errorf("list attempt statuses: %w", err)
 	}
 	known := make(map[AttemptRef]attemptRow, len(rows))

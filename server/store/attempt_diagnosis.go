@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -35,16 +37,15 @@ WHERE run_id IN ` + d.List("uuid")
 // primary key; the histories are short, because each diagnosis is in them once.
 func (b *reportBatch) readNoted(ctx context.Context, tx *Tx, reports []Report) error {
 	added := map[*lockedRun]int64{}
-	var runs []uuid.UUID
+	runs := map[uuid.UUID]*lockedRun{}
 	for _, r := range reports {
-		a := b.attempts[r.AttemptID]
-		if a == nil || b.runs[a.RunID] == nil || r.Kind != ReportPending && r.Kind != ReportRunning {
+		run := b.runs[r.AttemptID]
+		if run == nil || r.Kind != ReportPending && r.Kind != ReportRunning {
 			continue
 		}
-		run := b.runs[a.RunID]
 		if added[run]++; run.noted == nil && run.LastEvent+added[run] > diagnosesFree {
 			run.noted = map[notedDiagnosis]bool{}
-			runs = append(runs, run.ID)
+			runs[run.ID] = run
 		}
 	}
 	if len(runs) == 0 {
@@ -55,11 +56,11 @@ func (b *reportBatch) readNoted(ctx context.Context, tx *Tx, reports []Report) e
 		RunID uuid.UUID `db:"run_id"`
 		notedDiagnosis
 	}
-	if err := tx.db.All(ctx, &rows, notedSQL(tx.db.Dialect()), database.ListOf(runs)); err != nil {
+	if err := tx.db.All(ctx, &rows, notedSQL(tx.db.Dialect()), database.ListOf(slices.Collect(maps.Keys(runs)))); err != nil {
 		return fmt.Errorf("read the events of runs: %w", err)
 	}
 	for _, row := range rows {
-		b.runs[row.RunID].noted[row.notedDiagnosis] = true
+		runs[row.RunID].noted[row.notedDiagnosis] = true
 	}
 	return nil
 }

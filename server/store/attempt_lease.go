@@ -23,80 +23,141 @@ func leaseRecords(leases []Lease) []leaseRecord {
 	return records
 }
 
-// RenewLeases extends leases to d from now. It returns the attempts that the worker has lost (taken over
-// under another epoch, or ended) and the attempts to cancel. An expired lease can be renewed until another
-// worker takes the attempt over.
-func (tx *Tx) RenewLeases(
-	ctx context.Context, worker string, leases []Lease, d time.Duration,
-) (lost, cancels []uuid.UUID, err error) {
-	renewed, err := tx.renew(ctx, leases, d)
-	if err != nil {
-		return nil, nil, fmt.Errorf("renew leases of worker %q: %w", worker, err)
+// Renewal asks to renew the leases of a session.
+type Renewal struct {
+	Session SessionRef
+	// Leases are those that the worker holds. Attempts of the session that it does not list are released, once
+	// their lease would have expired: their claim was never answered.
+	Leases []Lease
+	// Partial says that the worker holds more than it lists.
+	Partial bool
+	Lease   time.Duration
+}
+
+// RenewLeases extends the lease of a session, which is that of all its attempts, to n.Lease from now. It returns the
+// attempts of the list that the worker has lost (taken over, or ended) and those to cancel. An expired lease can be
+// renewed until another worker takes the attempt over. It fails with SessionUnknown for a session that was removed.
+func (tx *Tx) RenewLeases(ctx context.Context, n Renewal) (lost, cancels []uuid.UUID, err error) {
+	if _, err := tx.lockSession(ctx, n.Session); err != nil {
+		return nil, nil, err
 	}
-	for _, l := range leases {
-		if !renewed[l.AttemptID] {
-			lost = append(lost, l.AttemptID)
+	now, err := tx.db.Now(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := tx.extendSession(ctx, n.Session.ID, now, n.Lease); err != nil {
+		return nil, nil, err
+	}
+	held, err := tx.sessionAttempts(ctx, n.Session.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+
+	var missing []Lease
+	listed := make(map[uuid.UUID]bool, len(n.Leases))
+	for _, l := range n.Leases {
+		a, ok := held[l.AttemptID]
+		switch {
+		case !ok || a.Epoch != l.Epoch:
+			missing = append(missing, l)
+		case a.Cancelling:
+			cancels = append(cancels, l.AttemptID)
+		}
+		listed[l.AttemptID] = true
+	}
+	if lost, err = tx.holdReleased(ctx, n.Session, missing); err != nil || n.Partial {
+		return lost, cancels, err
+	}
+	var forgotten []Lease
+	for id, a := range held {
+		if !listed[id] && !a.LeasedAt.Time().Add(n.Lease).After(now) {
+			forgotten = append(forgotten, Lease{AttemptID: id, Epoch: a.Epoch})
 		}
 	}
-	cancels, err = tx.ListCancels(ctx, worker, leases)
-	return lost, cancels, err
+	return lost, cancels, tx.ReleaseLeases(ctx, n.Session.Worker, forgotten)
 }
 
 // RenewLeases runs Tx.RenewLeases in a transaction.
-func (s *Store) RenewLeases(
-	ctx context.Context, worker string, leases []Lease, d time.Duration,
-) (lost, cancels []uuid.UUID, err error) {
+func (s *Store) RenewLeases(ctx context.Context, n Renewal) (lost, cancels []uuid.UUID, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
-		lost, cancels, err = tx.RenewLeases(ctx, worker, leases, d)
+		lost, cancels, err = tx.RenewLeases(ctx, n)
 		return err
 	})
 	return lost, cancels, err
 }
 
-func renewSQL(d database.Dialect) string {
-	return `
-UPDATE attempts
-SET lease_expires_at = ?
-FROM ` + d.Records("attempt_id uuid", "epoch bigint") + ` AS n
-WHERE attempts.id = n.attempt_id
-	AND attempts.epoch = n.epoch
-	AND attempts.ended_at IS NULL
-RETURNING id`
+type sessionAttempt struct {
+	ID         uuid.UUID     `db:"attempt_id"`
+	Epoch      int64         `db:"epoch"`
+	LeasedAt   database.Time `db:"leased_at"`
+	Cancelling bool          `db:"cancelling"`
 }
 
-// renew returns the attempts whose lease was extended.
-func (tx *Tx) renew(ctx context.Context, leases []Lease, d time.Duration) (map[uuid.UUID]bool, error) {
-	renewed := map[uuid.UUID]bool{}
+// sessionAttemptsSQL is served by live_session.
+const sessionAttemptsSQL = `
+SELECT attempt_id, epoch, leased_at, state_type = 'CANCELLING' AS cancelling
+FROM live
+WHERE session_id = ?`
+
+func (q Reader) sessionAttempts(ctx context.Context, session uuid.UUID) (map[uuid.UUID]sessionAttempt, error) {
+	var rows []sessionAttempt
+	if err := q.db.All(ctx, &rows, sessionAttemptsSQL, session); err != nil {
+		return nil, fmt.Errorf("list the attempts of session %s: %w", session, err)
+	}
+	held := make(map[uuid.UUID]sessionAttempt, len(rows))
+	for _, r := range rows {
+		held[r.ID] = r
+	}
+	return held, nil
+}
+
+func holdReleasedSQL(d database.Dialect) string {
+	return `
+UPDATE live
+SET session_id = ?
+FROM ` + database.RecordsOf[leaseRecord](d) + ` AS n
+WHERE live.attempt_id = n.attempt_id
+	AND live.epoch = n.epoch
+	AND live.session_id IS NULL
+	AND live.worker = ?
+RETURNING live.attempt_id`
+}
+
+// holdReleased gives attempts that were released, and that nobody has taken over, back to a session. It returns the
+// others.
+func (tx *Tx) holdReleased(ctx context.Context, session SessionRef, leases []Lease) (lost []uuid.UUID, err error) {
 	if len(leases) == 0 {
-		return renewed, nil
+		return nil, nil
 	}
-	list := database.ListOf(leaseRecords(leases))
-	if err := tx.lockAttempts(ctx, attemptIDs(leases)); err != nil {
-		return nil, err
-	}
-	now, err := tx.db.Now(ctx)
-	if err != nil {
+	if err := tx.lockAttempts(ctx, leases); err != nil {
 		return nil, err
 	}
 	var ids []uuid.UUID
-	if err := tx.db.All(ctx, &ids, renewSQL(tx.db.Dialect()), now.Add(d), list); err != nil {
-		return nil, err
+	query := holdReleasedSQL(tx.db.Dialect())
+	if err := tx.db.All(ctx, &ids, query, session.ID, database.ListOf(leaseRecords(leases)), session.Worker); err != nil {
+		return nil, fmt.Errorf("renew released leases: %w", err)
 	}
+	held := make(map[uuid.UUID]bool, len(ids))
 	for _, id := range ids {
-		renewed[id] = true
+		held[id] = true
 	}
-	return renewed, nil
+	for _, l := range leases {
+		if !held[l.AttemptID] {
+			lost = append(lost, l.AttemptID)
+		}
+	}
+	return lost, nil
 }
 
 func releaseSQL(d database.Dialect) string {
 	return `
-UPDATE attempts
-SET lease_expires_at = ?
-FROM ` + d.Records("attempt_id uuid", "epoch bigint") + ` AS n
-WHERE attempts.id = n.attempt_id
-	AND attempts.epoch = n.epoch
-	AND attempts.ended_at IS NULL
-	AND attempts.lease_expires_at > ?
+UPDATE live
+SET session_id = NULL,
+	leased_at = ?
+FROM ` + database.RecordsOf[leaseRecord](d) + ` AS n
+WHERE live.attempt_id = n.attempt_id
+	AND live.epoch = n.epoch
+	AND live.session_id IS NOT NULL
 RETURNING pool_id`
 }
 
@@ -111,8 +172,7 @@ func (tx *Tx) ReleaseLeases(ctx context.Context, worker string, leases []Lease) 
 	if len(leases) == 0 {
 		return nil
 	}
-	list := database.ListOf(leaseRecords(leases))
-	if err := tx.lockAttempts(ctx, attemptIDs(leases)); err != nil {
+	if err := tx.lockAttempts(ctx, leases); err != nil {
 		return err
 	}
 	now, err := tx.db.Now(ctx)
@@ -120,7 +180,8 @@ func (tx *Tx) ReleaseLeases(ctx context.Context, worker string, leases []Lease) 
 		return err
 	}
 	var pools []uuid.UUID
-	if err := tx.db.All(ctx, &pools, releaseSQL(tx.db.Dialect()), now, list, now); err != nil {
+	err = tx.db.All(ctx, &pools, releaseSQL(tx.db.Dialect()), now, database.ListOf(leaseRecords(leases)))
+	if err != nil {
 		return fmt.Errorf("release leases of worker %q: %w", worker, err)
 	}
 	return tx.hintPools(ctx, pools)
@@ -144,21 +205,23 @@ func (tx *Tx) hintPools(ctx context.Context, ids []uuid.UUID) error {
 }
 
 const lockAttemptsSQL = `
-SELECT id
-FROM attempts
-WHERE id IN `
+SELECT attempt_id
+FROM live
+WHERE attempt_id IN `
 
-// lockAttempts locks attempts in the order of their runs, as every transaction does.
-func (tx *Tx) lockAttempts(ctx context.Context, ids []uuid.UUID) error {
+// lockAttempts locks the rows of attempts under way in the order of their runs, as every transaction does.
+func (tx *Tx) lockAttempts(ctx context.Context, leases []Lease) error {
 	if tx.db.Dialect() == database.SQLite {
 		return nil
 	}
-	list := database.ListOf(ids)
+	ids := make([]uuid.UUID, len(leases))
+	for i, l := range leases {
+		ids[i] = l.AttemptID
+	}
 	var locked []uuid.UUID
 	dialect := tx.db.Dialect()
-	query := lockAttemptsSQL + dialect.List("uuid") + " ORDER BY run_id, id" + dialect.Lock(
-		"FOR NO KEY UPDATE")
-	if err := tx.db.All(ctx, &locked, query, list); err != nil {
+	query := lockAttemptsSQL + dialect.List("uuid") + " ORDER BY run_id" + dialect.Lock("FOR NO KEY UPDATE")
+	if err := tx.db.All(ctx, &locked, query, database.ListOf(ids)); err != nil {
 		return fmt.Errorf("lock attempts: %w", err)
 	}
 	return nil
@@ -166,13 +229,11 @@ func (tx *Tx) lockAttempts(ctx context.Context, ids []uuid.UUID) error {
 
 func cancelsSQL(d database.Dialect) string {
 	return `
-SELECT a.id
-FROM ` + d.Records("attempt_id uuid", "epoch bigint") + ` AS n
-JOIN attempts a ON a.id = n.attempt_id AND a.epoch = n.epoch
-JOIN runs r ON r.id = a.run_id
-WHERE a.ended_at IS NULL
-	AND r.state_type = 'CANCELLING'
-ORDER BY a.id`
+SELECT l.attempt_id
+FROM ` + database.RecordsOf[leaseRecord](d) + ` AS n
+JOIN live l ON l.attempt_id = n.attempt_id AND l.epoch = n.epoch
+WHERE l.state_type = 'CANCELLING'
+ORDER BY l.attempt_id`
 }
 
 // ListCancels returns which of the attempts that a worker holds are to be cancelled.
@@ -188,18 +249,33 @@ func (q Reader) ListCancels(ctx context.Context, worker string, held []Lease) ([
 	return ids, nil
 }
 
-const poolsOfAttemptsSQL = `
+const (
+	poolsOfAttemptsSQL = `
 SELECT DISTINCT p.name
-FROM attempts a
-JOIN pools p ON p.id = a.pool_id
-WHERE a.id IN `
+FROM pools p
+WHERE p.id IN (
+		SELECT l.pool_id
+		FROM live l
+		WHERE l.attempt_id IN `
+	poolsOfEndedAttemptsSQL = `
+		UNION
+		SELECT r.pool_id
+		FROM attempts a
+		JOIN runs r ON r.id = a.run_id
+		WHERE a.id IN `
+	poolsOfHandedBackSQL = `
+		UNION
+		SELECT w.pool_id
+		FROM ready w
+		WHERE w.handed_back_id IN `
+)
 
-// ListPoolsOfAttempts returns the names of the work pools, deleted ones too, that attempts belong to. An
-// attempt never leaves its pool.
+// ListPoolsOfAttempts returns the names of the work pools, deleted ones too, that attempts belong to.
 func (q Reader) ListPoolsOfAttempts(ctx context.Context, ids []uuid.UUID) ([]string, error) {
-	list := database.ListOf(ids)
+	list, in := database.ListOf(ids), q.db.Dialect().List("uuid")
+	query := poolsOfAttemptsSQL + in + poolsOfEndedAttemptsSQL + in + poolsOfHandedBackSQL + in + "\n\t)"
 	var names []string
-	if err := q.db.All(ctx, &names, poolsOfAttemptsSQL+q.db.Dialect().List("uuid"), list); err != nil {
+	if err := q.db.All(ctx, &names, query, list, list, list); err != nil {
 		return nil, fmt.Errorf("read the work pools of attempts: %w", err)
 	}
 	return names, nil

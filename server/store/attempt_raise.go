@@ -31,7 +31,7 @@ type RaiseRequest struct {
 // RaisedValue is a job variable's value in an attempt and the one for the next.
 type RaisedValue struct{ From, To json.RawMessage }
 
-// memoryRaise is the raised memory of the next attempt, in the form for users and in the form of runs.raised.
+// memoryRaise is the raised memory of the next attempt, in the form for users and in the form of ready.raised.
 type memoryRaise struct {
 	shown  lifecycle.MemoryRaise
 	stored string
@@ -42,24 +42,24 @@ const raiseSQL = `
 SELECT
 	t.document AS template, v.job_variables AS deployment_variables, c.job_variables AS current_variables,
 	c.frozen_variables, r.job_variables AS run_variables, a.raised, a.stored
-FROM attempts a
+FROM live a
 JOIN runs r ON r.id = a.run_id
-JOIN deployment_revisions v ON v.id = r.revision_id
-JOIN deployment_revisions c ON c.id = COALESCE(a.frozen_revision_id, r.revision_id)
+JOIN deployment_revisions v ON v.id = a.revision_id
+JOIN deployment_revisions c ON c.id = a.frozen_revision_id
 JOIN template_versions t ON t.id = a.template_version_id
-WHERE a.id = ?`
+WHERE a.attempt_id = ?`
 
 // findRaise computes the raised memory of the next attempt, if the report says that this one ran out of
 // memory.
-func (b *reportBatch) findRaise(ctx context.Context, tx *Tx, a *liveAttempt, run *lockedRun, r Report) error {
-	policy := run.policy().OOM
+func (b *reportBatch) findRaise(ctx context.Context, tx *Tx, run *lockedRun, r Report) error {
+	a, policy := run.attempt, run.policy().OOM
 	a.raise = nil
 	if r.Kind != ReportEnded || r.Outcome.Category != lifecycle.OOM || policy == nil ||
 		run.Spent.V.OOM >= policy.Max ||
 		tx.s.raise == nil {
 		return nil
 	}
-	value, err := tx.raised(ctx, a.ID, *policy)
+	value, err := tx.raised(ctx, a.AttemptID, *policy)
 	if err != nil || value == nil {
 		return err
 	}

@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -30,16 +32,7 @@ func (tx *Tx) Report(ctx context.Context, worker string, reports []Report) ([]Re
 	}
 	results := make([]ReportResult, len(reports))
 	for i, r := range reports {
-		a := b.attempts[r.AttemptID]
-		if a == nil || b.runs[a.RunID] == nil {
-			results[i] = ReportResult{Status: ReportUnknown, Message: "attempt not found"}
-			continue
-		}
-		if err := b.findRaise(ctx, tx, a, b.runs[a.RunID], r); err != nil {
-			return nil, fmt.Errorf("store the reports of worker %q: %w", worker, err)
-		}
-		results[i] = b.apply(tx, a, b.runs[a.RunID], r, "worker "+worker)
-		if err := b.noteFindings(a, r, results[i]); err != nil {
+		if results[i], err = b.report(ctx, tx, r, "worker "+worker); err != nil {
 			return nil, fmt.Errorf("store the reports of worker %q: %w", worker, err)
 		}
 	}
@@ -54,11 +47,11 @@ func (s *Store) Report(ctx context.Context, worker string, reports []Report) ([]
 	return inTx(ctx, s, func(tx *Tx) ([]ReportResult, error) { return tx.Report(ctx, worker, reports) })
 }
 
-// reportBatch is what reports are about, locked.
+// reportBatch is what reports are about.
 type reportBatch struct {
-	now      time.Time
-	runs     map[uuid.UUID]*lockedRun
-	attempts map[uuid.UUID]*liveAttempt
+	now  time.Time
+	runs map[uuid.UUID]*lockedRun             // with attempts under way, by attempt
+	past map[uuid.UUID]lifecycle.CurrentState // of attempts that are over, by attempt
 	// findings are what rules said, by attempt.
 	findings map[uuid.UUID]ruleFindingsRecord
 }
@@ -68,70 +61,115 @@ func (tx *Tx) openReports(ctx context.Context, reports []Report) (*reportBatch, 
 	for i, r := range reports {
 		ids[i] = r.AttemptID
 	}
-	return tx.lockReported(ctx, ids)
+	rows, err := tx.lockLive(ctx, liveByAttemptSQL(tx.db.Dialect()), ids)
+	if err != nil {
+		return nil, err
+	}
+	b := &reportBatch{runs: make(map[uuid.UUID]*lockedRun, len(rows))}
+	for _, r := range rows {
+		b.runs[r.attempt.AttemptID] = r
+	}
+	if err := tx.locked(ctx, b.runs); err != nil {
+		return nil, err
+	}
+	var over []uuid.UUID
+	for _, id := range ids {
+		if b.runs[id] == nil {
+			over = append(over, id)
+		}
+	}
+	if b.past, err = tx.pastAttempts(ctx, over); err != nil {
+		return nil, err
+	}
+	b.now, err = tx.db.Now(ctx)
+	return b, err
+}
+
+// report answers one report.
+func (b *reportBatch) report(ctx context.Context, tx *Tx, r Report, actor string) (ReportResult, error) {
+	run := b.runs[r.AttemptID]
+	if run == nil {
+		current, known := b.past[r.AttemptID]
+		if !known {
+			return ReportResult{Status: ReportUnknown, Message: "attempt not found"}, nil
+		}
+		d := lifecycle.Decide(current, r.decisive())
+		return ReportResult{Status: d.Status, Message: d.Message}, nil
+	}
+	if err := b.findRaise(ctx, tx, run, r); err != nil {
+		return ReportResult{}, err
+	}
+	result := b.apply(tx, run, r, actor)
+	return result, b.noteFindings(run, r, result)
+}
+
+// decisive are the parts of a report that a decision depends on.
+func (r Report) decisive() lifecycle.Report {
+	return lifecycle.Report{
+		Kind: r.Kind, Epoch: r.Epoch, Manifest: r.manifestHash(), JobUID: r.JobUID, JobName: r.JobName, Node: r.Node,
+		Diagnosis: r.Diagnosis, Outcome: r.Outcome,
+	}
+}
+
+func (r Report) manifestHash() string {
+	if len(r.Manifest) == 0 {
+		return ""
+	}
+	sum := sha256.Sum256(r.Manifest)
+	return hex.EncodeToString(sum[:])
 }
 
 // apply decides about one report and changes attempt and run in memory.
-func (b *reportBatch) apply(tx *Tx, a *liveAttempt, run *lockedRun, r Report, actor string) ReportResult {
-	manifestHash := ""
-	if len(r.Manifest) > 0 {
-		sum := sha256.Sum256(r.Manifest)
-		manifestHash = hex.EncodeToString(sum[:])
-	}
+func (b *reportBatch) apply(tx *Tx, run *lockedRun, r Report, actor string) ReportResult {
 	r.Diagnosis = database.CutOutput(r.Diagnosis)
 	r.Outcome.Message = database.CutOutput(r.Outcome.Message)
-	d := lifecycle.Decide(a.standing(run), lifecycle.Report{
-		Kind: r.Kind, Epoch: r.Epoch, Manifest: manifestHash, JobUID: r.JobUID, JobName: r.JobName, Node: r.Node,
-		Diagnosis: r.Diagnosis, Outcome: r.Outcome,
-	})
+	d := lifecycle.Decide(run.standing(), r.decisive())
 	result := ReportResult{Status: d.Status, Message: d.Message}
-	if d.Changed {
-		before, due := *a, run.DueAt
-		b.change(a, r, d)
-		if d.Phase == PhaseRunning && r.Kind == ReportRunning {
-			b.started(a, run, r)
-		}
-		if d.HandedBack || d.Outcome != nil {
-			b.ended(tx, a, run, r, d)
-		}
-		if manifestHash != "" && r.Kind == ReportManifest {
-			manifest := string(r.Manifest)
-			a.Manifest, a.ManifestHash = &manifest, manifestHash
-			run.TemplateTimeoutUS = database.Microseconds(r.Timeout)
-			run.TemplateInfrastructureMax = r.InfrastructureMax
-			run.changed = true
-		}
-		if d.State != nil {
-			run.move(*d.State, b.now, actor, a.Number)
-			if run.EndedAt != nil { // when it ended in the cluster, not when the server heard of it
-				run.EndedAt = a.EndedAt
-			}
-		}
-		result.Change = b.changed(&before, a, due, run, r)
+	if !d.Changed {
+		return result
 	}
+	a := run.attempt
+	before, due := *a, run.DueAt
+	b.change(run, r, d)
+	if d.Phase == PhaseRunning && r.Kind == ReportRunning {
+		b.started(run, r)
+	}
+	if d.HandedBack || d.Outcome != nil {
+		b.ended(tx, run, r, d)
+	}
+	if r.Kind == ReportManifest && len(r.Manifest) > 0 {
+		manifest := string(r.Manifest)
+		a.manifest, a.ManifestHash = &manifest, r.manifestHash()
+		run.TemplateTimeoutUS = database.Microseconds(r.Timeout)
+		run.TemplateInfrastructureMax = r.InfrastructureMax
+		run.keepDeadline(b.now)
+	}
+	if d.State != nil {
+		run.move(*d.State, b.now, actor, a.Number)
+	}
+	result.Change = b.changed(&before, due, run, r)
 	return result
 }
 
 // noteFindings keeps what rules said with an accepted report.
-func (b *reportBatch) noteFindings(a *liveAttempt, r Report, result ReportResult) error {
+func (b *reportBatch) noteFindings(run *lockedRun, r Report, result ReportResult) error {
 	if result.Status != ReportAccepted {
 		return nil
 	}
-	record, some, err := ruleFindingsOf(a.RunID, a.Number, r.RuleFindings)
+	record, some, err := ruleFindingsOf(run.ID, run.attempt.Number, r.RuleFindings)
 	if err != nil || !some {
 		return err
 	}
 	if b.findings == nil {
 		b.findings = map[uuid.UUID]ruleFindingsRecord{}
 	}
-	b.findings[a.ID] = record
+	b.findings[run.attempt.AttemptID] = record
 	return nil
 }
 
 // changed returns the change of an attempt by a report, nil for none.
-func (b *reportBatch) changed(
-	before, a *liveAttempt, due database.Time, run *lockedRun, r Report,
-) *AttemptChange {
+func (b *reportBatch) changed(before *liveAttempt, due database.Time, run *lockedRun, r Report) *AttemptChange {
+	a := run.attempt
 	c := &AttemptChange{Pool: run.Pool, Run: run.StateType}
 	if before.SubmittedAt == nil {
 		c.Dispatched = between(&due, a.SubmittedAt)
@@ -139,15 +177,10 @@ func (b *reportBatch) changed(
 	if before.RunningAt == nil {
 		c.Started = between(a.SubmittedAt, a.RunningAt)
 	}
-	if before.EndedAt == nil && a.EndedAt != nil && !a.HandedBack {
-		c.Ran = between(a.RunningAt, a.EndedAt)
+	if before.end == nil && a.end != nil && !a.end.handedBack {
+		c.Ran = between(a.RunningAt, &a.end.at)
 		c.Recorded = between((*database.Time)(r.At), database.TimeOf(&b.now))
-		c.Outcome = &lifecycle.Outcome{
-			Succeeded: a.Succeeded,
-			Category:  a.Category,
-			ExitCode:  a.ExitCode,
-			Message:   a.Message,
-		}
+		c.Outcome = &a.end.outcome
 	}
 	if c.Dispatched == nil && c.Started == nil && c.Outcome == nil {
 		return nil
@@ -165,17 +198,16 @@ func between(from, to *database.Time) *time.Duration {
 	return &d
 }
 
-func (a *liveAttempt) standing(run *lockedRun) lifecycle.CurrentState {
+// standing is the state of a run with an attempt under way, as a decision needs it.
+func (r *lockedRun) standing() lifecycle.CurrentState {
+	a := r.attempt
 	standing := lifecycle.CurrentState{
-		Run: run.StateType, CancelReason: run.CancelReason, Phase: a.Phase, Epoch: a.Epoch, Manifest: a.ManifestHash,
-		JobUID: a.JobUID, Started: a.RunningAt != nil, HandedBack: a.HandedBack, Policy: run.policy(), RetriesUsed: run.Spent.V,
+		Run: r.StateType, CancelReason: r.CancelReason, Phase: a.Phase, Epoch: a.Epoch, Manifest: a.ManifestHash,
+		JobUID: a.JobUID, Started: a.RunningAt != nil, Policy: r.policy(), RetriesUsed: r.Spent.V,
 		Random: rand.Float64(),
-		Outcome: lifecycle.Outcome{
-			Succeeded: a.Succeeded,
-			Category:  a.Category,
-			ExitCode:  a.ExitCode,
-			Message:   a.Message,
-		},
+	}
+	if a.end != nil { // by an earlier report of the same call
+		standing.HandedBack, standing.Outcome = a.end.handedBack, a.end.outcome
 	}
 	if a.raise != nil {
 		standing.MemoryRaise = &a.raise.shown
@@ -184,8 +216,9 @@ func (a *liveAttempt) standing(run *lockedRun) lifecycle.CurrentState {
 }
 
 // change takes over what any report may carry.
-func (b *reportBatch) change(a *liveAttempt, r Report, d lifecycle.Decision) {
-	a.changed = true
+func (b *reportBatch) change(run *lockedRun, r Report, d lifecycle.Decision) {
+	a := run.attempt
+	run.changed = true
 	a.Phase = d.Phase
 	if a.JobUID == "" && r.JobUID != "" {
 		a.JobUID, a.SubmittedAt = r.JobUID, b.at(a, r)
@@ -199,42 +232,41 @@ func (b *reportBatch) change(a *liveAttempt, r Report, d lifecycle.Decision) {
 		a.Diagnosis = r.Diagnosis
 	}
 	if r.LastLines != "" {
-		lines := database.CutOutputBegin(r.LastLines)
-		a.LastLines = &lines
+		a.lastLines = database.CutOutputBegin(r.LastLines)
 	}
 }
 
 // started notes when a container of the attempt first ran; with the run's first start its timeout begins.
-func (b *reportBatch) started(a *liveAttempt, run *lockedRun, r Report) {
+func (b *reportBatch) started(run *lockedRun, r Report) {
+	a := run.attempt
 	at := b.at(a, r)
 	if a.RunningAt == nil {
 		a.RunningAt = at
 	}
 	if run.StartedAt == nil {
-		run.StartedAt, run.changed = at, true
+		run.StartedAt = at
 	}
 	if limit := run.timeout(); run.TimeoutAt == nil && limit != nil {
 		deadline := at.Time().Add(*database.Duration(limit))
-		run.TimeoutAt, run.changed = database.TimeOf(&deadline), true
+		run.TimeoutAt = database.TimeOf(&deadline)
+		run.keepDeadline(b.now)
 	}
 }
 
 // ended ends the attempt, which frees its slot, and moves the run in the same transaction.
-func (b *reportBatch) ended(tx *Tx, a *liveAttempt, run *lockedRun, r Report, d lifecycle.Decision) {
-	a.EndedAt = b.at(a, r)
-	run.changed = true
+func (b *reportBatch) ended(tx *Tx, run *lockedRun, r Report, d lifecycle.Decision) {
+	a := run.attempt
+	a.end = &attemptEnd{at: *b.at(a, r), handedBack: d.HandedBack}
 	tx.db.HintTurns(PoolTopic(run.Pool), 1) // its slot is free
 	if d.HandedBack {
-		a.HandedBack = true
 		run.Attempt, run.Spent.V = a.Number-1, d.RetriesUsed
 		if d.RetryAfter > 0 { // else due_at stays, so the run keeps its place in the queue
 			run.DueAt = database.Time(b.now.Add(d.RetryAfter))
 		}
 		return
 	}
-	o := d.Outcome.Outcome
-	a.Succeeded, a.ExitCode, a.Category, a.Message = o.Succeeded, o.ExitCode, o.Category, o.Message
-	run.ExitCode, run.Category, run.Spent.V = o.ExitCode, o.Category, d.Outcome.RetriesUsed
+	a.end.outcome = d.Outcome.Outcome
+	run.ExitCode, run.Category, run.Spent.V = a.end.outcome.ExitCode, a.end.outcome.Category, d.Outcome.RetriesUsed
 	if d.Outcome.MemoryRaised {
 		run.Raised = &a.raise.stored
 	}
@@ -257,4 +289,11 @@ func (b *reportBatch) at(a *liveAttempt, r Report) *database.Time {
 		at = earliest.Time()
 	}
 	return database.TimeOf(&at)
+}
+
+func (b *reportBatch) save(ctx context.Context, tx *Tx) error {
+	if err := tx.saveRuns(ctx, b.runs); err != nil {
+		return err
+	}
+	return tx.putRuleFindings(ctx, slices.Collect(maps.Values(b.findings)))
 }

@@ -215,7 +215,7 @@ func TestConcurrentEqualReportsChangeTheRunOnce(t *testing.T) {
 						t.Errorf("answered %+v", r)
 					}
 				}
-				if _, _, err := w.RenewLeases(w.t.Context(), "w", []store.Lease{leaseOf(claims[i]), leaseOf(claims[0])}, leaseTime); err != nil {
+				if _, _, err := w.renew("w", leaseOf(claims[i]), leaseOf(claims[0])); err != nil {
 					t.Error(err)
 				}
 			})
@@ -266,7 +266,6 @@ func TestACancelledRunEndsByItsStage(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			onEach(t, func(w *world) {
-				ctx := w.t.Context()
 				run := w.one(
 					func(d *store.Deployment) { d.Retries = lifecycle.RetryPolicy{Max: 3, InfrastructureMax: 3} })
 				if test.before != nil {
@@ -282,7 +281,7 @@ func TestACancelledRunEndsByItsStage(t *testing.T) {
 				a := w.listAttempts(run.ID)[0]
 				held := store.Lease{AttemptID: a.ID, Epoch: a.Epoch}
 				same(t, "cancels", w.listCancels("w", []store.Lease{held}), []uuid.UUID{a.ID})
-				_, cancels, err := w.RenewLeases(ctx, "w", []store.Lease{held}, leaseTime)
+				_, cancels, err := w.renew("w", held)
 				w.check(err)
 				same(t, "cancels of a renewal", cancels, []uuid.UUID{a.ID})
 				w.accepts(

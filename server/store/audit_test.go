@@ -9,6 +9,7 @@ import (
 
 	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/store/storetest"
 )
 
 // audited lists what the audit says, oldest first, an entry a line.
@@ -134,7 +135,7 @@ func TestEveryChangeIsAuditedWithItsChangedFields(t *testing.T) {
 			}, `ada: create api-key ci [id >"0badcafe", bindings >["editor:p"]]`},
 			{"a key that is revoked", func() error { return w.RevokeKey(ctx, "ci", "eve") }, `eve: delete api-key ci [] revoked key 0badcafe`},
 			{"a worker that is paused", func() error {
-				w.check(w.UpsertWorker(ctx, store.Worker{Name: "w", Pool: "p", Type: "kubernetes"}))
+				w.check(w.UpsertWorker(ctx, store.Worker{Name: "w", Pool: "p", Type: "kubernetes"}, storetest.SessionOf("p", "w").ID))
 				_, err := w.UpdateWorkerPaused(ctx, "p", "w", true, actor)
 				return err
 			}, `ada: update worker w [paused false>true]`},

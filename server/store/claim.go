@@ -3,33 +3,27 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
-	"sync/atomic"
 
 	"github.com/google/uuid"
-
-	"github.com/berth-dev/berth/server/store/database"
 )
 
-// Claim gives a worker attempts to run, up to r.Max. It never waits for work, and records that the worker is
-// alive.
+// Claim gives a worker attempts to run, up to r.Max. It never waits for work, and notes that the worker is alive.
 //
-// Order: attempts whose lease expired, then due runs by queue priority and due time. The limits of pool,
-// queue and deployment always hold: a claim that could reach one locks the pool and counts live attempts in a
-// fresh snapshot (READ COMMITTED). Slots are the attempts that have not ended; there is no counter that could
-// drift. Claims in pools without limits run concurrently (claim_unlimited.go).
+// Order: attempts whose lease has ended, then due runs by queue priority and due time. The limits of pool, queue and
+// deployment always hold. Slots are the rows of live; there is no counter that could drift. A claim that could reach a
+// limit has the pool for itself, and counts in a snapshot that is taken after that (READ COMMITTED). Other claims go
+// beside each other: each locks the rows of ready that it takes, and skips those that are locked.
 //
-// Repeating a request ID returns the same attempts. Errors: NotFound for the pool; database errors are
-// retryable.
-//
-// The lock is held as briefly as possible: the state of the pool is read before it, the runs after it, and
-// the claims of one process wait for it in the process, not each with a connection.
+// Repeating the last request that took something returns the same attempts, as far as they are still held. Errors:
+// NotFound for the pool, SessionUnknown for a worker that has not said hello; database errors are retryable.
 func (s *Store) Claim(ctx context.Context, r ClaimRequest) ([]Claim, error) {
-	state, err := s.readPoolState(ctx, r)
-	if err != nil || state.Paused || r.Max <= 0 || !state.mayClaim() {
+	state, err := s.readClaimState(ctx, r)
+	if err != nil || !state.mayClaim(r) {
 		return nil, err
 	}
-	result, err := s.claim(ctx, r, state)
+	result, err := s.claim(ctx, r, state.exclusive())
 	if err != nil || len(result.attempts) == 0 {
 		return nil, err
 	}
@@ -37,9 +31,6 @@ func (s *Store) Claim(ctx context.Context, r ClaimRequest) ([]Claim, error) {
 	if err != nil {
 		return nil, err
 	}
-
-	// The pool of a request ID is not stored. A request with the ID of another pool must not reveal its runs.
-	claims = slices.DeleteFunc(claims, func(c Claim) bool { return c.Pool != r.Pool })
 	for i := range claims {
 		claims[i].Repeated = result.repeated
 	}
@@ -56,48 +47,135 @@ type claimResult struct {
 	repeated bool                    // the request ID was answered before
 }
 
-// claimedAttempt is an attempt in the stored answer to a request ID.
+// claimedAttempt is an attempt in the answer to a claim.
 type claimedAttempt struct {
-	AttemptID uuid.UUID `json:"attempt_id"`
-	Epoch     int64     `json:"epoch"`
-	Takeover  bool      `json:"takeover,omitempty"`
+	AttemptID uuid.UUID `db:"attempt_id"`
+	Takeover  bool      `db:"taken_over"`
 }
 
-func (s *Store) claim(ctx context.Context, r ClaimRequest, state poolState) (*claimResult, error) {
-	w := s.waitersOf(r.Pool)
-	if w.poolUnlimited.Load() && state.onlyDue() {
-		result, err := s.claimUnlimited(ctx, r, w)
+// errNeedsPool says that a claim has to have the pool for itself.
+var errNeedsPool = errors.New("the work pool has limits")
 
-		// The pool may have got a limit, or a request with the same ID was answered at the same time.
-		if !errors.Is(err, errNeedsPoolLock) && !database.IsUniqueViolation(err, "claim_requests_pkey") {
+func (s *Store) claim(ctx context.Context, r ClaimRequest, exclusive bool) (*claimResult, error) {
+	if !exclusive {
+		result, err := s.claimOnce(ctx, r, false)
+		if !errors.Is(err, errNeedsPool) { // it may have got a limit since
 			return result, err
 		}
 	}
+	return s.claimOnce(ctx, r, true)
+}
 
-	release, err := acquire(ctx, w.limited)
+func (s *Store) claimOnce(ctx context.Context, r ClaimRequest, exclusive bool) (*claimResult, error) {
+	w := s.waitersOf(r.Pool)
+	places, lock := w.shared, poolForClaims
+	if exclusive {
+		places, lock = w.exclusive, poolForChange
+	}
+	release, err := acquire(ctx, places)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
 	return inTx(ctx, s, func(tx *Tx) (*claimResult, error) {
+		if err := tx.waitForPool(ctx, r.Pool, lock); err != nil {
+			return nil, err
+		}
 		result := &claimResult{rows: map[uuid.UUID]*claimRow{}}
-		return result, tx.claimLimited(ctx, r, state.Live, w, result)
+		return result, tx.claim(ctx, r, exclusive, result)
 	})
 }
 
-// waiters bounds the claims of one pool that use the database at the same time in this process.
-type waiters struct {
-	limited       chan struct{} // one place
-	unlimited     chan struct{} // unlimitedMax places
-	poolUnlimited atomic.Bool   // as the last claim saw it: claims may run concurrently
+// claim claims in the pool that it has locked: first the attempts of an earlier request with the same ID, then
+// takeovers, then due runs.
+func (tx *Tx) claim(ctx context.Context, r ClaimRequest, exclusive bool, result *claimResult) error {
+	session, err := tx.lockSession(ctx, r.session())
+	if err != nil {
+		return err
+	}
+	if session.LastRequest != nil && *session.LastRequest == r.RequestID {
+		result.repeated = true
+		result.attempts, err = tx.repeatedClaim(ctx, r)
+		return err
+	}
+	if r.Max <= 0 {
+		return nil
+	}
+	pool, err := tx.readClaimPool(ctx, r)
+	if err != nil {
+		return err
+	}
+	if !exclusive && pool.needsExclusive() {
+		return errNeedsPool
+	}
+	if err := tx.takeOver(ctx, r, result); err != nil {
+		return fmt.Errorf("take over attempts in work pool %q: %w", r.Pool, err)
+	}
+	runs := map[uuid.UUID]*lockedRun{}
+	if limit := r.Max - len(result.attempts); pool.exists() && limit > 0 && !pool.Paused {
+		if runs, err = tx.claimDue(ctx, r, pool, limit, exclusive, result); err != nil {
+			return fmt.Errorf("claim runs of work pool %q: %w", r.Pool, err)
+		}
+	}
+	return tx.saveClaim(ctx, r, runs, result)
 }
+
+// saveClaim stores what a claim took, with its request ID, in one batch.
+func (tx *Tx) saveClaim(
+	ctx context.Context, r ClaimRequest, runs map[uuid.UUID]*lockedRun, result *claimResult,
+) error {
+	now, err := tx.db.Now(ctx)
+	if err != nil {
+		return err
+	}
+	changes, err := tx.changesOf(runs)
+	if err != nil {
+		return err
+	}
+	if len(result.attempts) > 0 {
+		changes = append(changes, rememberRequest(r, now))
+	}
+	if err := tx.db.ExecBatch(ctx, changes...); err != nil {
+		return fmt.Errorf("save the claim: %w", err)
+	}
+	return nil
+}
+
+// repeatedClaimSQL is served by live_session.
+const repeatedClaimSQL = `
+SELECT attempt_id, leased_at > claimed_at AS taken_over
+FROM live
+WHERE session_id = ?
+	AND request_id = ?
+ORDER BY attempt_id`
+
+// repeatedClaim returns the attempts that an earlier request with this ID claimed and that the worker still
+// holds, with a renewed lease.
+func (tx *Tx) repeatedClaim(ctx context.Context, r ClaimRequest) ([]claimedAttempt, error) {
+	var attempts []claimedAttempt
+	if err := tx.db.All(ctx, &attempts, repeatedClaimSQL, r.Session, r.RequestID); err != nil {
+		return nil, fmt.Errorf("read claim %s: %w", r.RequestID, err)
+	}
+	now, err := tx.db.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return attempts, tx.extendSession(ctx, r.Session, now, r.Lease)
+}
+
+// waiters bounds the claims of one pool that use the database at the same time in this process: they wait in the
+// process, not each with a connection.
+type waiters struct{ exclusive, shared chan struct{} }
+
+// sharedMax is how many claims of a pool go beside each other in this process: more of them only skip each other's
+// runs.
+const sharedMax = 4
 
 func (s *Store) waitersOf(pool string) *waiters {
 	if w, ok := s.waiters.Load(pool); ok {
 		return w.(*waiters)
 	}
-	created := &waiters{limited: make(chan struct{}, 1), unlimited: make(chan struct{}, unlimitedMax)}
-	w, _ := s.waiters.LoadOrStore(pool, created)
+	w, _ := s.waiters.LoadOrStore(pool, &waiters{make(chan struct{}, 1), make(chan struct{}, sharedMax)})
 	return w.(*waiters)
 }
 
@@ -109,4 +187,44 @@ func acquire(ctx context.Context, places chan struct{}) (release func(), err err
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// claimDue claims up to limit due runs and returns the runs that it has changed.
+func (tx *Tx) claimDue(
+	ctx context.Context, r ClaimRequest, pool *claimPool, limit int, exclusive bool, result *claimResult,
+) (map[uuid.UUID]*lockedRun, error) {
+	picked, err := tx.pick(ctx, pool, limit, exclusive)
+	if err != nil || len(picked) == 0 {
+		return nil, err
+	}
+
+	runs := make(map[uuid.UUID]*lockedRun, len(picked))
+	for _, d := range picked {
+		runs[d.ID] = &d.lockedRun
+	}
+	// The clock goes with the rows: slots that were counted as free had ended by then, so that in the history no attempt
+	// starts before the one whose slot it got has ended.
+	if err := tx.locked(ctx, runs); err != nil {
+		return nil, err
+	}
+	held, settings, err := tx.holdFrozen(ctx, pool, picked)
+	if err != nil || len(held) == 0 {
+		return runs, err
+	}
+	return runs, tx.startAttempts(ctx, r, pool, held, settings, result)
+}
+
+// session is the session that asks.
+func (r ClaimRequest) session() SessionRef {
+	return SessionRef{ID: r.Session, Pool: r.Pool, Worker: r.Worker}
+}
+
+// inOrder sorts due runs by their due time.
+func inOrder(due []*dueRun) {
+	slices.SortStableFunc(due, func(a, b *dueRun) int {
+		if c := a.DueAt.Time().Compare(b.DueAt.Time()); c != 0 {
+			return c
+		}
+		return slices.Compare(a.ID[:], b.ID[:])
+	})
 }

@@ -4,25 +4,42 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/store/database"
 )
 
-// pick selects up to limit due runs that no limit blocks, ordered by the priority of their queue, then by due
-// time. The pool's row is locked, so no other claim takes slots meanwhile.
-//
-// A blocked run never hides another: each queue is scanned once along runs_ready, and later batches exclude
-// deployments that are paused or at their limit.
-func (tx *Tx) pick(ctx context.Context, state *lockedPoolState, limit int) ([]uuid.UUID, error) {
-	now, err := tx.db.Now(ctx)
-	if err != nil {
-		return nil, err
+// dueRun is a run in ready that is due and locked, with what its worker needs.
+type dueRun struct {
+	lockedRun
+	Name          string           `db:"name"`
+	StoredNames   database.Strings `db:"stored_names"`
+	ScheduledTime database.Time    `db:"scheduled_time"`
+	Tags          database.Strings `db:"tags"`
+	Parameters    database.JSON    `db:"parameters"`
+	JobVariables  database.JSON    `db:"job_variables"`
+	// FrozenRevisionID is the current revision of the deployment: what it freezes holds for the next attempt.
+	FrozenRevisionID uuid.UUID `db:"frozen_revision_id"`
+	// Gated: the deployment may keep its runs from being claimed.
+	Gated bool `db:"gated"`
+}
+
+// dueColumns are a dueRun: w in ready, its run r and its deployment d.
+const dueColumns = readyColumns + `,
+	r.name, r.stored_names, r.scheduled_time, r.tags, r.parameters, r.job_variables,
+	d.revision_id AS frozen_revision_id, ` + deploymentGatedSQL + ` AS gated`
+
+// pick locks up to limit due runs that no limit and no pause blocks, by the priority of their queue, then by due time.
+// Without the pool for itself, it takes only runs of deployments without a limit.
+func (tx *Tx) pick(ctx context.Context, pool *claimPool, limit int, exclusive bool) ([]*dueRun, error) {
+	p := &picker{tx: tx, exclusive: exclusive, want: min(limit, pool.free())}
+	if exclusive {
+		if err := p.readLines(ctx, pool.withLines()); err != nil {
+			return nil, err
+		}
 	}
-	queues := state.queues
-	p := &picker{tx: tx, now: now, want: min(limit, state.free()), free: map[uuid.UUID]int{}}
+	queues := pool.queues
 	for len(queues) > 0 && p.want > 0 {
 		n := 1 // queues of the same priority compete by due time
 		for n < len(queues) && queues[n].Priority == queues[0].Priority {
@@ -36,180 +53,148 @@ func (tx *Tx) pick(ctx context.Context, state *lockedPoolState, limit int) ([]uu
 	return p.picked, nil
 }
 
-// dueQueue is a queue with runs that are due, read a batch at a time.
+// dueQueue is a queue that has something for a claim.
 type dueQueue struct {
 	ID       uuid.UUID
 	Priority int32
 	Limit    *int32
 	Used     int32
-
-	ready     []readyRow // read, not yet considered
-	after     *readyRow  // the last row read
-	batch     int
-	exhausted bool
+	Lines    bool // it has runs of deployments that may keep them
 }
 
-// readyRow is a run that is due.
-type readyRow struct {
-	ID           uuid.UUID     `db:"id"`
-	DeploymentID uuid.UUID     `db:"deployment_id"`
-	DueAt        database.Time `db:"due_at"`
-}
-
-func (r readyRow) before(other readyRow) bool {
-	if c := r.DueAt.Time().Compare(other.DueAt.Time()); c != 0 {
-		return c < 0
+// free is how many slots the queue's own limit leaves.
+func (q *dueQueue) free() int {
+	if q.Limit == nil {
+		return math.MaxInt32
 	}
-	return r.ID.String() < other.ID.String()
+	return int(*q.Limit - q.Used)
 }
 
-// free reports whether the queue's own limit leaves a slot.
-func (q *dueQueue) free() bool { return q.Limit == nil || q.Used < *q.Limit }
+func (p *claimPool) withLines() []uuid.UUID {
+	var ids []uuid.UUID
+	for _, q := range p.queues {
+		if q.Lines {
+			ids = append(ids, q.ID)
+		}
+	}
+	return ids
+}
 
-const (
-	firstBatch = 64
-	lastBatch  = 4096
-)
-
-// picker selects runs for one claim.
+// picker locks runs for one claim.
 type picker struct {
-	tx      *Tx
-	now     time.Time
-	want    int
-	free    map[uuid.UUID]int // free slots by deployment
-	blocked []uuid.UUID       // deployments without a free slot
-	picked  []uuid.UUID
+	tx        *Tx
+	exclusive bool // the claim has the pool for itself
+	want      int
+	lines     []freeLine // of all queues
+	picked    []*dueRun
 }
 
 // pickByDueTime picks runs from queues of the same priority, earliest due time first.
 func (p *picker) pickByDueTime(ctx context.Context, queues []*dueQueue) error {
-	for p.want > 0 {
-		var next *dueQueue
-		for _, q := range queues {
-			if !q.free() {
-				continue
-			}
-			if err := p.fill(ctx, q); err != nil {
-				return err
-			}
-			if len(q.ready) > 0 && (next == nil || q.ready[0].before(next.ready[0])) {
-				next = q
-			}
+	var candidates []*dueRun
+	free := make(map[uuid.UUID]int, len(queues))
+	for _, q := range queues {
+		free[q.ID] = q.free()
+		n := min(p.want, q.free())
+		if n <= 0 {
+			continue
 		}
-		if next == nil {
-			return nil
-		}
-		run := next.ready[0]
-		next.ready = next.ready[1:]
-		p.take(next, run)
-	}
-	return nil
-}
-
-// take picks a run unless its deployment has no free slot.
-func (p *picker) take(q *dueQueue, run readyRow) {
-	if p.free[run.DeploymentID] <= 0 {
-		return
-	}
-	p.picked = append(p.picked, run.ID)
-	p.want--
-	q.Used++
-	p.free[run.DeploymentID]--
-	if p.free[run.DeploymentID] == 0 {
-		p.blocked = append(p.blocked, run.DeploymentID)
-	}
-}
-
-const (
-	readyFromSQL = `
-SELECT r.id, r.deployment_id, r.due_at
-FROM runs r
-WHERE r.queue_id = ?
-	AND r.ready
-	AND r.due_at <= ?`
-	readyAfterSQL = `
-	AND (r.due_at, r.id) > (?, ?)`
-	readyFreeSQL = `
-	AND r.deployment_id NOT IN `
-	readyOrderSQL = `
-ORDER BY r.due_at, r.id
-LIMIT ?`
-)
-
-// fill reads the next batch of a queue once the last is used up. Batches grow, because a queue may be full of
-// runs whose deployments are all blocked.
-func (p *picker) fill(ctx context.Context, q *dueQueue) error {
-	for len(q.ready) == 0 && !q.exhausted {
-		q.batch = min(max(q.batch*4, firstBatch, p.want), lastBatch)
-		query, args := readyFromSQL, []any{q.ID, p.now}
-		if q.after != nil {
-			query, args = query+readyAfterSQL, append(args, q.after.DueAt, q.after.ID)
-		}
-		if len(p.blocked) > 0 {
-			list := database.ListOf(p.blocked)
-			query, args = query+readyFreeSQL+p.tx.db.Dialect().List("uuid"), append(args, list)
-		}
-		var rows []readyRow
-		if err := p.tx.db.All(ctx, &rows, query+readyOrderSQL, append(args, q.batch)...); err != nil {
-			return fmt.Errorf("list due runs: %w", err)
-		}
-		q.exhausted = len(rows) < q.batch
-		if len(rows) > 0 {
-			q.after = &rows[len(rows)-1]
-		}
-		if err := p.readDeploymentSlots(ctx, rows); err != nil {
+		open, err := p.walk(ctx, q.ID, n)
+		if err != nil {
 			return err
 		}
-		for _, r := range rows {
-			if p.free[r.DeploymentID] > 0 {
-				q.ready = append(q.ready, r)
-			}
+		lines, err := p.fromLines(ctx, q.ID, n)
+		if err != nil {
+			return err
+		}
+		candidates = append(append(candidates, open...), lines...)
+	}
+	inOrder(candidates)
+	for _, run := range candidates {
+		if p.want == 0 {
+			break
+		}
+		if free[run.QueueID] > 0 {
+			free[run.QueueID]--
+			p.want--
+			p.picked = append(p.picked, run)
 		}
 	}
 	return nil
 }
 
-const deploymentsFreeSQL = `
+// walkSQL locks due runs of deployments without gates, in the order of the claim and not of their IDs: a statement that
+// skips locked rows cannot deadlock. Served by ready_queue.
+func walkSQL(d database.Dialect) string {
+	return `
 SELECT
-	d.id, d.paused, d.concurrency_limit,
-	CASE WHEN d.concurrency_limit IS NULL THEN 0 ELSE
-		(SELECT COUNT(*) FROM attempts a WHERE a.deployment_id = d.id AND a.ended_at IS NULL)
-	END AS used
-FROM deployments d
-WHERE d.id IN `
+	` + d.RowClock() + ` AS clock,` + dueColumns + `
+FROM ready w
+JOIN runs r ON r.id = w.run_id
+JOIN deployments d ON d.id = w.deployment_id
+WHERE w.queue_id = ?
+	AND NOT w.limited
+	AND w.due_at <= ` + d.NowParam() + `
+ORDER BY w.due_at, w.run_id
+LIMIT ?` + d.Lock("FOR UPDATE OF w SKIP LOCKED")
+}
 
-// readDeploymentSlots reads the free slots of deployments that appear for the first time.
-func (p *picker) readDeploymentSlots(ctx context.Context, rows []readyRow) error {
-	var unknown []uuid.UUID
-	for _, r := range rows {
-		if _, ok := p.free[r.DeploymentID]; !ok {
-			p.free[r.DeploymentID] = 0
-			unknown = append(unknown, r.DeploymentID)
+// walk locks the first n runs of a queue that nothing keeps. Runs that it meets of deployments that have got a limit or a
+// pause, or were deleted, it moves out of the way of later claims, if it has the pool for itself.
+func (p *picker) walk(ctx context.Context, queue uuid.UUID, n int) ([]*dueRun, error) {
+	for {
+		now, err := p.tx.db.NowArg(ctx)
+		if err != nil {
+			return nil, err
+		}
+		var rows []*dueRun
+		if err := p.tx.db.All(ctx, &rows, walkSQL(p.tx.db.Dialect()), queue, now, n); err != nil {
+			return nil, fmt.Errorf("lock due runs: %w", err)
+		}
+		gated := map[uuid.UUID]bool{}
+		open := rows[:0]
+		for _, row := range rows {
+			if row.Gated {
+				gated[row.DeploymentID] = true
+			} else {
+				open = append(open, row)
+			}
+		}
+		if len(gated) == 0 {
+			return open, nil
+		}
+		if !p.exclusive {
+			return nil, errNeedsPool
+		}
+		if err := p.tx.markLimited(ctx, queue, gated); err != nil {
+			return nil, err
+		}
+		if err := p.readLines(ctx, []uuid.UUID{queue}); err != nil {
+			return nil, err
 		}
 	}
-	if len(unknown) == 0 {
-		return nil
-	}
-	list := database.ListOf(unknown)
-	var deployments []struct {
-		ID     uuid.UUID `db:"id"`
-		Paused bool      `db:"paused"`
-		Limit  *int32    `db:"concurrency_limit"`
-		Used   int32     `db:"used"`
-	}
-	if err := p.tx.db.All(ctx, &deployments, deploymentsFreeSQL+p.tx.db.Dialect().List("uuid"), list); err != nil {
-		return fmt.Errorf("count the slots of deployments: %w", err)
-	}
-	for _, d := range deployments {
-		switch {
-		case d.Paused:
-		case d.Limit == nil:
-			p.free[d.ID] = math.MaxInt32
-		default:
-			p.free[d.ID] = int(max(*d.Limit-d.Used, 0))
-		}
-		if p.free[d.ID] == 0 {
-			p.blocked = append(p.blocked, d.ID)
+}
+
+// markBatch bounds the rows that a claim moves to the index of limited runs at once.
+const markBatch = 5000
+
+func markLimitedSQL(d database.Dialect) string {
+	return `
+UPDATE ready
+SET limited = TRUE
+WHERE (deployment_id, run_id) IN (
+		SELECT w.deployment_id, w.run_id
+		FROM ready w
+		WHERE w.deployment_id = ? AND w.queue_id = ? AND NOT w.limited
+		ORDER BY w.run_id
+		LIMIT ?` + d.Lock("FOR UPDATE SKIP LOCKED") + `
+	)`
+}
+
+func (tx *Tx) markLimited(ctx context.Context, queue uuid.UUID, deployments map[uuid.UUID]bool) error {
+	for id := range deployments {
+		if _, err := tx.db.Exec(ctx, markLimitedSQL(tx.db.Dialect()), id, queue, markBatch); err != nil {
+			return fmt.Errorf("mark the due runs of a deployment with a limit: %w", err)
 		}
 	}
 	return nil

@@ -71,13 +71,13 @@ func claimsSQL(d database.Dialect) string {
 	return `
 SELECT
 	` + d.Clock() + ` AS clock,
-	a.id AS attempt_id, a.number, a.epoch, r.id AS run_id, r.name AS run_name, r.scheduled_time, r.tags, r.parameters,
-	r.job_variables AS run_variables, a.stored, a.raised, r.timeout_at, r.started_at, r.start_deadline_at, a.manifest, a.job_uid,
-	r.state_type, r.revision_id, r.queue_id, a.template_version_id,
-	COALESCE(a.frozen_revision_id, r.revision_id) AS frozen_revision_id
-FROM attempts a
-JOIN runs r ON r.id = a.run_id
-WHERE a.id IN ` + d.List("uuid")
+	l.attempt_id, l.number, l.epoch, r.id AS run_id, r.name AS run_name, r.scheduled_time, r.tags, r.parameters,
+	r.job_variables AS run_variables, l.stored, l.raised, l.timeout_at, l.started_at, l.start_deadline_at, m.manifest,
+	l.job_uid, l.state_type, l.revision_id, l.queue_id, l.template_version_id, l.frozen_revision_id
+FROM live l
+JOIN runs r ON r.id = l.run_id
+LEFT JOIN manifests m ON m.run_id = l.run_id AND m.number = l.number
+WHERE l.attempt_id IN ` + d.List("uuid")
 }
 
 func settingsSQL(d database.Dialect) string {
@@ -87,8 +87,7 @@ SELECT
 	v.version AS deployment_version, p.name AS pool, q.name AS queue, t.version AS template_version,
 	v.job_variables AS deployment_variables, v.parameters AS deployment_parameters, v.timeout_us,
 	c.job_variables AS current_variables, c.parameters AS current_parameters, c.frozen_variables, c.frozen_parameters
-FROM ` + d.Records("revision_id uuid", "frozen_revision_id uuid", "queue_id uuid",
-		"template_version_id uuid") + ` AS n
+FROM ` + database.RecordsOf[claimSetting](d) + ` AS n
 JOIN deployment_revisions v ON v.id = n.revision_id
 JOIN deployment_revisions c ON c.id = n.frozen_revision_id
 JOIN deployments d ON d.id = v.deployment_id
@@ -98,11 +97,12 @@ JOIN template_versions t ON t.id = n.template_version_id`
 }
 
 // claimRow returns the row of a new attempt without a query.
-func (r *lockedRun) claimRow(a attemptRecord) *claimRow {
+func (r *dueRun) claimRow() *claimRow {
+	a := r.attempt
 	row := &claimRow{
-		AttemptID: a.ID, Number: a.Number, Epoch: 1, RunID: r.ID, RunName: r.Name, ScheduledTime: r.ScheduledTime, Tags: r.Tags,
-		Parameters: r.Parameters, RunVariables: r.JobVariables, Stored: database.JSON(a.Stored), TimeoutAt: r.TimeoutAt,
-		StartedAt: r.StartedAt, StartDeadlineAt: r.StartDeadlineAt, StateType: r.StateType,
+		AttemptID: a.AttemptID, Number: a.Number, Epoch: a.Epoch, RunID: r.ID, RunName: r.Name, ScheduledTime: r.ScheduledTime,
+		Tags: r.Tags, Parameters: r.Parameters, RunVariables: r.JobVariables, Stored: database.JSON(a.Stored),
+		TimeoutAt: r.TimeoutAt, StartedAt: r.StartedAt, StartDeadlineAt: r.StartDeadlineAt, StateType: r.StateType,
 		claimSetting: claimSetting{
 			RevisionID:        r.RevisionID,
 			FrozenRevisionID:  r.FrozenRevisionID,
@@ -111,8 +111,8 @@ func (r *lockedRun) claimRow(a attemptRecord) *claimRow {
 		},
 		Clock: r.Clock,
 	}
-	if a.Raised != nil {
-		row.Raised = database.JSON(*a.Raised)
+	if a.raised != nil {
+		row.Raised = database.JSON(*a.raised)
 	}
 	return row
 }

@@ -3,116 +3,111 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/store/database"
 )
 
-const expiredSQL = `
-SELECT a.id, a.run_id
-FROM attempts a
-JOIN pools p ON p.id = a.pool_id
-WHERE p.name = ?
-	AND a.cluster_id = ?
-	AND a.ended_at IS NULL
-	AND a.lease_expires_at <= ?
-	AND `
-
-// takeOver claims attempts of the cluster whose lease has expired: the same attempt under the next epoch,
-// hence the same Job. It skips attempts that the worker still holds itself.
-func (tx *Tx) takeOver(ctx context.Context, r ClaimRequest) ([]claimedAttempt, error) {
-	now, err := tx.db.Now(ctx)
-	if err != nil {
-		return nil, err
-	}
-	held := database.ListOf(attemptIDs(r.Held))
-	var expired []struct {
-		ID    uuid.UUID `db:"id"`
-		RunID uuid.UUID `db:"run_id"`
-	}
-	rested, args := restedCondition(now)
-	query := expiredSQL + rested + "\n\tAND a.id NOT IN " + tx.db.Dialect().List("uuid") +
-		"\nORDER BY a.lease_expires_at, a.id\nLIMIT ?"
-	args = append(append([]any{r.Pool, r.ClusterID, now}, args...), held, r.Max)
-	if err := tx.db.All(ctx, &expired, query, args...); err != nil ||
-		len(expired) == 0 {
-		return nil, err
-	}
-	attempts, runIDs := make([]uuid.UUID, len(expired)), make([]uuid.UUID, len(expired))
-	for i, e := range expired {
-		attempts[i], runIDs[i] = e.ID, e.RunID
-	}
-	runs, err := tx.lockRuns(ctx, runIDs, true)
-	if err != nil {
-		return nil, err
-	}
-	taken, err := tx.bumpEpochs(ctx, r, attempts, runs)
-	if err != nil {
-		return nil, err
-	}
-	return taken, tx.saveRuns(ctx, runs)
-}
-
-// takeOverSQL checks the lease again under the lock: the holder may have renewed it, or the attempt may have
-// ended.
-func takeOverSQL(d database.Dialect) string {
+// expiredSessionsSQL locks sessions of the cluster whose lease has expired, against their renewal.
+func expiredSessionsSQL(d database.Dialect) string {
 	return `
-UPDATE attempts
-SET epoch = epoch + 1,
-	worker = ?,
-	lease_expires_at = ?
-WHERE id IN ` + d.List("uuid") + `
-	AND run_id IN ` + d.List("uuid") + `
-	AND cluster_id = ?
-	AND ended_at IS NULL
-	AND lease_expires_at <= ?
-RETURNING id, run_id, number, epoch, phase, job_uid, running_at`
+SELECT s.id
+FROM worker_sessions s
+WHERE s.pool = ?
+	AND s.cluster_id = ?
+	AND s.expires_at <= ?
+	AND s.id <> ?
+	AND EXISTS (SELECT 1 FROM live l WHERE l.session_id = s.id)
+ORDER BY s.expires_at` + d.Lock("FOR NO KEY UPDATE SKIP LOCKED")
 }
 
-func (tx *Tx) bumpEpochs(
-	ctx context.Context, r ClaimRequest, attempts []uuid.UUID, runs map[uuid.UUID]*lockedRun,
-) ([]claimedAttempt, error) {
-	if err := tx.lockAttempts(ctx, attempts); err != nil {
-		return nil, err
-	}
+// withoutLeaseSQL locks attempts without a lease: of expired sessions, and released ones. Served by live_session and
+// live_released. The condition on the session is checked again on a row as it is once locked.
+func withoutLeaseSQL(d database.Dialect, rested string) string {
+	return `
+SELECT ` + d.RowClock() + ` AS clock,` + liveColumns + `
+FROM live l
+LEFT JOIN worker_sessions s ON s.id = l.session_id
+WHERE l.attempt_id IN (
+		SELECT e.attempt_id
+		FROM live e
+		WHERE e.session_id IN ` + d.List("uuid") + `
+		UNION ALL
+		SELECT f.attempt_id
+		FROM pools p
+		JOIN live f ON f.pool_id = p.id AND f.cluster_id = ? AND f.session_id IS NULL
+		WHERE p.name = ?
+	)
+	AND (l.session_id IS NULL OR l.session_id IN ` + d.List("uuid") + `)
+	AND ` + rested + `
+ORDER BY l.leased_at, l.attempt_id
+LIMIT ?` + d.Lock("FOR NO KEY UPDATE OF l SKIP LOCKED")
+}
+
+// takeOver claims attempts of the cluster whose lease has ended: the same attempt under the next epoch, hence the same
+// Job. One that was not started too often ends instead.
+func (tx *Tx) takeOver(ctx context.Context, r ClaimRequest, result *claimResult) error {
 	now, err := tx.db.Now(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	locked := make([]uuid.UUID, 0, len(runs))
-	for id := range runs {
-		locked = append(locked, id)
+	rows, err := tx.lockWithoutLease(ctx, r, now)
+	if err != nil || len(rows) == 0 {
+		return err
 	}
-	attemptList := database.ListOf(attempts)
-	runList := database.ListOf(locked)
-	var rows []takenRow
-	err = tx.db.All(ctx, &rows, takeOverSQL(tx.db.Dialect()), r.Worker, now.Add(r.Lease), attemptList,
-		runList, r.ClusterID, now)
-	if err != nil {
-		return nil, err
+
+	runs := make(map[uuid.UUID]*lockedRun, len(rows))
+	for _, run := range rows {
+		runs[run.ID] = run
 	}
-	taken := make([]claimedAttempt, 0, len(rows))
-	for _, row := range rows {
-		if outcome := tx.countTakeover(row, runs[row.RunID], now, "worker "+r.Worker); outcome != nil {
-			if err := tx.endUnstarted(ctx, row.ID, *outcome, now); err != nil {
-				return nil, err
-			}
+	if err := tx.locked(ctx, runs); err != nil {
+		return err
+	}
+	var leases []leaseRecord
+	for _, run := range rows {
+		a := run.attempt
+		a.Epoch++
+		if tx.countTakeover(run, now, "worker "+r.Worker) {
 			continue
 		}
-		taken = append(taken, claimedAttempt{AttemptID: row.ID, Epoch: row.Epoch, Takeover: true})
-		runs[row.RunID].note(
-			fmt.Sprintf("taken over by worker %s (epoch %d): the lease had expired or was released", r.Worker,
-				row.Epoch),
-			now, "worker "+r.Worker, row.Number)
+		leases = append(leases, leaseRecord{AttemptID: a.AttemptID, Epoch: a.Epoch})
+		result.attempts = append(result.attempts, claimedAttempt{AttemptID: a.AttemptID, Takeover: true})
+		run.note(fmt.Sprintf("taken over by worker %s (epoch %d): the lease had expired or was released", r.Worker, a.Epoch),
+			now, "worker "+r.Worker, a.Number)
 	}
-	return taken, nil
+	if len(leases) > 0 {
+		_, err := tx.db.Exec(ctx, takeOverSQL(tx.db.Dialect()), r.Session, now, r.RequestID, r.Worker,
+			database.ListOf(leases))
+		if err != nil {
+			return err
+		}
+	}
+	return tx.saveRuns(ctx, runs)
 }
 
-func attemptIDs(leases []Lease) []uuid.UUID {
-	ids := make([]uuid.UUID, len(leases))
-	for i, l := range leases {
-		ids[i] = l.AttemptID
+// lockWithoutLease locks up to r.Max attempts without a lease.
+func (tx *Tx) lockWithoutLease(ctx context.Context, r ClaimRequest, now time.Time) ([]*lockedRun, error) {
+	dialect := tx.db.Dialect()
+	var sessions []uuid.UUID
+	err := tx.db.All(ctx, &sessions, expiredSessionsSQL(dialect), r.Pool, r.ClusterID, now, r.Session)
+	if err != nil {
+		return nil, err
 	}
-	return ids
+	rested, args := restedCondition(now)
+	args = append([]any{r.ClusterID, r.Pool, database.ListOf(sessions)}, append(args, r.Max)...)
+	return tx.lockLive(ctx, withoutLeaseSQL(dialect, rested), sessions, args...)
+}
+
+func takeOverSQL(d database.Dialect) string {
+	return `
+UPDATE live
+SET session_id = ?,
+	leased_at = ?,
+	request_id = ?,
+	worker = ?,
+	epoch = n.epoch
+FROM ` + database.RecordsOf[leaseRecord](d) + ` AS n
+WHERE live.attempt_id = n.attempt_id`
 }

@@ -305,12 +305,17 @@ func TestARepeatedRequestReturnsTheSameClaims(t *testing.T) {
 			leaseOf(first[1]) != leaseOf(again[1]) {
 			t.Fatalf("first %v\nthen %v", first, again)
 		}
-		if other := w.claim(request("p", "w", 2)); len(other) != 1 {
-			t.Errorf("another request claimed %d, want the one that is left", len(other))
-		}
 		w.accepts(succeeded(first[0]))
 		if left := w.claim(r); len(left) != 1 || left[0].AttemptID != first[1].AttemptID {
 			t.Errorf("what has ended is not handed out again: %v", left)
+		}
+		stopping := r
+		stopping.Max = 0
+		if left := w.claim(stopping); len(left) != 1 {
+			t.Errorf("a worker that stops gets %d attempts of its last request", len(left))
+		}
+		if other := w.claim(request("p", "w", 2)); len(other) != 1 {
+			t.Errorf("another request claimed %d, want the one that is left", len(other))
 		}
 	})
 }
@@ -392,7 +397,7 @@ func TestAnExpiredLeaseIsTakenOverUnderTheNextEpoch(t *testing.T) {
 			t.Errorf("took over with manifest %s and Job %s", taken.Manifest, taken.JobUID)
 		}
 		same(t, "what the first says", w.says(running(c)), []store.ReportStatus{store.ReportStale})
-		lost, _, err := w.RenewLeases(w.t.Context(), "first", []store.Lease{leaseOf(c)}, leaseTime)
+		lost, _, err := w.renew("first", leaseOf(c))
 		w.check(err)
 		same(t, "what the first has lost", lost, []uuid.UUID{c.AttemptID})
 		w.accepts(running(taken), succeeded(taken))
@@ -425,12 +430,11 @@ func TestARestartedWorkerTakesOverOnlyTheAttemptsItDoesNotHold(t *testing.T) {
 		w.one()
 		c := w.claimOne("w")
 		w.Advance(leaseTime + time.Second)
-		holding := request("p", "w", 10)
-		holding.Held = []store.Lease{leaseOf(c)}
-		if claims := w.claim(holding); len(claims) != 0 {
+		if claims := w.claim(request("p", "w", 10)); len(claims) != 0 {
 			t.Fatal("it took over what it holds")
 		}
-		if again := w.claimOne("w"); again.AttemptID != c.AttemptID || again.Epoch != 2 || !again.Takeover {
+		again := w.claim(restarted(request("p", "w", 10)))
+		if len(again) != 1 || again[0].AttemptID != c.AttemptID || again[0].Epoch != 2 || !again[0].Takeover {
 			t.Errorf("after a restart it got %+v", again)
 		}
 	})
@@ -441,7 +445,7 @@ func TestAnExpiredLeaseCanBeRenewedUntilItIsTakenOver(t *testing.T) {
 		w.one()
 		c := w.claimOne("w")
 		w.Advance(time.Hour)
-		lost, _, err := w.RenewLeases(w.t.Context(), "w", []store.Lease{leaseOf(c)}, leaseTime)
+		lost, _, err := w.renew("w", leaseOf(c))
 		w.check(err)
 		if len(lost) != 0 {
 			t.Fatal("lost though no worker took it over")

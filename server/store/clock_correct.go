@@ -49,7 +49,8 @@ func (s *Store) CorrectClock(ctx context.Context, lease time.Duration) (ClockCor
 		if c.Schedules, err = tx.takeBackSchedules(ctx, now); err != nil {
 			return c, fmt.Errorf("take schedules back: %w", err)
 		}
-		if c.Leases, err = tx.db.Exec(ctx, cutLeasesSQL, now.Add(lease), now.Add(lease+clockSlack)); err != nil {
+		if c.Leases, err = tx.db.Exec(ctx, cutLeasesSQL, now.Add(lease), now,
+			now.Add(lease+clockSlack)); err != nil {
 			return c, fmt.Errorf("cut leases: %w", err)
 		}
 		if c.Runs, err = tx.db.Exec(ctx, dueEarlierSQL, now, now, now.Add(clockSlack)); err != nil {
@@ -78,18 +79,16 @@ SET decided_until = ?,
 	last_error_at = ?
 WHERE id = ?`
 	cutLeasesSQL = `
-UPDATE attempts
-SET lease_expires_at = ?
-WHERE ended_at IS NULL
-	AND lease_expires_at > ?`
+UPDATE worker_sessions
+SET expires_at = ?,
+	seen_at = ?
+WHERE expires_at > ?`
 	// dueEarlierSQL shifts the due times of runs that were made or retried while the clock was ahead. A run that
 	// was asked for at a time that the caller chose keeps it.
 	dueEarlierSQL = `
-UPDATE runs
+UPDATE ready
 SET due_at = CASE WHEN due_at <= state_at THEN ? ELSE due_at - (state_at - ?) END
-WHERE ended_at IS NULL
-	AND state_type = 'SCHEDULED'
-	AND state_at > ?
+WHERE state_at > ?
 	AND (due_at <= state_at OR state_name = 'AwaitingRetry')`
 )
 

@@ -72,7 +72,7 @@ WHERE d.deleted_at IS NULL`
 
 // GetDeployment returns a deployment by name.
 func (q Reader) GetDeployment(ctx context.Context, name string) (*Deployment, error) {
-	row, err := q.deployment(ctx, name, "")
+	row, err := q.deployment(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (q Reader) GetDeployment(ctx context.Context, name string) (*Deployment, er
 
 // LockDeployment is GetDeployment with a lock against other changes until the transaction ends.
 func (tx *Tx) LockDeployment(ctx context.Context, name string) (*Deployment, error) {
-	row, err := tx.deployment(ctx, name, deploymentForChange)
+	row, err := tx.deploymentForChange(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -90,30 +90,100 @@ func (tx *Tx) LockDeployment(ctx context.Context, name string) (*Deployment, err
 	return &d, nil
 }
 
-// How a deployment's row is locked: creating a run excludes changes and a delete, not other runs.
-const (
-	deploymentForRun    = "FOR SHARE"
-	deploymentForChange = "FOR NO KEY UPDATE"
-)
+// runsLock is the first key of the advisory locks between those who create runs and those who change deployments:
+// "runs" in ASCII. The second is the hash of the pool's name. A row lock that many share would be written with each run.
+const runsLock = 0x72756e73
 
-const deploymentIDSQL = `
+// enterDeployment finds a deployment and keeps the deployments of its pool from changes until the transaction ends.
+func (tx *Tx) enterDeployment(ctx context.Context, find func() error, pool func() string) error {
+	if err := find(); err != nil || tx.db.Dialect() == database.SQLite {
+		return err
+	}
+	for {
+		entered := pool()
+		var one int
+		if err := tx.db.Get(ctx, &one, sharedPoolLockSQL, runsLock, entered); err != nil {
+			return fmt.Errorf("wait for changes in work pool %q: %w", entered, err)
+		}
+		// It is read again behind the lock, and may have moved to another pool before.
+		if err := find(); err != nil || pool() == entered {
+			return err
+		}
+	}
+}
+
+// excludeRuns keeps runs of a pool's deployments from being created until the transaction ends, and waits for those
+// that are.
+func (tx *Tx) excludeRuns(ctx context.Context, pool string) error {
+	if tx.db.Dialect() == database.SQLite {
+		return nil
+	}
+	var one int
+	if err := tx.db.Get(ctx, &one, exclusivePoolLockSQL, runsLock, pool); err != nil {
+		return fmt.Errorf("wait for the runs that are created in work pool %q: %w", pool, err)
+	}
+	return nil
+}
+
+const (
+	lockDeploymentSQL = `
 SELECT id
 FROM deployments
 WHERE name = ?
 	AND deleted_at IS NULL`
+	poolOfDeploymentSQL = `
+SELECT p.name
+FROM deployments d
+JOIN pools p ON p.id = d.pool_id
+WHERE d.name = ?
+	AND d.deleted_at IS NULL`
+)
 
-// deployment reads a deployment's row with the lock, if any. The lock is a statement by itself: a locking
-// join would lose the row if a change that it waited for created another revision.
-func (q Reader) deployment(ctx context.Context, name, lock string) (deploymentRow, error) {
+// deployment reads a deployment's row.
+func (q Reader) deployment(ctx context.Context, name string) (deploymentRow, error) {
 	var row deploymentRow
-	if lock != "" {
-		var id uuid.UUID
-		if err := q.db.Get(ctx, &id, deploymentIDSQL+q.db.Dialect().Lock(lock), name); err != nil {
-			return row, database.NotFoundError(err, "deployment %q", name)
-		}
-	}
 	err := q.db.Get(ctx, &row, deploymentSQL+" AND d.name = ?", name)
 	return row, database.NotFoundError(err, "deployment %q", name)
+}
+
+// deploymentForRun reads the row of a deployment of which runs are created.
+func (tx *Tx) deploymentForRun(ctx context.Context, name string) (row deploymentRow, err error) {
+	find := func() (err error) {
+		row, err = tx.deployment(ctx, name)
+		return err
+	}
+	return row, tx.enterDeployment(ctx, find, func() string { return row.Pool })
+}
+
+// excludeClaimsOf waits for the claims in the pool of a deployment and keeps others out until the transaction ends, as a
+// limit or a pause requires. It comes before deploymentForChange.
+func (tx *Tx) excludeClaimsOf(ctx context.Context, deployment string) error {
+	var pool string
+	if err := tx.db.Get(ctx, &pool, poolOfDeploymentSQL, deployment); err != nil {
+		return database.NotFoundError(err, "deployment %q", deployment)
+	}
+	return tx.waitForPool(ctx, pool, poolForChange)
+}
+
+// deploymentForChange reads the row of a deployment that is changed, and locks it. The lock is a statement by itself: a
+// locking join would lose the row if a change that it waited for created another revision.
+func (tx *Tx) deploymentForChange(ctx context.Context, name string) (deploymentRow, error) {
+	var pool string
+	if err := tx.db.Get(ctx, &pool, poolOfDeploymentSQL, name); err != nil {
+		return deploymentRow{}, database.NotFoundError(err, "deployment %q", name)
+	}
+	if err := tx.excludeRuns(ctx, pool); err != nil {
+		return deploymentRow{}, err
+	}
+	var id uuid.UUID
+	if err := tx.db.Get(ctx, &id, lockDeploymentSQL+tx.db.Dialect().Lock("FOR NO KEY UPDATE"), name); err != nil {
+		return deploymentRow{}, database.NotFoundError(err, "deployment %q", name)
+	}
+	row, err := tx.deployment(ctx, name)
+	if err == nil && row.Pool != pool {
+		err = tx.excludeRuns(ctx, row.Pool)
+	}
+	return row, err
 }
 
 // DeploymentFilter narrows a list of deployments; empty fields do not.
@@ -199,7 +269,10 @@ WHERE id = ?`
 func (tx *Tx) UpdateDeploymentPaused(
 	ctx context.Context, name string, paused bool, actor string,
 ) (*Deployment, error) {
-	row, err := tx.deployment(ctx, name, deploymentForChange)
+	if err := tx.excludeClaimsOf(ctx, name); err != nil {
+		return nil, err
+	}
+	row, err := tx.deploymentForChange(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -230,7 +303,7 @@ WHERE id = ?`
 
 // DeleteDeployment deletes a deployment with its runs, under the rules of DeletePool.
 func (tx *Tx) DeleteDeployment(ctx context.Context, name string, o DeleteOptions, actor string) error {
-	row, err := tx.deployment(ctx, name, deploymentForChange)
+	row, err := tx.deploymentForChange(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -244,7 +317,7 @@ func (tx *Tx) DeleteDeployment(ctx context.Context, name string, o DeleteOptions
 	refusal := &Error{
 		Code: DeploymentHasLiveRuns, Message: fmt.Sprintf("deployment %q has unfinished runs", name),
 	}
-	if err := tx.cancelLive(ctx, o.Force, actor, refusal, liveRunsOfDeploymentSQL, row.ID); err != nil {
+	if err := tx.cancelUnfinished(ctx, o.Force, actor, refusal, unfinishedOfDeployment(row.ID)); err != nil {
 		return err
 	}
 	if err := tx.pauseSchedules(ctx, row.ID, true, now); err != nil {

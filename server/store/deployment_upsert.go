@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"reflect"
 
@@ -18,7 +17,10 @@ func (tx *Tx) UpsertDeployment(ctx context.Context, d Deployment, actor string) 
 	if err != nil {
 		return nil, false, err
 	}
-	current, err := tx.deployment(ctx, d.Name, deploymentForChange)
+	if err := tx.excludeClaimsForLimit(ctx, d); err != nil {
+		return nil, false, err
+	}
+	current, err := tx.deploymentForChange(ctx, d.Name)
 	created := IsCode(err, NotFound)
 	if err != nil && !created {
 		return nil, false, err
@@ -37,6 +39,18 @@ func (tx *Tx) UpsertDeployment(ctx context.Context, d Deployment, actor string) 
 	}
 	put, err := tx.GetDeployment(ctx, d.Name)
 	return put, created, err
+}
+
+// excludeClaimsForLimit waits for the claims that know another limit of the deployment.
+func (tx *Tx) excludeClaimsForLimit(ctx context.Context, d Deployment) error {
+	current, err := tx.deployment(ctx, d.Name)
+	if IsCode(err, NotFound) {
+		return nil
+	}
+	if err != nil || reflect.DeepEqual(current.ConcurrencyLimit, d.ConcurrencyLimit) {
+		return err
+	}
+	return tx.waitForPool(ctx, current.Pool, poolForChange)
 }
 
 const queueIDSQL = `
@@ -188,22 +202,12 @@ func (r deploymentRow) mutable() deploymentRow {
 	}
 }
 
-const liveRunsOfDeploymentSQL = `
-SELECT id
-FROM runs
-WHERE deployment_id = ?
-	AND ended_at IS NULL`
-
 // refuseLive refuses to move a deployment that has live runs to another pool: they count towards its limit
 // there, and a claim locks one pool only.
 func (tx *Tx) refuseLive(ctx context.Context, d deploymentRow) error {
-	var id uuid.UUID
-	err := tx.db.Get(ctx, &id, liveRunsOfDeploymentSQL+" LIMIT 1", d.ID)
-	if errors.Is(err, database.ErrNoRows) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("find unfinished runs of deployment %q: %w", d.Name, err)
+	ids, err := tx.firstUnfinished(ctx, unfinishedOfDeployment(d.ID), 1)
+	if err != nil || len(ids) == 0 {
+		return err
 	}
 	return &Error{Code: DeploymentHasLiveRuns, Message: fmt.Sprintf(
 		"deployment %q has unfinished runs in work pool %q: wait for them or cancel them before you move it",

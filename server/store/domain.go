@@ -295,9 +295,8 @@ type ClaimRequest struct {
 	Lease     time.Duration
 	// JobKeys asks for a key for each attempt, for its workload.
 	JobKeys bool
-	// Held are the leases that the worker holds, expired ones included: it does not take these over from
-	// itself.
-	Held []Lease
+	// Session is that of the worker's process.
+	Session uuid.UUID
 }
 
 // Claim is one attempt handed to a worker, with the render input fixed by its first claim.

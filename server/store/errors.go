@@ -21,6 +21,7 @@ const (
 	RunFinished           Code = "run-finished"
 	RunNotFinished        Code = "run-not-finished"
 	LeaseHeld             Code = "lease-held"
+	SessionUnknown        Code = "session-unknown"      // the worker has to say hello
 	AudienceNotGranted    Code = "audience-not-granted" // for run tokens, by the pool
 	InvalidCursor              = database.InvalidCursor
 	InvalidText                = database.InvalidText // what no database column takes, such as a NUL character

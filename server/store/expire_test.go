@@ -121,7 +121,7 @@ func TestOutputIsRemovedBeforeItsRun(t *testing.T) {
 		w.accepts(manifest(live), submitted(live), running(live))
 		w.writes(live, 0, "one,")
 		w.Advance(20 * aDay)
-		_, _, err := w.RenewLeases(t.Context(), "w", []store.Lease{leaseOf(live)}, leaseTime)
+		_, _, err := w.renew("w", leaseOf(live))
 		w.check(err)
 		w.writes(live, 4, "two,")
 		second := w.finished("d")

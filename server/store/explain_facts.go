@@ -39,20 +39,20 @@ func (l ClaimGates) Full() bool { return l.Pool.Full() || l.Queue.Full() || l.De
 func (l ClaimGates) Paused() bool { return l.Pool.Paused || l.Queue.Paused || l.Deployment.Paused }
 
 // claimGatesSQL reads each combination of pool, queue and deployment once. It counts slots only where there
-// is a limit, served by attempts_active and attempts_active_deployment.
+// is a limit.
 const claimGatesSQL = `
 SELECT
 	l.pool_id, p.name AS pool, p.paused AS pool_paused, p.concurrency_limit AS pool_limit,
 	CASE WHEN p.concurrency_limit IS NULL THEN 0 ELSE (
-		SELECT COUNT(*) FROM attempts a WHERE a.pool_id = l.pool_id AND a.ended_at IS NULL
+		SELECT COUNT(*) FROM live a WHERE a.pool_id = l.pool_id
 	) END AS pool_used,
 	l.queue_id, q.name AS queue, q.paused AS queue_paused, q.concurrency_limit AS queue_limit,
 	CASE WHEN q.concurrency_limit IS NULL THEN 0 ELSE (
-		SELECT COUNT(*) FROM attempts a WHERE a.pool_id = l.pool_id AND a.queue_id = l.queue_id AND a.ended_at IS NULL
+		SELECT COUNT(*) FROM live a WHERE a.pool_id = l.pool_id AND a.queue_id = l.queue_id
 	) END AS queue_used,
 	l.deployment_id, d.name AS deployment, d.paused AS deployment_paused, d.concurrency_limit AS deployment_limit,
 	CASE WHEN d.concurrency_limit IS NULL THEN 0 ELSE (
-		SELECT COUNT(*) FROM attempts a WHERE a.deployment_id = l.deployment_id AND a.ended_at IS NULL
+		SELECT COUNT(*) FROM live a WHERE a.deployment_id = l.deployment_id
 	) END AS deployment_used
 FROM (SELECT DISTINCT pool_id, queue_id, deployment_id FROM runs WHERE id IN `
 
@@ -155,25 +155,26 @@ type SlotHolder struct {
 const (
 	holdersSQL = `
 SELECT r.name, d.name AS deployment, a.claimed_at
-FROM attempts a
+FROM live a
 JOIN runs r ON r.id = a.run_id
-JOIN deployments d ON d.id = r.deployment_id
-WHERE a.ended_at IS NULL
-	AND `
+JOIN deployments d ON d.id = a.deployment_id
+WHERE `
 	holdersOrderSQL = `
-ORDER BY a.claimed_at, a.id
+ORDER BY a.claimed_at, a.attempt_id
 LIMIT 3`
-	// aheadSQL is served by runs_ready.
+	// aheadSQL is served by ready_queue and ready_limited.
 	aheadSQL = `
 SELECT COUNT(*)
 FROM (
 	SELECT 1 AS one
 	FROM runs r
-	JOIN runs own ON own.id = ?
-	WHERE r.queue_id = own.queue_id AND r.ready AND r.due_at <= ? AND (r.due_at, r.id) < (own.due_at, own.id)
+	JOIN ready own ON own.deployment_id = r.deployment_id AND own.run_id = r.id
+	JOIN ready w ON w.queue_id = own.queue_id AND %s
+		AND w.due_at <= ? AND (w.due_at, w.run_id) < (own.due_at, own.run_id)
+	WHERE r.id = ?
 	LIMIT ?
 ) AS line`
-	// beforeSQL is served by runs_ready, queue by queue.
+	// beforeSQL is served by ready_queue and ready_limited, queue by queue.
 	beforeSQL = `
 SELECT COUNT(*)
 FROM (
@@ -181,19 +182,22 @@ FROM (
 	FROM runs own
 	JOIN queues mine ON mine.id = own.queue_id
 	JOIN queues q ON q.pool_id = mine.pool_id AND q.priority < mine.priority AND NOT q.paused AND q.deleted_at IS NULL
-	JOIN runs r ON r.queue_id = q.id AND r.ready AND r.due_at <= ?
+	JOIN ready w ON w.queue_id = q.id AND %s AND w.due_at <= ?
 	WHERE own.id = ?
 	LIMIT ?
 ) AS line`
 	deadlinesSQL = `
 SELECT
-	r.start_deadline_at, r.timeout_at, r.spent, v.retries, r.template_infrastructure_max,
-	(
-		SELECT a.lease_expires_at
-		FROM attempts a
-		WHERE a.run_id = r.id AND a.ended_at IS NULL
-	) AS lease_expires_at
+	COALESCE(w.start_deadline_at, l.start_deadline_at, r.start_deadline_at) AS start_deadline_at,
+	COALESCE(w.timeout_at, l.timeout_at, r.timeout_at) AS timeout_at, COALESCE(w.spent, l.spent, r.spent) AS spent,
+	v.retries,
+	COALESCE(w.template_infrastructure_max, l.template_infrastructure_max, r.template_infrastructure_max)
+		AS template_infrastructure_max,
+	CASE WHEN l.run_id IS NOT NULL THEN
+		COALESCE((SELECT s.expires_at FROM worker_sessions s WHERE s.id = l.session_id), l.leased_at)
+	END AS lease_expires_at
 FROM runs r
+` + stateJoinsSQL + `
 JOIN deployment_revisions v ON v.id = r.revision_id
 WHERE r.id = ?`
 )
@@ -281,10 +285,11 @@ func (q Reader) deadlines(ctx context.Context, s *RunFacts) error {
 
 // countAhead counts the runs ahead and reads the runs that hold slots of the first full gate.
 func (q Reader) countAhead(ctx context.Context, s *RunFacts) error {
-	if err := q.db.Get(ctx, &s.AheadInQueue, aheadSQL, s.Run.ID, s.Now, AheadCountMax); err != nil {
+	var err error
+	if s.AheadInQueue, err = q.countInLine(ctx, aheadSQL, s); err != nil {
 		return fmt.Errorf("count the runs ahead of run %s: %w", s.Run.ID, err)
 	}
-	if err := q.db.Get(ctx, &s.AheadInOtherQueues, beforeSQL, s.Now, s.Run.ID, AheadCountMax); err != nil {
+	if s.AheadInOtherQueues, err = q.countInLine(ctx, beforeSQL, s); err != nil {
 		return fmt.Errorf("count the runs ahead of run %s in other queues: %w", s.Run.ID, err)
 	}
 	for _, gate := range []struct {
@@ -309,6 +314,19 @@ func (q Reader) countAhead(ctx context.Context, s *RunFacts) error {
 		return nil
 	}
 	return nil
+}
+
+// countInLine counts runs in both indexes of ready, up to AheadCountMax.
+func (q Reader) countInLine(ctx context.Context, query string, s *RunFacts) (int, error) {
+	total := 0
+	for _, index := range []string{"NOT w.limited", "w.limited"} {
+		var n int
+		if err := q.db.Get(ctx, &n, fmt.Sprintf(query, index), s.Now, s.Run.ID, AheadCountMax-total); err != nil {
+			return 0, err
+		}
+		total += n
+	}
+	return total, nil
 }
 
 // GetRunFacts returns the facts that explain a run. It reads them from one snapshot, so that they do not

@@ -110,9 +110,9 @@ func (s *settingRow) heldParameters(own database.JSON) (json.RawMessage, error) 
 // holdFrozen holds due runs to what their deployments freeze now, and returns the runs that it lets start.
 // The others end as failed. It writes into the history of a run what it changes.
 func (tx *Tx) holdFrozen(
-	ctx context.Context, state *lockedPoolState, due []*lockedRun,
-) ([]*lockedRun, map[uuid.UUID]*settingRow, error) {
-	settings, err := tx.outdated(ctx, state, due)
+	ctx context.Context, pool *claimPool, due []*dueRun,
+) ([]*dueRun, map[uuid.UUID]*settingRow, error) {
+	settings, err := tx.outdated(ctx, pool, due)
 	if err != nil || len(settings) == 0 {
 		return due, nil, err
 	}
@@ -121,7 +121,7 @@ func (tx *Tx) holdFrozen(
 		return nil, nil, err
 	}
 
-	held := make([]*lockedRun, 0, len(due))
+	held := make([]*dueRun, 0, len(due))
 	for _, run := range due {
 		if setting := settings[run.ID]; setting != nil {
 			refused, err := tx.holdRun(run, setting, now)
@@ -140,7 +140,7 @@ func (tx *Tx) holdFrozen(
 // outdated returns the settings of those runs whose deployment has another revision now than they were created
 // from.
 func (tx *Tx) outdated(
-	ctx context.Context, state *lockedPoolState, due []*lockedRun,
+	ctx context.Context, pool *claimPool, due []*dueRun,
 ) (map[uuid.UUID]*settingRow, error) {
 	wanted := map[uuid.UUID]claimSetting{}
 	for _, run := range due {
@@ -149,7 +149,7 @@ func (tx *Tx) outdated(
 				RevisionID:        run.RevisionID,
 				FrozenRevisionID:  run.FrozenRevisionID,
 				QueueID:           run.QueueID,
-				TemplateVersionID: state.TemplateVersionID,
+				TemplateVersionID: pool.TemplateVersionID,
 			}
 		}
 	}
@@ -174,7 +174,7 @@ func (tx *Tx) outdated(
 }
 
 // holdRun holds one run to what is frozen now. It returns true if the run was refused.
-func (tx *Tx) holdRun(run *lockedRun, s *settingRow, now time.Time) (bool, error) {
+func (tx *Tx) holdRun(run *dueRun, s *settingRow, now time.Time) (bool, error) {
 	variables, err := s.adaptVariables(run)
 	if err != nil {
 		return false, err
@@ -205,7 +205,7 @@ func (tx *Tx) holdRun(run *lockedRun, s *settingRow, now time.Time) (bool, error
 
 // adaptVariables holds the job variables of a run to what is frozen now. Those of the run itself are a level
 // by themselves: what is there is the run's own, whatever its deployment had.
-func (s *settingRow) adaptVariables(run *lockedRun) (freeze.Adapted, error) {
+func (s *settingRow) adaptVariables(run *dueRun) (freeze.Adapted, error) {
 	if len(s.frozen.variables) == 0 {
 		return freeze.Adapted{}, nil
 	}

@@ -115,7 +115,7 @@ func (w *world) one(change ...func(*store.Deployment)) *store.Run {
 func request(pool, worker string, max int) store.ClaimRequest {
 	return store.ClaimRequest{
 		RequestID: uuid.New(), Pool: pool, Worker: worker, ClusterID: "c", Max: max,
-		Lease: leaseTime,
+		Lease: leaseTime, Session: storetest.SessionOf(pool, worker).ID,
 	}
 }
 
@@ -131,6 +131,20 @@ func (w *world) claimOne(worker string) store.Claim {
 		w.t.Fatalf("claimed %d attempts, want 1", len(claims))
 	}
 	return claims[0]
+}
+
+// restarted is a request of a worker's next process, which knows of nothing.
+func restarted(r store.ClaimRequest) store.ClaimRequest {
+	r.Session = uuid.New()
+	return r
+}
+
+// renew renews the leases that a worker of pool p holds.
+func (w *world) renew(worker string, leases ...store.Lease) (lost, cancels []uuid.UUID, err error) {
+	w.t.Helper()
+	return w.RenewLeases(w.t.Context(), store.Renewal{
+		Session: storetest.SessionOf("p", worker), Leases: leases, Lease: leaseTime,
+	})
 }
 
 func leaseOf(c store.Claim) store.Lease { return store.Lease{AttemptID: c.AttemptID, Epoch: c.Epoch} }

@@ -18,7 +18,7 @@ import (
 const lastDeletedPoolSQL = `
 SELECT
 	p.id, p.deleted_at,
-	EXISTS (SELECT 1 FROM attempts a WHERE a.pool_id = p.id AND a.ended_at IS NULL) AS busy
+	EXISTS (SELECT 1 FROM live l WHERE l.pool_id = p.id) AS busy
 FROM pools p
 WHERE p.name = ?
 	AND p.deleted_at IS NOT NULL

@@ -101,7 +101,7 @@ func TestConcurrentWritersOfAttemptsNeverDeadlock(t *testing.T) {
 			reports = append(reports, running(c))
 		}
 		calls := []func(round int) error{
-			func(int) error { _, _, err := w.RenewLeases(t.Context(), "w", leases, leaseTime); return err },
+			func(int) error { _, _, err := w.renew("w", leases...); return err },
 			func(int) error { _, err := w.Report(t.Context(), "w", reports); return err },
 			func(round int) error {
 				chunks := make([]store.LogChunk, len(claims))

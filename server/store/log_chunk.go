@@ -130,7 +130,7 @@ INSERT INTO outputs (
 	last_error
 )
 SELECT attempt_id, run_id, number, 0, created_at, created_at, 0, '', 0, '', due_at, 0, ''
-FROM ` + d.Records("attempt_id uuid", "run_id uuid", "number integer", "created_at time", "due_at time") + ` AS n
+FROM ` + database.RecordsOf[newOutput](d) + ` AS n
 WHERE TRUE
 ON CONFLICT (attempt_id) DO NOTHING`
 }
@@ -180,7 +180,7 @@ UPDATE outputs
 SET size = n.size,
 	written_at = n.written_at,
 	due_at = COALESCE(outputs.due_at, n.due_at)
-FROM ` + d.Records("attempt_id uuid", "size bigint", "written_at time", "due_at time") + ` AS n
+FROM ` + database.RecordsOf[growingOutput](d) + ` AS n
 WHERE outputs.attempt_id = n.attempt_id`
 }
 

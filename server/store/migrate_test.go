@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"io/fs"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/berth-dev/berth/internal/pgtest"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/store/migration"
+	"github.com/berth-dev/berth/server/store/storetest"
 )
 
 // earlier is what a database of the first schema may hold; every later one has these columns too.
@@ -31,14 +31,19 @@ INSERT INTO deployment_revisions (
 )
 VALUES ('01900000-0000-7000-8000-000000000005', '01900000-0000-7000-8000-000000000004', '', '{}', '{}', '[]', '[]', '{"max":1}', NOW, 'ada');
 INSERT INTO runs (
-	id, name, deployment_id, revision_id, pool_id, queue_id, state_type, state_name, state_message, state_at, cancel_reason, parameters,
-	job_variables, stored_names, tags, body_hash, scheduled_time, due_at, created_at, created_by, attempt, spent, category, last_event
+	id, name, deployment_id, revision_id, pool_id, queue_id, state_type, state_name, state_message, state_at, parameters,
+	job_variables, stored_names, tags, body_hash, scheduled_time, due_at, created_at, created_by, caller_kind, caller_role, attempt, spent,
+	category, last_event
 )
 VALUES ('01900000-0000-7000-8000-000000000006', 'old', '01900000-0000-7000-8000-000000000004', '01900000-0000-7000-8000-000000000005',
-	'01900000-0000-7000-8000-000000000001', '01900000-0000-7000-8000-000000000003', 'SCHEDULED', 'Scheduled', '', NOW, '', '{}',
-	'{}', '[]', '[]', '', NOW, NOW, NOW, 'ada', 0, '{}', '', 1);
-INSERT INTO events (run_id, seq, at, actor, attempt, state_type, state_name, message)
-VALUES ('01900000-0000-7000-8000-000000000006', 1, NOW, 'ada', 0, 'SCHEDULED', 'Scheduled', '')`
+	'01900000-0000-7000-8000-000000000001', '01900000-0000-7000-8000-000000000003', 'SCHEDULED', 'Scheduled', '', NOW, '{}',
+	'{}', '[]', '[]', '', NOW, NOW, NOW, 'ada', '', '', 0, '{}',
+	'', 1);
+INSERT INTO ready (
+	run_id, deployment_id, pool_id, queue_id, due_at, limited, state_name, state_message, state_at, attempt, last_event, spent, epoch
+)
+VALUES ('01900000-0000-7000-8000-000000000006', '01900000-0000-7000-8000-000000000004', '01900000-0000-7000-8000-000000000001',
+	'01900000-0000-7000-8000-000000000003', NOW, FALSE, 'Scheduled', '', NOW, 0, 1, '{}', 0)`
 
 // TestEveryEarlierSchemaMigratesWithItsRows stops at every version there was, fills it, and goes on.
 func TestEveryEarlierSchemaMigratesWithItsRows(t *testing.T) {
@@ -121,14 +126,9 @@ func (d *migrated) to(t *testing.T, migrate func(*goose.Provider) ([]*goose.Migr
 // fill makes a database of a version with something in it.
 func (d *migrated) fill(t *testing.T, version int64) {
 	t.Helper()
-	d.fillWith(t, version, earlier)
-}
-
-func (d *migrated) fillWith(t *testing.T, version int64, rows string) {
-	t.Helper()
 	d.to(t, func(p *goose.Provider) ([]*goose.MigrationResult, error) { return p.UpTo(t.Context(), version) })
 	db := must[*sql.DB](t)(sql.Open(d.driver, d.dsn))
-	if _, err := db.ExecContext(t.Context(), strings.ReplaceAll(rows, "NOW", d.now)); err != nil {
+	if _, err := db.ExecContext(t.Context(), strings.ReplaceAll(earlier, "NOW", d.now)); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Close(); err != nil {
@@ -154,6 +154,10 @@ func goesOn(t *testing.T, url string) {
 	if err := s.Ready(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	session := storetest.SessionOf("p", "w").ID
+	if err := s.UpsertWorker(t.Context(), store.Worker{Pool: "p", Name: "w", ClusterID: "c"}, session); err != nil {
+		t.Fatal(err)
+	}
 	claims := must[[]store.Claim](t)(s.Claim(t.Context(), request("p", "w", 10)))
 	if len(claims) != 1 || claims[0].RunName != "old" {
 		t.Fatalf("claimed %+v", claims)
@@ -167,38 +171,4 @@ func goesOn(t *testing.T, url string) {
 	if run.State.Type != "COMPLETED" {
 		t.Errorf("the run is %s", run.State.Type)
 	}
-}
-
-// keysBefore are API keys as they were before they had bindings.
-const keysBefore = `
-INSERT INTO api_keys (id, name, role, pools, secret_hash, created_at, created_by, revoked_by)
-VALUES ('all', 'a', 'admin', NULL, 'h', NOW, 'ada', ''),
-	('two', 'b', 'operator', '["p","q"]', 'h', NOW, 'ada', ''),
-	('none', 'c', 'viewer', '[]', 'h', NOW, 'ada', '')`
-
-// TestKeysKeepTheirRoleAndPoolsWhenTheyGetBindings migrates keys of the schema before bindings.
-func TestKeysKeepTheirRoleAndPoolsWhenTheyGetBindings(t *testing.T) {
-	t.Parallel()
-	const before = 60
-	eachMigration(t, func(t *testing.T, d *migrated) {
-		if d.version != before {
-			return
-		}
-		d.fillWith(t, before, keysBefore)
-		s, err := store.Open(t.Context(), store.Options{URL: d.url, MaxConns: 3})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = s.Close() }()
-		if err := s.Migrate(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		for id, want := range map[string][]store.Binding{
-			"all": everywhere("admin"), "two": {{Role: "operator", Pool: "p"}, {Role: "operator", Pool: "q"}}, "none": nil,
-		} {
-			if key := must[*store.Key](t)(s.GetKey(t.Context(), id)); !slices.Equal(key.Bindings, want) {
-				t.Errorf("key %s has %v, want %v", id, key.Bindings, want)
-			}
-		}
-	})
 }

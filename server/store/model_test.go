@@ -48,17 +48,34 @@ type modelAttempt struct {
 	run     *modelRun
 	number  int32
 	worker  string
-	expires time.Duration
+	session *modelSession // nil: the lease was released
+	leased  time.Duration
+	request uuid.UUID
 	lifecycle.CurrentState
 }
 
-func (a *modelAttempt) active() bool { return a.Phase != lifecycle.PhaseEnded }
-
-type modelClaim struct {
-	request store.ClaimRequest
-	given   []store.Lease
-	at      time.Duration
+// modelSession is a process of a worker.
+type modelSession struct {
+	store.SessionRef
+	cluster string
+	expires time.Duration
+	seen    time.Duration
+	last    *store.ClaimRequest // the last that took something
 }
+
+// forget forgets the last request of a session that the sweep may have removed.
+func (s *modelSession) forget(now time.Duration) {
+	if now-s.seen >= time.Hour {
+		s.last = nil
+	}
+}
+
+// expired reports whether the lease of an attempt has ended.
+func (a *modelAttempt) expired(now time.Duration) bool {
+	return a.session == nil || a.session.expires <= now
+}
+
+func (a *modelAttempt) active() bool { return a.Phase != lifecycle.PhaseEnded }
 
 // model is what the store should hold, and the dice.
 type model struct {
@@ -67,7 +84,7 @@ type model struct {
 	now      time.Duration
 	runs     []*modelRun
 	attempts map[uuid.UUID]*modelAttempt
-	claims   []modelClaim
+	sessions []*modelSession
 	paused   map[string]bool // deployments; "" is the pool
 	deleted  string          // the deployment that is deleted, and can be restored; empty: none
 	open     bool            // nothing is limited
@@ -247,41 +264,55 @@ func (m *model) create() {
 
 var modelClusters = map[string]string{"w1": "c1", "w2": "c1", "w3": "c2"}
 
-func (m *model) claimSome() {
-	worker := pickOne(m.dice, []string{"w1", "w2", "w3"})
-	r := store.ClaimRequest{
-		RequestID: uuid.New(), Pool: "p", Worker: worker, ClusterID: modelClusters[worker], Max: 1 + m.dice.IntN(6), Lease: modelLease,
+// session is one of the sessions, or a new one: a worker that was restarted knows of nothing.
+func (m *model) session() *modelSession {
+	if len(m.sessions) > 0 && m.dice.IntN(8) > 0 {
+		return pickOne(m.dice, m.sessions)
 	}
-	if m.dice.IntN(2) == 0 { // or it was restarted and knows of nothing
-		for _, a := range m.heldBy(worker) {
-			r.Held = append(r.Held, store.Lease{AttemptID: a.id, Epoch: a.Epoch})
-		}
+	worker := pickOne(m.dice, []string{"w1", "w2", "w3"})
+	s := &modelSession{
+		SessionRef: store.SessionRef{ID: uuid.New(), Pool: "p", Worker: worker}, cluster: modelClusters[worker],
+		expires: m.now,
+	}
+	m.sessions = append(m.sessions, s)
+	return s
+}
+
+func (m *model) claimSome() {
+	s := m.session()
+	r := store.ClaimRequest{
+		RequestID: uuid.New(), Pool: "p", Worker: s.Worker, ClusterID: s.cluster, Max: 1 + m.dice.IntN(6),
+		Lease: modelLease, Session: s.ID,
 	}
 	expired := map[uuid.UUID]bool{} // true: it must be taken over, false: soon, so that it may be
 	for id, a := range m.attempts {
-		held := slices.ContainsFunc(r.Held, func(l store.Lease) bool { return l.AttemptID == id })
-		if a.active() && a.expires <= m.now && modelClusters[a.worker] == r.ClusterID && !held {
-			expired[id] = a.Started || a.expires+lifecycle.TakeoverDelay(a.Epoch) <= m.now
+		if !a.active() || a.session == s || !a.expired(m.now) || modelClusters[a.worker] != r.ClusterID {
+			continue
 		}
+		ended := a.leased // when it was released
+		if a.session != nil {
+			ended = a.session.expires
+		}
+		expired[id] = a.Started || ended+lifecycle.TakeoverDelay(a.Epoch) <= m.now
 	}
 	claims := m.claim(r)
-	kept := modelClaim{request: r, at: m.now}
+	s.forget(m.now)
+	s.seen = m.now
 	lowest := 0
 	for i, c := range claims {
-		kept.given = append(kept.given, leaseOf(c))
 		if c.Takeover {
-			m.takenOver(r, c, expired)
+			m.takenOver(r, s, c, expired)
 			continue
 		}
 		if n := overdue(expired); i < n {
 			m.failf("claimed something new while %d attempts could be taken over", n)
 		}
 		run := m.run(c.RunID)
-		m.begin(r, run, c)
+		m.begin(r, s, run, c)
 		lowest = max(lowest, modelQueues[modelDeployments[run.deployment].queue].priority)
 	}
-	if len(kept.given) > 0 {
-		m.claims = append(m.claims, kept)
+	if len(claims) > 0 {
+		s.last, s.expires = &r, m.now+modelLease
 	}
 	m.claimed += len(claims)
 	m.nothingBetterIsLeft(len(claims) < r.Max, lowest, overdue(expired))
@@ -298,17 +329,6 @@ func overdue(expired map[uuid.UUID]bool) int {
 	return n
 }
 
-func (m *model) heldBy(worker string) []*modelAttempt {
-	var held []*modelAttempt
-	for _, a := range m.attempts {
-		if a.active() && a.worker == worker {
-			held = append(held, a)
-		}
-	}
-	slices.SortFunc(held, func(a, b *modelAttempt) int { return slices.Compare(a.id[:], b.id[:]) })
-	return held
-}
-
 func (m *model) run(id uuid.UUID) *modelRun {
 	i := slices.IndexFunc(m.runs, func(r *modelRun) bool { return r.id == id })
 	if i < 0 {
@@ -317,17 +337,17 @@ func (m *model) run(id uuid.UUID) *modelRun {
 	return m.runs[i]
 }
 
-func (m *model) takenOver(r store.ClaimRequest, c store.Claim, expired map[uuid.UUID]bool) {
+func (m *model) takenOver(r store.ClaimRequest, s *modelSession, c store.Claim, expired map[uuid.UUID]bool) {
 	a := m.attempts[c.AttemptID]
 	if _, ok := expired[c.AttemptID]; a == nil || !ok {
 		m.failf("attempt %s was taken over though its lease holds", c.AttemptID)
 	}
 	delete(expired, c.AttemptID)
-	s := a.CurrentState
-	s.Run, s.RetriesUsed = a.run.state, a.run.spent
-	a.run.spent = lifecycle.DecideTakeover(s).RetriesUsed
+	current := a.CurrentState
+	current.Run, current.RetriesUsed = a.run.state, a.run.spent
+	a.run.spent = lifecycle.DecideTakeover(current).RetriesUsed
 	a.Epoch++
-	a.worker, a.expires = r.Worker, m.now+modelLease
+	a.worker, a.session, a.leased, a.request = r.Worker, s, m.now, r.RequestID
 	if c.Epoch != a.Epoch || c.Attempt != a.number || c.RunID != a.run.id || c.JobUID != a.JobUID ||
 		(len(c.Manifest) > 0) != (a.Manifest != "") ||
 		c.Cancelling != (a.run.state == lifecycle.Cancelling) {
@@ -336,7 +356,7 @@ func (m *model) takenOver(r store.ClaimRequest, c store.Claim, expired map[uuid.
 }
 
 // begin is a run's first claim, or that of its next attempt.
-func (m *model) begin(r store.ClaimRequest, run *modelRun, c store.Claim) {
+func (m *model) begin(r store.ClaimRequest, s *modelSession, run *modelRun, c store.Claim) {
 	if run.state != lifecycle.Scheduled || run.due > m.now || m.paused[""] || m.paused[run.deployment] {
 		m.failf("claimed run %s of %s, which is %s and due at %s of %s", run.id, run.deployment, run.state,
 			run.due, m.now)
@@ -350,7 +370,7 @@ func (m *model) begin(r store.ClaimRequest, run *modelRun, c store.Claim) {
 	}
 	uid := a.JobUID
 	a.CurrentState = lifecycle.CurrentState{Phase: lifecycle.PhaseClaimed, Epoch: a.Epoch + 1, JobUID: uid}
-	a.worker, a.expires = r.Worker, m.now+modelLease
+	a.worker, a.session, a.leased, a.request = r.Worker, s, m.now, r.RequestID
 	if c.AttemptID != a.id || c.Attempt != a.number || c.Epoch != a.Epoch || len(c.Manifest) > 0 {
 		m.failf("claimed %+v, want attempt %s, number %d, epoch %d", c, a.id, a.number, a.Epoch)
 	}
@@ -393,29 +413,29 @@ func (m *model) used(of func(*modelRun) bool) int {
 	return n
 }
 
-// claimAgain repeats a request whose answer may have been lost.
+// claimAgain repeats the last request of a session, whose answer may have been lost.
 func (m *model) claimAgain() {
-	if len(m.claims) == 0 {
+	s := m.session()
+	if s.forget(m.now); s.last == nil {
 		return
 	}
-	before := pickOne(m.dice, m.claims)
-	if m.now-before.at > time.Hour { // answers expire after an hour
-		return
-	}
+	s.expires, s.seen = m.now+modelLease, m.now
 	var want []uuid.UUID
-	for _, l := range before.given {
-		if a := m.attempts[l.AttemptID]; a.active() && a.Epoch == l.Epoch {
-			a.expires = m.now + modelLease
-			want = append(want, a.id)
+	for id, a := range m.attempts {
+		if a.active() && a.session == s && a.request == s.last.RequestID {
+			want = append(want, id)
 		}
 	}
 	var got []uuid.UUID
-	for _, c := range m.claim(before.request) {
+	for _, c := range m.claim(*s.last) {
 		if !c.Repeated {
 			m.failf("a repeated claim does not say so")
 		}
 		got = append(got, c.AttemptID)
 	}
+	byID := func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) }
+	slices.SortFunc(want, byID)
+	slices.SortFunc(got, byID)
 	if !slices.Equal(got, want) {
 		m.failf("a repeated claim gave %v, want %v", got, want)
 	}
@@ -442,25 +462,48 @@ func (m *model) someLeases() (leases []store.Lease, valid []*modelAttempt) {
 	return leases, valid
 }
 
+// renewSome renews a session, and lists attempts that are its own, that were released, or that are of others.
 func (m *model) renewSome() {
+	s := m.session()
 	leases, valid := m.someLeases()
-	lost, cancels, err := m.RenewLeases(m.t.Context(), "w1", leases, modelLease)
+	partial := m.dice.IntN(3) == 0
+	renew := func() (lost, cancels []uuid.UUID, err error) {
+		return m.RenewLeases(m.t.Context(), store.Renewal{
+			Session: s.SessionRef, Leases: leases, Partial: partial, Lease: modelLease,
+		})
+	}
+	lost, cancels, err := renew()
+	if store.IsCode(err, store.SessionUnknown) { // it never claimed
+		hello := store.Worker{Name: s.Worker, Pool: s.Pool, ClusterID: s.cluster}
+		m.check(m.UpsertWorker(m.t.Context(), hello, s.ID))
+		lost, cancels, err = renew()
+	}
 	m.check(err)
-	held := map[uuid.UUID]bool{}
-	wantCancels := map[uuid.UUID]bool{}
+
+	s.forget(m.now)
+	s.expires, s.seen = m.now+modelLease, m.now
+	held, wantCancels, listed := map[uuid.UUID]bool{}, map[uuid.UUID]bool{}, map[uuid.UUID]bool{}
 	for _, a := range valid {
-		held[a.id] = true
-		a.expires = m.now + modelLease
-		if a.run.state == lifecycle.Cancelling {
+		if a.session == s && a.run.state == lifecycle.Cancelling {
 			wantCancels[a.id] = true
 		}
+		if a.session == nil && a.worker == s.Worker {
+			a.session = s
+		}
+		held[a.id] = a.session == s
 	}
 	for _, l := range leases {
+		listed[l.AttemptID] = true
 		if slices.Contains(lost, l.AttemptID) == held[l.AttemptID] {
 			m.failf("renewing %v: held is %v, lost are %v", l, held[l.AttemptID], lost)
 		}
 		if slices.Contains(cancels, l.AttemptID) != wantCancels[l.AttemptID] {
 			m.failf("renewing %v: to cancel are %v, want %v", l, cancels, wantCancels)
+		}
+	}
+	for id, a := range m.attempts {
+		if !partial && a.active() && a.session == s && !listed[id] && a.leased+modelLease <= m.now {
+			a.session, a.leased = nil, m.now
 		}
 	}
 }
@@ -469,7 +512,9 @@ func (m *model) release() {
 	leases, valid := m.someLeases()
 	m.check(m.ReleaseLeases(m.t.Context(), "w1", leases))
 	for _, a := range valid {
-		a.expires = min(a.expires, m.now)
+		if a.session != nil {
+			a.session, a.leased = nil, m.now
+		}
 	}
 }
 
@@ -484,7 +529,7 @@ func (m *model) abandon() {
 		switch {
 		case !one.active():
 			continue
-		case one.expires > m.now:
+		case !one.expired(m.now):
 			m.refuses(err, store.LeaseHeld)
 			return
 		}

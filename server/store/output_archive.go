@@ -53,7 +53,7 @@ func updateLooksSQL(d database.Dialect) string {
 UPDATE outputs
 SET upload = n.upload,
 	due_at = n.due_at
-FROM ` + d.Records("attempt_id uuid", "upload text", "due_at time") + ` AS n
+FROM ` + database.RecordsOf[outputLook](d) + ` AS n
 WHERE outputs.attempt_id = n.attempt_id`
 }
 

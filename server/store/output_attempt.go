@@ -19,15 +19,23 @@ type attemptEpoch struct {
 	Epoch  int64     `db:"epoch"`
 }
 
-const attemptEpochsSQL = `
+const (
+	attemptEpochsSQL = `
 SELECT id, run_id, number, epoch
 FROM attempts
 WHERE id IN `
+	liveEpochsSQL = `
+UNION ALL
+SELECT attempt_id, run_id, number, epoch
+FROM live
+WHERE attempt_id IN `
+)
 
 // attemptEpochs returns the newest epoch of attempts, also of ended ones.
 func (q Reader) attemptEpochs(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]attemptEpoch, error) {
 	var rows []attemptEpoch
-	if err := q.db.All(ctx, &rows, attemptEpochsSQL+q.db.Dialect().List("uuid"), database.ListOf(ids)); err != nil {
+	list, in := database.ListOf(ids), q.db.Dialect().List("uuid")
+	if err := q.db.All(ctx, &rows, attemptEpochsSQL+in+liveEpochsSQL+in, list, list); err != nil {
 		return nil, fmt.Errorf("read the epochs of attempts: %w", err)
 	}
 	epochs := make(map[uuid.UUID]attemptEpoch, len(rows))
@@ -38,10 +46,9 @@ func (q Reader) attemptEpochs(ctx context.Context, ids []uuid.UUID) (map[uuid.UU
 }
 
 const liveAttemptsSQL = `
-SELECT id
-FROM attempts
-WHERE ended_at IS NULL
-	AND id IN `
+SELECT attempt_id
+FROM live
+WHERE attempt_id IN `
 
 // liveAttempts returns which of the attempts have not ended.
 func (q Reader) liveAttempts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]bool, error) {
@@ -57,9 +64,10 @@ func (q Reader) liveAttempts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUI
 }
 
 const newestAttemptSQL = `
-SELECT attempt
-FROM runs
-WHERE id = ?`
+SELECT COALESCE(w.attempt, l.number, r.attempt)
+FROM runs r
+` + stateJoinsSQL + `
+WHERE r.id = ?`
 
 // newestAttempt returns the number of a run's newest attempt, 0 for none.
 func (q Reader) newestAttempt(ctx context.Context, runID uuid.UUID) (int32, error) {
@@ -80,15 +88,14 @@ const (
 					AND r.ended_at IS NULL
 			)`
 	// unfinishedOutputSQL finds one output of an unfinished run with rows in a partition, %s, of log_chunks. It is
-	// served by runs_live, outputs_run and the partition's primary key. A run that was created after the
+	// served by outputs_run and the partition's primary key. A run that was created after the
 	// partition's last day has no output in it.
 	unfinishedOutputSQL = `
 SELECT EXISTS (
 	SELECT 1
-	FROM runs r
-	JOIN outputs o ON o.run_id = r.id
-	WHERE r.ended_at IS NULL
-		AND r.id < ?
+	FROM (SELECT run_id FROM live UNION ALL SELECT run_id FROM ready) AS r
+	JOIN outputs o ON o.run_id = r.run_id
+	WHERE r.run_id < ?
 		AND EXISTS (SELECT 1 FROM %s c WHERE c.attempt_id = o.attempt_id)
 )`
 )

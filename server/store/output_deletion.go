@@ -25,7 +25,7 @@ func createDeletionsSQL(d database.Dialect) string {
 	return `
 INSERT INTO output_deletions (object, whole, due_at, tries, last_error)
 SELECT object, whole, due_at, 0, ''
-FROM ` + d.Records("object text", "whole boolean", "due_at time") + ` AS n
+FROM ` + database.RecordsOf[newDeletion](d) + ` AS n
 WHERE TRUE
 ON CONFLICT (object) DO NOTHING`
 }

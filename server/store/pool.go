@@ -49,7 +49,7 @@ SELECT
 	p.id, p.name, p.type, p.description, p.concurrency_limit, p.paused, p.template_version, p.created_at, p.updated_at,
 	COALESCE(p.project, '') AS project, p.run_token_audiences, p.allowed_references, p.approval_policy,
 	(SELECT COUNT(*) FROM approvals o WHERE o.pool_id = p.id AND o.state = 'open') AS open_approvals,
-	(SELECT COUNT(*) FROM attempts a WHERE a.pool_id = p.id AND a.ended_at IS NULL) AS slots_used
+	(SELECT COUNT(*) FROM live l WHERE l.pool_id = p.id) AS slots_used
 FROM pools p
 WHERE p.deleted_at IS NULL`
 
@@ -235,12 +235,12 @@ func (s *Store) UpdatePool(ctx context.Context, name string, c PoolUpdate, actor
 
 // Lock modes of a pool's row. A claim and a change exclude each other, but no transaction that only refers to
 // the pool. A delete excludes all others. Claims of a pool without limits exclude changes, but not each
-// other.
+// other; they take the advisory lock only.
 const (
-	poolForReference       = "FOR KEY SHARE"
-	poolForUnlimitedClaims = "FOR SHARE"
-	poolForChange          = "FOR NO KEY UPDATE"
-	poolForDelete          = "FOR UPDATE"
+	poolForReference = "FOR KEY SHARE"
+	poolForClaims    = "" // without a row lock
+	poolForChange    = "FOR NO KEY UPDATE"
+	poolForDelete    = "FOR UPDATE"
 )
 
 const lockPoolRowSQL = `
@@ -279,7 +279,7 @@ func (tx *Tx) waitForPool(ctx context.Context, name, how string) error {
 	switch {
 	case tx.db.Dialect() == database.SQLite || how == poolForReference:
 		return nil
-	case how == poolForUnlimitedClaims:
+	case how == poolForClaims:
 		query = sharedPoolLockSQL
 	}
 	var one int

@@ -34,11 +34,6 @@ UPDATE schedules
 SET next_due = NULL
 WHERE next_due IS NOT NULL
 	AND deployment_id IN (SELECT id FROM deployments WHERE pool_id = ?)`
-	liveRunsOfPoolSQL = `
-SELECT id
-FROM runs
-WHERE pool_id = ?
-	AND ended_at IS NULL`
 )
 
 // DeletePool deletes a pool with its queues, deployments and runs. It fails while there are deployments or
@@ -54,8 +49,10 @@ func (tx *Tx) DeletePool(ctx context.Context, name string, o DeleteOptions, acto
 	if err != nil {
 		return err
 	}
-	// Deployments first: this waits for transactions that create runs of them, so that the next statement
-	// sees these runs.
+	// This waits for transactions that create runs, so that the statements after it see these runs.
+	if err := tx.excludeRuns(ctx, name); err != nil {
+		return err
+	}
 	var deployments []userRow
 	err = tx.db.All(ctx, &deployments, markPoolDeploymentsDeletedSQL, now, !o.Permanently, now, actor, p.ID)
 	if err != nil {
@@ -68,7 +65,7 @@ func (tx *Tx) DeletePool(ctx context.Context, name string, o DeleteOptions, acto
 		return tx.poolInUse(ctx, p.ID, name, deployments)
 	}
 	refusal := &Error{Code: PoolHasLiveRuns, Message: fmt.Sprintf("work pool %q has unfinished runs", name)}
-	if err := tx.cancelLive(ctx, o.Force, actor, refusal, liveRunsOfPoolSQL, p.ID); err != nil {
+	if err := tx.cancelUnfinished(ctx, o.Force, actor, refusal, unfinishedOfPool(p.ID)); err != nil {
 		return err
 	}
 	if _, err := tx.db.Exec(ctx, restPoolSchedulesSQL, p.ID); err != nil {
@@ -111,7 +108,7 @@ func (tx *Tx) poolInUse(ctx context.Context, id uuid.UUID, name string, deployme
 	sortUsers(deployments)
 	addUsers(refusal, UserDeployment, name, deployments)
 	names := someNames(refusal.Users, len(deployments))
-	live, err := tx.addLiveRuns(ctx, refusal, liveRunsOfPoolSQL, id)
+	live, err := tx.addUnfinished(ctx, refusal, unfinishedOfPool(id))
 	if err != nil {
 		return err
 	}
@@ -124,29 +121,6 @@ func (tx *Tx) poolInUse(ctx context.Context, id uuid.UUID, name string, deployme
 // DeletePool runs Tx.DeletePool in a transaction.
 func (s *Store) DeletePool(ctx context.Context, name string, o DeleteOptions, actor string) error {
 	return s.InTx(ctx, func(tx *Tx) error { return tx.DeletePool(ctx, name, o, actor) })
-}
-
-// cancelLive cancels the runs that the query names, or refuses where there are any and it is not forced.
-func (tx *Tx) cancelLive(
-	ctx context.Context, force bool, actor string, refusal *Error, query string, args ...any,
-) error {
-	if !force {
-		live, err := tx.addLiveRuns(ctx, refusal, query, args...)
-		if err != nil || live == 0 {
-			return err
-		}
-		refusal.Message = fmt.Sprintf("%s (%d)", refusal.Message, live)
-		return refusal
-	}
-	var ids []uuid.UUID
-	if err := tx.db.All(ctx, &ids, query, args...); err != nil {
-		return fmt.Errorf("list unfinished runs: %w", err)
-	}
-	if len(ids) == 0 {
-		return nil
-	}
-	_, err := tx.cancelRuns(ctx, ids, actor)
-	return err
 }
 
 func truncated(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

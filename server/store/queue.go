@@ -21,7 +21,7 @@ type queueRow struct {
 const listQueuesSQL = `
 SELECT
 	q.id, q.name, q.priority, q.concurrency_limit, q.paused,
-	(SELECT COUNT(*) FROM attempts a WHERE a.pool_id = q.pool_id AND a.queue_id = q.id AND a.ended_at IS NULL) AS slots_used
+	(SELECT COUNT(*) FROM live l WHERE l.pool_id = q.pool_id AND l.queue_id = q.id) AS slots_used
 FROM queues q
 WHERE q.pool_id = ?
 	AND q.deleted_at IS NULL

@@ -80,11 +80,6 @@ FROM deployments
 WHERE queue_id = ?
 	AND deleted_at IS NULL
 ORDER BY name`
-	liveRunsOfQueueSQL = `
-SELECT id
-FROM runs
-WHERE queue_id = ?
-	AND ended_at IS NULL`
 	deleteQueueSQL = `
 UPDATE queues
 SET deleted_at = ?
@@ -132,7 +127,7 @@ func (tx *Tx) checkQueueUnused(ctx context.Context, q Queue) error {
 		return fmt.Errorf("list the deployments of queue %q: %w", q.Name, err)
 	}
 	addUsers(refusal, UserDeployment, q.Pool, deployments)
-	live, err := tx.addLiveRuns(ctx, refusal, liveRunsOfQueueSQL, q.ID)
+	live, err := tx.addUnfinished(ctx, refusal, unfinishedOfQueue(q.ID))
 	if err != nil || refusal.UsersTotal == 0 {
 		return err
 	}

@@ -117,6 +117,9 @@ func (tx *Tx) restoreDeployment(ctx context.Context, item DeletedItem, actor str
 	if err := tx.checkQueueOf(ctx, item); err != nil {
 		return err
 	}
+	if err := tx.refuseUncancelled(ctx, item); err != nil {
+		return err
+	}
 	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return err

@@ -57,7 +57,7 @@ func putRuleFindingsSQL(d database.Dialect) string {
 	return `
 INSERT INTO run_rule_findings (run_id, attempt, findings)
 SELECT run_id, attempt, findings
-FROM ` + d.Records("run_id uuid", "attempt integer", "findings text") + ` AS n
+FROM ` + database.RecordsOf[ruleFindingsRecord](d) + ` AS n
 WHERE TRUE
 ON CONFLICT (run_id, attempt) DO UPDATE
 SET findings = excluded.findings`

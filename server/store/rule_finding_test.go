@@ -8,6 +8,7 @@ import (
 
 	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/store/storetest"
 )
 
 func finding(rule, message string) store.RuleFinding {
@@ -86,7 +87,7 @@ func TestWhatRulesSaidStaysWithTheRun(t *testing.T) {
 func TestTheNamespacesOfWorkersAreKnownByPool(t *testing.T) {
 	onEach(t, func(w *world) {
 		for name, namespace := range map[string]string{"a": "jobs", "b": "jobs", "c": "", "d": "team"} {
-			w.check(w.UpsertWorker(t.Context(), store.Worker{Name: name, Pool: "p", DefaultNamespace: namespace}))
+			w.check(w.UpsertWorker(t.Context(), store.Worker{Name: name, Pool: "p", DefaultNamespace: namespace}, storetest.SessionOf("p", name).ID))
 		}
 		names, err := w.ListDefaultNamespaces(t.Context(), "p")
 		w.check(err)

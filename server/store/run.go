@@ -58,23 +58,35 @@ func (r runRow) run() Run {
 	return run
 }
 
-// runSQL reads names by subqueries instead of joins: lists are planned at each execution, and this takes a
-// third of the planning time. It also leaves the planner no join order to get wrong.
+// runSQL reads a run with its state, wherever that is. It reads names by subqueries instead of joins: lists are planned
+// at each execution, and this takes a third of the planning time. It also leaves the planner no join order to get wrong.
 //
 // Lists leave out parameters and job variables: a page of them could fill the memory of the server.
 const (
 	runSQL       = runColumns + ", r.parameters, r.job_variables" + fromRuns
 	listedRunSQL = runColumns + fromRuns
-	fromRuns     = "\nFROM runs r"
+	fromRuns     = "\nFROM runs r\n" + stateJoinsSQL
 	runColumns   = `
 SELECT
 	r.id, r.name, r.deployment_id,
 	(SELECT d.name FROM deployments d WHERE d.id = r.deployment_id) AS deployment,
 	(SELECT p.name FROM pools p WHERE p.id = r.pool_id) AS pool,
 	(SELECT q.name FROM queues q WHERE q.id = r.queue_id) AS queue,
-	r.state_type, r.state_name, r.state_message, r.state_at, r.tags, r.scheduled_time, r.due_at, r.created_at,
-	r.created_by, r.started_at, r.ended_at, r.attempt, r.exit_code, r.category, r.idempotency_key, r.body_hash`
+	` + runStateTypeSQL + ` AS state_type,
+	COALESCE(w.state_name, l.state_name, r.state_name) AS state_name,
+	COALESCE(w.state_message, l.state_message, r.state_message) AS state_message,
+	COALESCE(w.state_at, l.state_at, r.state_at) AS state_at,
+	r.tags, r.scheduled_time, COALESCE(w.due_at, l.due_at, r.due_at) AS due_at, r.created_at, r.created_by,
+	COALESCE(w.started_at, l.started_at, r.started_at) AS started_at, r.ended_at,
+	COALESCE(w.attempt, l.number, r.attempt) AS attempt, r.exit_code, r.category, r.idempotency_key, r.body_hash`
 )
+
+// runStateTypeSQL is the state of a run; r has the last state only once the run has ended.
+const runStateTypeSQL = "CASE WHEN w.run_id IS NOT NULL THEN 'SCHEDULED' ELSE COALESCE(l.state_type, r.state_type) END"
+
+// stateJoinsSQL finds the current row of a run that has not ended: it is in one of the two tables.
+const stateJoinsSQL = `LEFT JOIN ready w ON w.deployment_id = r.deployment_id AND w.run_id = r.id AND r.ended_at IS NULL
+LEFT JOIN live l ON l.deployment_id = r.deployment_id AND l.run_id = r.id AND r.ended_at IS NULL`
 
 // GetRun returns a run.
 func (q Reader) GetRun(ctx context.Context, id uuid.UUID) (*Run, error) {
@@ -112,7 +124,7 @@ func (s *Store) CancelRun(ctx context.Context, id uuid.UUID, actor string) (*Run
 func (tx *Tx) cancelRuns(
 	ctx context.Context, ids []uuid.UUID, actor string,
 ) (map[uuid.UUID]*lockedRun, error) {
-	runs, err := tx.lockRuns(ctx, ids, false)
+	runs, err := tx.lockRuns(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -140,22 +152,16 @@ func (tx *Tx) cancel(r *lockedRun, reason lifecycle.CancelReason, now time.Time,
 	if state.Type == lifecycle.Cancelling {
 		attempt = r.Attempt
 	}
+	r.DeadlineAt = nil
 	r.move(state, now, actor, attempt)
 	tx.db.Hint(PoolTopic(r.Pool))
 }
 
-const (
-	deploymentOfRunSQL = `
-SELECT d.id, d.pool_id, d.queue_id, d.deleted_at IS NOT NULL AS gone
+const deploymentOfRunSQL = `
+SELECT d.id, d.pool_id, d.queue_id, p.name AS pool, d.deleted_at IS NOT NULL AS gone
 FROM deployments d
+JOIN pools p ON p.id = d.pool_id
 WHERE d.id = (SELECT deployment_id FROM runs WHERE id = ?)`
-	moveRunSQL = `
-UPDATE runs
-SET pool_id = ?,
-	queue_id = ?
-WHERE id = ?
-	AND (pool_id <> ? OR queue_id <> ?)`
-)
 
 // RunRevision is what a run took over from its deployment when it was created.
 type RunRevision struct {
@@ -185,24 +191,19 @@ func (q Reader) GetRunRevision(ctx context.Context, run uuid.UUID) (*RunRevision
 // fixed at its creation, in the pool and queue where its deployment is now. What is frozen when the attempt is
 // claimed holds for it.
 func (tx *Tx) RetryRun(ctx context.Context, id uuid.UUID, actor string) (*Run, error) {
-	var home struct {
-		ID      uuid.UUID `db:"id"`
-		PoolID  uuid.UUID `db:"pool_id"`
-		QueueID uuid.UUID `db:"queue_id"`
-		Gone    bool      `db:"gone"`
+	var home runHome
+	find := func() error {
+		return database.NotFoundError(tx.db.Get(ctx, &home, deploymentOfRunSQL, id), "run %s", id)
 	}
-	if err := tx.db.Get(ctx, &home, deploymentOfRunSQL+tx.db.Dialect().Lock(deploymentForRun), id); err != nil {
-		return nil, database.NotFoundError(err, "run %s", id)
+	if err := tx.enterDeployment(ctx, find, func() string { return home.Pool }); err != nil {
+		return nil, err
 	}
 	if home.Gone {
 		return nil, &Error{Code: Conflict, Message: fmt.Sprintf(
 			"the deployment of run %s was deleted: restore the deployment first", id)}
 	}
-	if err := tx.retry(ctx, id, actor); err != nil {
+	if err := tx.retry(ctx, id, home, actor); err != nil {
 		return nil, err
-	}
-	if _, err := tx.db.Exec(ctx, moveRunSQL, home.PoolID, home.QueueID, id, home.PoolID, home.QueueID); err != nil {
-		return nil, fmt.Errorf("retry run %s: %w", id, err)
 	}
 	run, err := tx.GetRun(ctx, id)
 	if err == nil {
@@ -211,8 +212,17 @@ func (tx *Tx) RetryRun(ctx context.Context, id uuid.UUID, actor string) (*Run, e
 	return run, err
 }
 
-func (tx *Tx) retry(ctx context.Context, id uuid.UUID, actor string) error {
-	runs, err := tx.lockRuns(ctx, []uuid.UUID{id}, false)
+// runHome is where the deployment of a run is now.
+type runHome struct {
+	ID      uuid.UUID `db:"id"`
+	PoolID  uuid.UUID `db:"pool_id"`
+	QueueID uuid.UUID `db:"queue_id"`
+	Pool    string    `db:"pool"`
+	Gone    bool      `db:"gone"`
+}
+
+func (tx *Tx) retry(ctx context.Context, id uuid.UUID, home runHome, actor string) error {
+	runs, err := tx.lockRuns(ctx, []uuid.UUID{id})
 	if err != nil {
 		return err
 	}
@@ -229,6 +239,7 @@ func (tx *Tx) retry(ctx context.Context, id uuid.UUID, actor string) error {
 	}
 	r.CancelReason, r.Spent.V, r.ExitCode, r.Category = lifecycle.NotCancelled, lifecycle.RetriesUsed{}, nil, ""
 	r.DueAt, r.StartDeadlineAt, r.TimeoutAt, r.Raised = database.Time(now), nil, nil, nil
+	r.PoolID, r.QueueID = home.PoolID, home.QueueID
 	r.move(lifecycle.State{Type: lifecycle.Scheduled, Name: "Scheduled", Message: "retried by " + actor},
 		now, actor, 0)
 	return tx.saveRuns(ctx, runs)

@@ -66,10 +66,11 @@ func TestAWorkerOfADeletedPoolEndsItsHeldAttempts(t *testing.T) {
 			t.Fatal("claimed what is held")
 		}
 		w.Advance(leaseTime + time.Second)
-		again := w.claimOne("w") // restarted
-		if !again.Takeover || !again.Cancelling || again.RunID != run.ID {
-			t.Fatalf("claimed %+v", again)
+		claims := w.claim(restarted(request("p", "w", 10)))
+		if len(claims) != 1 || !claims[0].Takeover || !claims[0].Cancelling || claims[0].RunID != run.ID {
+			t.Fatalf("claimed %+v", claims)
 		}
+		again := claims[0]
 		w.accepts(failed(again, lifecycle.CancelledEnd))
 		_, err = w.GetPoolTypeForWorker(w.t.Context(), "p")
 		w.refuses(err, store.NotFound)
@@ -256,7 +257,7 @@ func TestARunWhoseClusterIsGoneIsAbandoned(t *testing.T) {
 		w.Advance(leaseTime + time.Hour)
 		w.abandonRun(run.ID, "bob")
 		w.isIn(run.ID, "SCHEDULED AwaitingRetry")
-		if lost, _, err := w.RenewLeases(w.t.Context(), "first", []store.Lease{leaseOf(c)}, leaseTime); err != nil ||
+		if lost, _, err := w.renew("first", leaseOf(c)); err != nil ||
 			len(lost) != 1 {
 			t.Errorf("the old holder lost %v, %v", lost, err)
 		}

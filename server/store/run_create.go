@@ -43,7 +43,7 @@ func (s *Store) CreateRun(ctx context.Context, n NewRun, actor string) (run *Run
 func (tx *Tx) CreateRuns(
 	ctx context.Context, deployment string, runs []NewRun, actor string,
 ) ([]CreatedRun, error) {
-	d, err := tx.deployment(ctx, deployment, deploymentForRun) // a delete waits, and then sees these runs
+	d, err := tx.deploymentForRun(ctx, deployment) // a delete waits, and then sees these runs
 	if err != nil {
 		return nil, err
 	}
@@ -73,9 +73,6 @@ func (tx *Tx) CreateRuns(
 		return nil, fmt.Errorf("create runs of deployment %q: %w", deployment, err)
 	}
 	if len(inserted) > 0 {
-		if _, err := tx.db.Exec(ctx, firstEventsSQL(tx.db.Dialect()), now, actor, database.ListOf(inserted)); err != nil {
-			return nil, fmt.Errorf("append events: %w", err)
-		}
 		if err := tx.putCreationFindings(ctx, runs, records, inserted); err != nil {
 			return nil, err
 		}
@@ -109,7 +106,7 @@ type newRunRecord struct {
 	BodyHash        string         `json:"body_hash"`
 	ScheduledTime   database.Time  `json:"scheduled_time"`
 	DueAt           database.Time  `json:"due_at"`
-	StartDeadlineAt *database.Time `json:"start_deadline_at"`
+	StartDeadlineAt *database.Time `json:"-"`
 	CreatedAt       database.Time  `json:"created_at"`
 	CreatedBy       string         `json:"created_by"`
 	ScheduleID      *uuid.UUID     `json:"schedule_id"`
@@ -192,48 +189,88 @@ func (r newRunRecord) run(d deploymentRow, n NewRun) Run {
 	}
 }
 
-// insertRunsSQL inserts runs; with keys it skips runs whose idempotency key was used before.
-func insertRunsSQL(d database.Dialect, keys bool) string {
-	query := `
+// insertRunsSQL inserts runs. Their state is in ready.
+func insertRunsSQL(d database.Dialect) string {
+	return `
 INSERT INTO runs (
-	id, name, deployment_id, revision_id, pool_id, queue_id, state_type, state_name, state_message, state_at,
-	cancel_reason, parameters, job_variables, stored_names, tags, idempotency_key, body_hash, scheduled_time, due_at,
-	start_deadline_at, created_at, created_by, attempt, spent, category, last_event, schedule_id,
-	caller_kind, caller_role
+	id, name, deployment_id, revision_id, pool_id, queue_id, schedule_id, parameters, job_variables, stored_names, tags,
+	idempotency_key, body_hash, scheduled_time, created_at, created_by, caller_kind, caller_role,
+	state_type, state_name, state_message, state_at, due_at, attempt, spent, category, last_event
 )
 SELECT
-	id, name, deployment_id, revision_id, pool_id, queue_id, 'SCHEDULED', 'Scheduled', '', created_at,
-	'', parameters, job_variables, stored_names, tags, idempotency_key, body_hash, scheduled_time, due_at,
-	start_deadline_at, created_at, created_by, 0, '{}', '', 1, schedule_id,
-	caller_kind, caller_role
-FROM ` + d.Records("id uuid", "name text", "deployment_id uuid", "revision_id uuid", "pool_id uuid",
-		"queue_id uuid", "parameters text", "job_variables text", "stored_names text", "tags text",
-		"idempotency_key text", "body_hash text", "scheduled_time time", "due_at time", "start_deadline_at time",
-		"created_at time", "created_by text", "schedule_id uuid",
-		"caller_kind text", "caller_role text") + ` AS n
-WHERE TRUE`
-	if keys {
-		query += `
-ON CONFLICT (deployment_id, idempotency_key) DO NOTHING`
-	}
-	return query + `
-RETURNING id`
+	id, name, deployment_id, revision_id, pool_id, queue_id, schedule_id, parameters, job_variables, stored_names, tags,
+	idempotency_key, body_hash, scheduled_time, created_at, created_by, caller_kind, caller_role,
+	'SCHEDULED', 'Scheduled', '', created_at, due_at, 0, '{}', '', 1
+FROM ` + database.RecordsOf[newRunRecord](d) + ` AS n`
 }
 
-// firstEventsSQL begins the history of runs.
-func firstEventsSQL(d database.Dialect) string {
+type keyRecord struct {
+	DeploymentID   uuid.UUID `json:"deployment_id"`
+	IdempotencyKey string    `json:"idempotency_key"`
+	RunID          uuid.UUID `json:"run_id"`
+}
+
+// insertKeysSQL skips idempotency keys that were used before.
+func insertKeysSQL(d database.Dialect) string {
 	return `
-INSERT INTO events (run_id, seq, at, actor, attempt, state_type, state_name, message)
-SELECT item, 1, ?, ?, 0, 'SCHEDULED', 'Scheduled', ''
-FROM ` + d.List("uuid") + ` AS n`
+INSERT INTO idempotency_keys (deployment_id, idempotency_key, run_id)
+SELECT deployment_id, idempotency_key, run_id
+FROM ` + database.RecordsOf[keyRecord](d) + ` AS n
+WHERE TRUE
+ON CONFLICT DO NOTHING
+RETURNING run_id`
 }
 
-// insertRuns returns which were inserted.
+// insertRuns returns which were inserted: not those whose idempotency key was used before.
 func (tx *Tx) insertRuns(ctx context.Context, records []newRunRecord) ([]uuid.UUID, error) {
-	keys := slices.ContainsFunc(records, func(r newRunRecord) bool { return r.IdempotencyKey != nil })
-	var ids []uuid.UUID
-	err := tx.db.All(ctx, &ids, insertRunsSQL(tx.db.Dialect(), keys), database.ListOf(records))
-	return ids, err
+	records, err := tx.insertKeys(ctx, records)
+	if err != nil || len(records) == 0 {
+		return nil, err
+	}
+	ids := make([]uuid.UUID, len(records))
+	ready := make([]readyRecord, len(records))
+	for i, r := range records {
+		ids[i], ready[i] = r.ID, r.ready()
+	}
+	dialect := tx.db.Dialect()
+	return ids, tx.db.ExecBatch(ctx,
+		database.NewStatement(insertRunsSQL(dialect), database.ListOf(records)),
+		database.NewStatement(insertReadySQL(dialect), database.ListOf(ready)))
+}
+
+// insertKeys takes the idempotency keys of new runs. It returns the runs without a key that was used before.
+func (tx *Tx) insertKeys(ctx context.Context, records []newRunRecord) ([]newRunRecord, error) {
+	var keys []keyRecord
+	for _, r := range records {
+		if r.IdempotencyKey != nil {
+			keys = append(keys, keyRecord{r.DeploymentID, *r.IdempotencyKey, r.ID})
+		}
+	}
+	if len(keys) == 0 {
+		return records, nil
+	}
+	var inserted []uuid.UUID
+	if err := tx.db.All(ctx, &inserted, insertKeysSQL(tx.db.Dialect()), database.ListOf(keys)); err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(records), func(r newRunRecord) bool {
+		return r.IdempotencyKey != nil && !slices.Contains(inserted, r.ID)
+	}), nil
+}
+
+// ready is the row of a new run that waits to be claimed.
+func (r newRunRecord) ready() readyRecord {
+	return readyRecord{
+		RunID: r.ID,
+		runKey: runKey{
+			ID: r.ID, DeploymentID: r.DeploymentID, QueueID: r.QueueID,
+			termsKey: termsKey{RevisionID: r.RevisionID, PoolID: r.PoolID},
+		},
+		runState: runState{
+			StateType: lifecycle.Scheduled, StateName: "Scheduled", StateAt: r.CreatedAt, DueAt: r.DueAt,
+			StartDeadlineAt: r.StartDeadlineAt, DeadlineAt: r.StartDeadlineAt, LastEvent: 1,
+		},
+	}
 }
 
 // created returns the inserted runs, and the earlier runs of idempotency keys used before.
@@ -286,10 +323,15 @@ func (q Reader) FindRunByIdempotencyKey(
 	return run, err
 }
 
+const firstRunSQL = `
+JOIN idempotency_keys k ON k.run_id = r.id
+WHERE k.deployment_id = ?
+	AND k.idempotency_key = ?`
+
 // firstRun returns the run that was created with an idempotency key.
 func (q Reader) firstRun(ctx context.Context, deployment uuid.UUID, n NewRun) (*Run, error) {
 	var row runRow
-	err := q.db.Get(ctx, &row, runSQL+" WHERE r.deployment_id = ? AND r.idempotency_key = ?",
+	err := q.db.Get(ctx, &row, runSQL+firstRunSQL,
 		deployment, n.IdempotencyKey)
 	if err != nil {
 		return nil, fmt.Errorf("read the run of idempotency key %q: %w", n.IdempotencyKey, err)

@@ -26,21 +26,35 @@ type eventRow struct {
 // listEventsMax bounds one answer; who wants more asks again from the last.
 const listEventsMax = 1000
 
+// listEventsSQL begins with the creation, which the run itself tells.
 const listEventsSQL = `
+SELECT 1 AS seq, created_at AS at, created_by AS actor, 0 AS attempt, 'SCHEDULED' AS state_type, 'Scheduled' AS state_name,
+	'' AS message
+FROM runs
+WHERE id = ?
+	AND 1 > ?
+UNION ALL
 SELECT seq, at, actor, attempt, state_type, state_name, message
 FROM events
 WHERE run_id = ?
 	AND seq > ?
-ORDER BY seq
+ORDER BY 1
 LIMIT ?`
 
 const (
+	// pageEventsSQL ends with the creation.
 	pageEventsSQL = `
+SELECT 1 AS seq, created_at AS at, created_by AS actor, 0 AS attempt, 'SCHEDULED' AS state_type, 'Scheduled' AS state_name,
+	'' AS message
+FROM runs
+WHERE id = ?
+	AND 1 < ?
+UNION ALL
 SELECT seq, at, actor, attempt, state_type, state_name, message
 FROM events
 WHERE run_id = ?
 	AND seq < ?
-ORDER BY seq DESC
+ORDER BY 1 DESC
 LIMIT ?`
 	eventsCursor = "event"
 )
@@ -58,7 +72,7 @@ func (q Reader) PageEvents(ctx context.Context, runID uuid.UUID, page Page) ([]E
 		}
 	}
 	var rows []eventRow
-	if err := q.db.All(ctx, &rows, pageEventsSQL, runID, before, page.Size()+1); err != nil {
+	if err := q.db.All(ctx, &rows, pageEventsSQL, runID, before, runID, before, page.Size()+1); err != nil {
 		return nil, "", fmt.Errorf("list the events of run %s: %w", runID, err)
 	}
 	rows, next := database.CutPage(rows, page, eventsCursor, func(r eventRow) string {
@@ -71,7 +85,7 @@ func (q Reader) PageEvents(ctx context.Context, runID uuid.UUID, page Page) ([]E
 // without gaps under the lock of the run's row, so a reader that continues after the last number misses none.
 func (q Reader) ListEvents(ctx context.Context, runID uuid.UUID, afterSeq int64) ([]Event, error) {
 	var rows []eventRow
-	if err := q.db.All(ctx, &rows, listEventsSQL, runID, afterSeq, listEventsMax); err != nil {
+	if err := q.db.All(ctx, &rows, listEventsSQL, runID, afterSeq, runID, afterSeq, listEventsMax); err != nil {
 		return nil, fmt.Errorf("list the events of run %s: %w", runID, err)
 	}
 	return eventsOf(rows), nil

@@ -55,7 +55,7 @@ func (o RunSort) byTime() bool { return strings.HasSuffix(string(o), "scheduled"
 
 // ListRuns lists the runs that match the filter, in its order, without parameters and job variables.
 func (q Reader) ListRuns(ctx context.Context, f RunFilter, page Page) ([]Run, string, error) {
-	where, args, err := q.runFilter(ctx, f)
+	c, err := q.runFilter(ctx, f)
 	if err != nil {
 		return nil, "", err
 	}
@@ -75,22 +75,52 @@ func (q Reader) ListRuns(ctx context.Context, f RunFilter, page Page) ([]Run, st
 		if err != nil {
 			return nil, "", err
 		}
-		where, args = append(where, past), append(args, keys...)
-	}
-	query := listedRunSQL
-	if len(where) > 0 {
-		query += " WHERE " + strings.Join(where, " AND ")
+		c.add(past, keys...)
 	}
 	var rows []runRow
-	if err := q.db.All(ctx, &rows, query+order, append(args, page.Size()+1)...); err != nil {
-		return nil, "", fmt.Errorf("list runs: %w", err)
+	for _, group := range stateGroups(f.States) {
+		found, err := q.runsOf(ctx, c, group, order, page.Size()+1)
+		if err != nil {
+			return nil, "", err
+		}
+		rows = append(rows, found...)
 	}
-	rows, next := database.CutPage(rows, page, kind, sort.key)
+	slices.SortStableFunc(rows, sort.compare)
+	rows, next := database.CutPage(rows[:min(len(rows), page.Size()+1)], page, kind, sort.key)
 	runs := make([]Run, len(rows))
 	for i, r := range rows {
 		runs[i] = r.run()
 	}
 	return runs, next, nil
+}
+
+// runsOf lists the first runs of one group of states.
+func (q Reader) runsOf(ctx context.Context, c conditions, group stateGroup, order string, most int) ([]runRow, error) {
+	where := slices.Concat(c.where, group.where)
+	query := listedRunSQL
+	if len(where) > 0 {
+		query += " WHERE " + strings.Join(where, " AND ")
+	}
+	var rows []runRow
+	if err := q.db.All(ctx, &rows, query+order, append(slices.Concat(c.args, group.args), most)...); err != nil {
+		return nil, fmt.Errorf("list runs: %w", err)
+	}
+	return rows, nil
+}
+
+// compare orders runs as the database does.
+func (o RunSort) compare(a, b runRow) int {
+	c := 0
+	if o.byTime() {
+		c = a.ScheduledTime.Time().Compare(b.ScheduledTime.Time())
+	}
+	if c == 0 {
+		c = slices.Compare(a.ID[:], b.ID[:])
+	}
+	if o.descending() {
+		return -c
+	}
+	return c
 }
 
 // keyset is the condition for what follows a key, and the order.
@@ -134,24 +164,26 @@ func (o RunSort) parse(key string) ([]any, error) {
 
 // CountRuns counts runs by state.
 func (q Reader) CountRuns(ctx context.Context, f RunFilter) (map[lifecycle.StateType]int64, error) {
-	where, args, err := q.runFilter(ctx, f)
+	c, err := q.runFilter(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	query := "SELECT r.state_type, COUNT(*) AS n FROM runs r"
-	if len(where) > 0 {
-		query += " WHERE " + strings.Join(where, " AND ")
-	}
-	var rows []struct {
-		State lifecycle.StateType `db:"state_type"`
-		N     int64               `db:"n"`
-	}
-	if err := q.db.All(ctx, &rows, query+" GROUP BY r.state_type", args...); err != nil {
-		return nil, fmt.Errorf("count runs: %w", err)
-	}
-	counts := make(map[lifecycle.StateType]int64, len(rows))
-	for _, row := range rows {
-		counts[row.State] = row.N
+	counts := map[lifecycle.StateType]int64{}
+	for _, group := range stateGroups(f.States) {
+		query := "SELECT " + runStateTypeSQL + " AS state_type, COUNT(*) AS n FROM runs r " + stateJoinsSQL
+		if where := slices.Concat(c.where, group.where); len(where) > 0 {
+			query += " WHERE " + strings.Join(where, " AND ")
+		}
+		var rows []struct {
+			State lifecycle.StateType `db:"state_type"`
+			N     int64               `db:"n"`
+		}
+		if err := q.db.All(ctx, &rows, query+" GROUP BY 1", slices.Concat(c.args, group.args)...); err != nil {
+			return nil, fmt.Errorf("count runs: %w", err)
+		}
+		for _, row := range rows {
+			counts[row.State] = row.N
+		}
 	}
 	return counts, nil
 }
@@ -167,22 +199,20 @@ func (c *conditions) add(condition string, args ...any) {
 }
 
 // runFilter resolves names first, so that a list is served by the index of that pool or deployment.
-func (q Reader) runFilter(ctx context.Context, f RunFilter) (where []string, args []any, err error) {
-	var c conditions
+func (q Reader) runFilter(ctx context.Context, f RunFilter) (c conditions, err error) {
 	if err := q.wherePools(ctx, &c, f); err != nil {
-		return nil, nil, err
+		return c, err
 	}
 	if f.Deployment != "" {
-		d, err := q.deployment(ctx, f.Deployment, "")
+		d, err := q.deployment(ctx, f.Deployment)
 		if err != nil {
-			return nil, nil, err
+			return c, err
 		}
 		c.add("r.deployment_id = ?", d.ID)
 	}
 	if f.Queue != "" {
 		c.add("r.queue_id IN (SELECT id FROM queues WHERE name = ?)", f.Queue)
 	}
-	c.addStates(f.States, q.db.Dialect())
 	for _, tag := range f.Tags {
 		c.add(q.db.Dialect().Contains("r.tags"), tag)
 	}
@@ -195,14 +225,14 @@ func (q Reader) runFilter(ctx context.Context, f RunFilter) (where []string, arg
 	if f.IDPrefix != "" {
 		first, last, err := idRange(f.IDPrefix)
 		if err != nil {
-			return nil, nil, err
+			return c, err
 		}
 		c.add("r.id BETWEEN ? AND ?", first, last)
 	}
 	if f.Text != "" {
 		pattern := contains(f.Text)
 		c.add(
-			`(LOWER(r.name) LIKE ? ESCAPE '\' OR LOWER(r.state_message) LIKE ? ESCAPE '\' OR CAST(r.id AS TEXT) LIKE ? ESCAPE '\')`,
+			`(LOWER(r.name) LIKE ? ESCAPE '\' OR LOWER(COALESCE(w.state_message, l.state_message, r.state_message)) LIKE ? ESCAPE '\' OR CAST(r.id AS TEXT) LIKE ? ESCAPE '\')`,
 			pattern,
 			pattern,
 			pattern[1:],
@@ -217,23 +247,37 @@ func (q Reader) runFilter(ctx context.Context, f RunFilter) (where []string, arg
 			c.add(column+" < ?", *database.TimeOf(span.Before))
 		}
 	}
-	return c.where, c.args, nil
+	return c, nil
 }
 
-// addStates filters by states such that the rare ones are found by a partial index: unsuccessful runs by
-// runs_unsuccessful, live runs by runs_live.
-func (c *conditions) addStates(states []lifecycle.StateType, d database.Dialect) {
+// stateGroup is what runs of some states have in common, as a condition on runSQL that an index serves.
+type stateGroup = conditions
+
+// stateGroups returns a group for each index: a list of several groups is merged from the list of each. No states are
+// all of them, in one group.
+func stateGroups(states []lifecycle.StateType) []stateGroup {
 	if len(states) == 0 {
-		return
+		return []stateGroup{{}}
 	}
-	if one := states[0]; len(states) == 1 && one.Terminal() && one != lifecycle.Completed {
-		c.add("r.unsuccessful = ?", one)
-		return
+	var groups []stateGroup
+	live := stateGroup{}
+	for _, state := range slices.Compact(slices.Sorted(slices.Values(states))) {
+		switch {
+		case state == lifecycle.Scheduled:
+			groups = append(groups, stateGroup{where: []string{"w.run_id IS NOT NULL"}})
+		case state == lifecycle.Completed:
+			groups = append(groups, stateGroup{where: []string{"r.state_type = ?"}, args: []any{state}})
+		case state.Terminal():
+			groups = append(groups, stateGroup{where: []string{"r.unsuccessful = ?"}, args: []any{state}})
+		default:
+			live.args = append(live.args, state)
+		}
 	}
-	c.add("r.state_type IN "+d.List("text"), database.ListOf(states))
-	if !slices.ContainsFunc(states, lifecycle.StateType.Terminal) {
-		c.add("r.ended_at IS NULL")
+	if n := len(live.args); n > 0 {
+		live.where = []string{"l.state_type IN (?" + strings.Repeat(", ?", n-1) + ")"}
+		groups = append(groups, live)
 	}
+	return groups
 }
 
 // addNamePrefix asks for names that begin with a text. Served by runs_name.

@@ -33,14 +33,12 @@ type ResultAndProgress struct {
 	Progress *Progress
 }
 
-// Served by the unique index of attempts on run_id and number.
+// Served by the unique index of live.
 const lockActiveAttemptSQL = `
-SELECT a.id, a.number
+SELECT l.attempt_id AS id, l.number
 FROM runs r
-JOIN attempts a ON a.run_id = r.id AND a.number = r.attempt
-WHERE r.id = ?
-	AND a.ended_at IS NULL
-	AND NOT a.handed_back`
+JOIN live l ON l.deployment_id = r.deployment_id AND l.run_id = r.id
+WHERE r.id = ?`
 
 // lockActiveAttempt locks the active attempt of a run, so that it does not end before the transaction, and
 // returns its number. Unless attempt is uuid.Nil, it must be that attempt.
@@ -49,7 +47,7 @@ func (tx *Tx) lockActiveAttempt(ctx context.Context, run, attempt uuid.UUID) (in
 		ID     uuid.UUID `db:"id"`
 		Number int32     `db:"number"`
 	}
-	err := tx.db.Get(ctx, &row, lockActiveAttemptSQL+tx.db.Dialect().Lock("FOR SHARE OF a"), run)
+	err := tx.db.Get(ctx, &row, lockActiveAttemptSQL+tx.db.Dialect().Lock("FOR SHARE OF l"), run)
 	if err != nil && !errors.Is(err, database.ErrNoRows) {
 		return 0, fmt.Errorf("find the active attempt of run %s: %w", run, err)
 	}

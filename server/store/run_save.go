@@ -9,95 +9,114 @@ import (
 	"github.com/berth-dev/berth/server/store/database"
 )
 
-// wholeRun is everything of a lockedRun that may change.
-type wholeRun struct {
-	runProgress
-	runRarelyChanged
-}
-
-func updateRunsSQL(d database.Dialect, whole bool) string {
-	columns := []string{
-		"id uuid", "state_type text", "state_name text", "state_message text", "state_at time",
-		"timeout_at time", "started_at time", "ended_at time", "attempt integer", "last_event bigint",
-	}
-	rest := ""
-	if whole {
-		columns = append(columns, "cancel_reason text", "due_at time", "start_deadline_at time", "spent text",
-			"exit_code integer", "category text", "template_timeout_us bigint",
-			"template_infrastructure_max integer", "raised text")
-		rest = `,
-	cancel_reason = n.cancel_reason,
-	due_at = n.due_at,
-	start_deadline_at = n.start_deadline_at,
-	spent = n.spent,
-	exit_code = n.exit_code,
-	category = n.category,
-	template_timeout_us = n.template_timeout_us,
-	template_infrastructure_max = n.template_infrastructure_max,
-	raised = n.raised`
-	}
-	return `
-UPDATE runs
-SET state_type = n.state_type,
-	state_name = n.state_name,
-	state_message = n.state_message,
-	state_at = n.state_at,
-	timeout_at = n.timeout_at,
-	started_at = n.started_at,
-	ended_at = n.ended_at,
-	attempt = n.attempt,
-	last_event = n.last_event` + rest + `
-FROM ` + d.Records(columns...) + ` AS n
-WHERE runs.id = n.id`
-}
-
-func insertEventsSQL(d database.Dialect) string {
-	return `
-INSERT INTO events (run_id, seq, at, actor, attempt, state_type, state_name, message)
-SELECT run_id, seq, at, actor, attempt, state_type, state_name, message
-FROM ` + d.Records("run_id uuid", "seq bigint", "at time", "actor text", "attempt integer", "state_type text",
-		"state_name text", "message text") + ` AS n`
-}
-
 // saveRuns stores changed runs and their events.
 func (tx *Tx) saveRuns(ctx context.Context, runs map[uuid.UUID]*lockedRun) error {
-	if err := tx.db.ExecBatch(ctx, tx.changesOf(runs)...); err != nil {
+	changes, err := tx.changesOf(runs)
+	if err != nil {
+		return err
+	}
+	if err := tx.db.ExecBatch(ctx, changes...); err != nil {
 		return fmt.Errorf("save runs: %w", err)
 	}
 	return nil
 }
 
-// changesOf is what saves locked runs, which are taken as saved then.
-func (tx *Tx) changesOf(runs map[uuid.UUID]*lockedRun) []database.Statement {
-	changed := make([]runProgress, 0, len(runs))
-	var whole []wholeRun
-	events := make([]eventRow, 0, len(runs))
+// runChanges are the rows to write for runs, by what is done with them.
+type runChanges struct {
+	deleteReady []readyKey
+	insertReady []readyRecord
+	insertLive  []liveRecord
+	updateLive  []liveUpdate
+	deleteLive  []attemptID
+	insertEnded []endedRecord
+	updateRuns  []runRecord
+	events      []eventRow
+
+	insertManifests []manifestRecord
+	deleteManifests []manifestKey
+}
+
+// changesOf returns what saves locked runs, which count as saved from here on.
+func (tx *Tx) changesOf(runs map[uuid.UUID]*lockedRun) ([]database.Statement, error) {
+	var c runChanges
 	for _, r := range runs {
 		if !r.changed {
 			continue
 		}
-		if r.runRarelyChanged == r.was {
-			changed = append(changed, r.runProgress)
-		} else {
-			whole = append(whole, wholeRun{r.runProgress, r.runRarelyChanged})
-			r.was = r.runRarelyChanged
+		if err := c.add(r); err != nil {
+			return nil, err
 		}
-		events = append(events, r.events...)
 		r.changed, r.events = false, nil
 		tx.db.Hint(RunTopic(r.ID), RunsTopic())
 	}
-	var changes []database.Statement
-	if len(changed) > 0 {
-		changes = append(changes,
-			database.NewStatement(updateRunsSQL(tx.db.Dialect(), false), database.ListOf(changed)))
+	return c.statements(tx.db.Dialect()), nil
+}
+
+// add adds what saves one run: its row moves to the table of its state.
+func (c *runChanges) add(r *lockedRun) error {
+	to := placeOf(r.StateType)
+	switch {
+	case r.place == inReady && to != inReady:
+		c.deleteReady = append(c.deleteReady, readyKey{r.DeploymentID, r.ID})
+	case r.place == inLive && to != inLive:
+		c.deleteLive = append(c.deleteLive, attemptID{r.attempt.AttemptID})
+	case r.place == inLive:
+		c.updateLive = append(c.updateLive, liveUpdate{r.attempt.AttemptID, r.Attempt, r.runState, r.attempt.attemptState})
+	case r.place == to:
+		return fmt.Errorf("save run %s: its row stays, and cannot be changed", r.ID)
 	}
-	if len(whole) > 0 {
-		changes = append(changes,
-			database.NewStatement(updateRunsSQL(tx.db.Dialect(), true), database.ListOf(whole)))
+	if r.attempt != nil {
+		c.addAttempt(r)
 	}
-	if len(events) > 0 {
-		changes = append(changes,
-			database.NewStatement(insertEventsSQL(tx.db.Dialect()), database.ListOf(events)))
+
+	switch {
+	case to == inReady:
+		c.insertReady = append(c.insertReady, r.readyRecord())
+	case to == inLive && r.place == inReady:
+		c.insertLive = append(c.insertLive, liveRecord{r.ID, r.runKey, r.runState, r.attempt.attemptKey, r.attempt.attemptState})
 	}
-	return changes
+	if to == inRuns || r.place == inRuns {
+		c.updateRuns = append(c.updateRuns, runRecord{r.runKey, r.runState})
+	}
+	c.events = append(c.events, r.events...)
+	r.place = to
+	return nil
+}
+
+// addAttempt adds what the attempt under way leaves behind.
+func (c *runChanges) addAttempt(r *lockedRun) {
+	a := r.attempt
+	if a.end != nil && a.end.handedBack {
+		c.deleteManifests = append(c.deleteManifests, manifestKey{r.ID, a.Number})
+		return
+	}
+	if a.manifest != nil {
+		c.insertManifests = append(c.insertManifests, manifestRecord{r.ID, a.Number, *a.manifest})
+		a.manifest = nil
+	}
+	if a.end != nil {
+		c.insertEnded = append(c.insertEnded, r.endedRecord())
+	}
+}
+
+func (c *runChanges) statements(d database.Dialect) []database.Statement {
+	var all []database.Statement
+	all = appendChange(all, deleteReadySQL(d), c.deleteReady)
+	all = appendChange(all, insertReadySQL(d), c.insertReady)
+	all = appendChange(all, insertLiveSQL(d), c.insertLive)
+	all = appendChange(all, updateLiveSQL(d), c.updateLive)
+	all = appendChange(all, deleteLiveSQL(d), c.deleteLive)
+	all = appendChange(all, insertEndedSQL(d), c.insertEnded)
+	all = appendChange(all, updateRunsSQL(d), c.updateRuns)
+	all = appendChange(all, insertManifestsSQL(d), c.insertManifests)
+	all = appendChange(all, deleteManifestsSQL(d), c.deleteManifests)
+	return appendChange(all, insertEventsSQL(d), c.events)
+}
+
+// appendChange adds a statement over records, unless there are none.
+func appendChange[T any](all []database.Statement, query string, records []T) []database.Statement {
+	if len(records) == 0 {
+		return all
+	}
+	return append(all, database.NewStatement(query, database.ListOf(records)))
 }

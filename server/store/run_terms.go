@@ -27,19 +27,14 @@ const (
 
 // termsKey says whose terms.
 type termsKey struct {
-	RevisionID uuid.UUID `db:"revision_id"`
-	PoolID     uuid.UUID `db:"pool_id"`
-}
-
-type termsRecord struct {
-	RevisionID uuid.UUID `json:"revision_id"`
-	PoolID     uuid.UUID `json:"pool_id"`
+	RevisionID uuid.UUID `db:"revision_id" json:"revision_id"`
+	PoolID     uuid.UUID `db:"pool_id" json:"pool_id"`
 }
 
 func termsSQL(d database.Dialect) string {
 	return `
 SELECT n.revision_id, n.pool_id, p.name AS pool, v.retries, v.timeout_us
-FROM ` + d.Records("revision_id uuid", "pool_id uuid") + ` AS n
+FROM ` + database.RecordsOf[termsKey](d) + ` AS n
 JOIN deployment_revisions v ON v.id = n.revision_id
 JOIN pools p ON p.id = n.pool_id`
 }
@@ -47,14 +42,14 @@ JOIN pools p ON p.id = n.pool_id`
 // readTerms gives runs their terms.
 func (tx *Tx) readTerms(ctx context.Context, runs []*lockedRun) error {
 	found := map[termsKey]runTerms{}
-	var unknown []termsRecord
+	var unknown []termsKey
 	for _, r := range runs {
 		if _, ok := found[r.termsKey]; ok {
 			continue
 		}
 		known, ok := tx.s.terms.get(r.termsKey)
 		if found[r.termsKey] = known; !ok {
-			unknown = append(unknown, termsRecord(r.termsKey))
+			unknown = append(unknown, r.termsKey)
 		}
 	}
 	if len(unknown) > 0 {

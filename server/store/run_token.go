@@ -40,25 +40,30 @@ type runIdentityRow struct {
 	Active          bool             `db:"active"`
 }
 
-// Served by the unique index of attempts on run_id and number, and by primary keys.
+// Served by the unique index of live, and by the primary key of attempts.
 const runIdentitySQL = `
 SELECT
-	a.id AS attempt_id, a.run_id, r.name AS run_name, a.number, p.name AS pool, d.name AS deployment,
-	t.version AS template_version, COALESCE(p.run_token_audiences, '[]') AS audiences, r.timeout_at,
-	(a.ended_at IS NULL AND a.number = r.attempt) AS active
-FROM attempts a
+	a.attempt_id, a.run_id, r.name AS run_name, a.number, p.name AS pool, d.name AS deployment,
+	t.version AS template_version, COALESCE(p.run_token_audiences, '[]') AS audiences, a.timeout_at, a.active
+FROM (
+	SELECT l.attempt_id, l.run_id, l.number, l.template_version_id, l.timeout_at, TRUE AS active
+	FROM runs r
+	JOIN live l ON l.deployment_id = r.deployment_id AND l.run_id = r.id
+	WHERE r.id = ? AND l.number = ?
+	UNION ALL
+	SELECT id, run_id, number, template_version_id, NULL, FALSE
+	FROM attempts
+	WHERE run_id = ? AND number = ?
+) AS a
 JOIN runs r ON r.id = a.run_id
-JOIN pools p ON p.id = a.pool_id
-JOIN deployments d ON d.id = a.deployment_id
-JOIN template_versions t ON t.id = a.template_version_id
-WHERE a.run_id = ?
-	AND a.number = ?
-	AND NOT a.handed_back`
+JOIN pools p ON p.id = r.pool_id
+JOIN deployments d ON d.id = r.deployment_id
+JOIN template_versions t ON t.id = a.template_version_id`
 
 // GetRunIdentity returns what there is to say of an attempt.
 func (q Reader) GetRunIdentity(ctx context.Context, run uuid.UUID, attempt int32) (*RunIdentity, error) {
 	var row runIdentityRow
-	if err := q.db.Get(ctx, &row, runIdentitySQL, run, attempt); err != nil {
+	if err := q.db.Get(ctx, &row, runIdentitySQL, run, attempt, run, attempt); err != nil {
 		return nil, database.NotFoundError(err, "attempt %d of run %s", attempt, run)
 	}
 	return &RunIdentity{
@@ -69,9 +74,9 @@ func (q Reader) GetRunIdentity(ctx context.Context, run uuid.UUID, attempt int32
 }
 
 const countRunTokenSQL = `
-INSERT INTO run_tokens (attempt_id, audience, issued, first_at, last_at)
-VALUES (?, ?, 1, ?, ?)
-ON CONFLICT (attempt_id, audience) DO UPDATE
+INSERT INTO run_tokens (run_id, attempt_id, audience, issued, first_at, last_at)
+VALUES (?, ?, ?, 1, ?, ?)
+ON CONFLICT (run_id, attempt_id, audience) DO UPDATE
 SET issued = run_tokens.issued + 1,
 	last_at = excluded.last_at
 RETURNING issued`
@@ -100,7 +105,7 @@ func (tx *Tx) CreateRunToken(ctx context.Context, run, attempt uuid.UUID, audien
 		return nil, err
 	}
 	var issued int64
-	if err := tx.db.Get(ctx, &issued, countRunTokenSQL, attempt, audience, now, now); err != nil {
+	if err := tx.db.Get(ctx, &issued, countRunTokenSQL, run, attempt, audience, now, now); err != nil {
 		return nil, fmt.Errorf("record a token of run %s: %w", run, err)
 	}
 	if issued > 1 {

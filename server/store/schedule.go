@@ -157,7 +157,7 @@ WHERE id = ?`
 func (tx *Tx) UpdateSchedules(
 	ctx context.Context, deployment string, wanted []NewSchedule, actor string,
 ) error {
-	d, err := tx.deployment(ctx, deployment, deploymentForChange)
+	d, err := tx.deploymentForChange(ctx, deployment)
 	if err != nil {
 		return err
 	}
@@ -232,7 +232,7 @@ WHERE id = ?`
 func (tx *Tx) UpdateScheduleActive(
 	ctx context.Context, deployment, name string, active bool, actor string,
 ) (*Schedule, error) {
-	d, err := tx.deployment(ctx, deployment, deploymentForChange)
+	d, err := tx.deploymentForChange(ctx, deployment)
 	if err != nil {
 		return nil, err
 	}

@@ -12,10 +12,6 @@ import (
 // or deleted since, or its deployment was, or another server has decided its slots.
 const ScheduleChanged Code = "schedule-changed"
 
-// deploymentForSchedule makes changes of the deployment and its schedules wait until the run is created. Such
-// a change that has committed before is seen.
-const deploymentForSchedule = "FOR SHARE"
-
 const scheduleNowSQL = `
 SELECT spec, active, decided_until
 FROM schedules
@@ -26,7 +22,8 @@ WHERE id = ?`
 func (tx *Tx) CreateScheduledRun(ctx context.Context, n NewRun, read Schedule, actor string) error {
 	changed := &Error{Code: ScheduleChanged, Message: fmt.Sprintf(
 		"schedule %q of deployment %q has changed while a run was created", read.Name, read.Deployment)}
-	d, err := tx.deployment(ctx, n.Deployment, deploymentForSchedule)
+	// Changes of the deployment and its schedules wait until the run is created. One that has committed before is seen.
+	d, err := tx.deploymentForRun(ctx, n.Deployment)
 	if IsCode(err, NotFound) || err == nil && d.Paused {
 		return changed
 	}

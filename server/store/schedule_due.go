@@ -116,18 +116,28 @@ type ScheduleRun struct {
 	Cancelling     bool      `db:"cancelling"`
 }
 
-// liveOfScheduleSQL is served by runs_live_schedule.
+// liveOfScheduleSQL is served by the keys of ready and live.
 const liveOfScheduleSQL = `
-SELECT id, COALESCE(idempotency_key, '') AS idempotency_key, state_type = 'CANCELLING' AS cancelling
-FROM runs
-WHERE schedule_id = ?
-	AND ended_at IS NULL
-ORDER BY id`
+SELECT r.id, COALESCE(r.idempotency_key, '') AS idempotency_key, u.cancelling
+FROM (
+	SELECT w.run_id, FALSE AS cancelling
+	FROM schedules s
+	JOIN ready w ON w.deployment_id = s.deployment_id
+	WHERE s.id = ?
+	UNION ALL
+	SELECT l.run_id, l.state_type = 'CANCELLING'
+	FROM schedules s
+	JOIN live l ON l.deployment_id = s.deployment_id
+	WHERE s.id = ?
+) AS u
+JOIN runs r ON r.id = u.run_id
+WHERE r.schedule_id = ?
+ORDER BY r.id`
 
 // ListLiveRunsOfSchedule lists the runs of a schedule that have not ended, oldest first.
 func (q Reader) ListLiveRunsOfSchedule(ctx context.Context, schedule uuid.UUID) ([]ScheduleRun, error) {
 	var runs []ScheduleRun
-	if err := q.db.All(ctx, &runs, liveOfScheduleSQL, schedule); err != nil {
+	if err := q.db.All(ctx, &runs, liveOfScheduleSQL, schedule, schedule, schedule); err != nil {
 		return nil, fmt.Errorf("read the live runs of schedule %s: %w", schedule, err)
 	}
 	return runs, nil

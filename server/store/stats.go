@@ -55,19 +55,41 @@ type WorkerCount struct {
 // at most.
 const WorkerAliveFor = time.Minute
 
-// Served by runs_live, runs_ready and attempts_active: finished runs are not looked at.
+// Finished runs are not looked at.
 const (
 	runCountsSQL = `
-SELECT p.name AS pool, q.name AS queue, r.state_type, COUNT(*) AS count
-FROM runs r
-JOIN pools p ON p.id = r.pool_id
-JOIN queues q ON q.id = r.queue_id
-WHERE r.ended_at IS NULL
-GROUP BY p.name, q.name, r.state_type
-ORDER BY p.name, q.name, r.state_type`
+SELECT p.name AS pool, q.name AS queue, c.state_type, c.n AS count
+FROM (
+	SELECT queue_id, 'SCHEDULED' AS state_type, COUNT(*) AS n
+	FROM ready
+	GROUP BY queue_id
+	UNION ALL
+	SELECT queue_id, state_type, COUNT(*)
+	FROM live
+	GROUP BY queue_id, state_type
+) AS c
+JOIN queues q ON q.id = c.queue_id
+JOIN pools p ON p.id = q.pool_id
+ORDER BY p.name, q.name, c.state_type`
+	// oldestDueSQL is served by ready_queue, and reads the runs of deployments with a limit, as few as there are of these,
+	// by ready_limited.
 	oldestDueSQL = `
-SELECT p.name AS pool, q.name AS queue,
-	(SELECT MIN(r.due_at) FROM runs r WHERE r.queue_id = q.id AND r.ready) AS due_at
+SELECT p.name AS pool, q.name AS queue, (
+		SELECT MIN(f.due_at)
+		FROM (
+			SELECT (
+					SELECT w.due_at
+					FROM ready w
+					WHERE w.queue_id = q.id AND NOT w.limited
+					ORDER BY w.due_at
+					LIMIT 1
+				) AS due_at
+			UNION ALL
+			SELECT MIN(w.due_at)
+			FROM ready w
+			WHERE w.queue_id = q.id AND w.limited
+		) AS f
+	) AS due_at
 FROM queues q
 JOIN pools p ON p.id = q.pool_id
 WHERE p.deleted_at IS NULL
@@ -75,21 +97,23 @@ WHERE p.deleted_at IS NULL
 ORDER BY p.name, q.name`
 	poolSlotsSQL = `
 SELECT p.name AS pool, '' AS queue, p.concurrency_limit,
-	(SELECT COUNT(*) FROM attempts a WHERE a.pool_id = p.id AND a.ended_at IS NULL) AS used
+	(SELECT COUNT(*) FROM live l WHERE l.pool_id = p.id) AS used
 FROM pools p
 WHERE p.deleted_at IS NULL
 UNION ALL
 SELECT p.name, q.name, q.concurrency_limit,
-	(SELECT COUNT(*) FROM attempts a WHERE a.pool_id = p.id AND a.queue_id = q.id AND a.ended_at IS NULL)
+	(SELECT COUNT(*) FROM live l WHERE l.pool_id = p.id AND l.queue_id = q.id)
 FROM queues q
 JOIN pools p ON p.id = q.pool_id
 WHERE p.deleted_at IS NULL
 	AND q.deleted_at IS NULL
 ORDER BY 1, 2`
 	workerTimesSQL = `
-SELECT pool, last_seen_at
-FROM workers
-ORDER BY pool, name`
+SELECT w.pool, COALESCE(MAX(s.seen_at), w.greeted_at) AS last_seen_at
+FROM workers w
+LEFT JOIN worker_sessions s ON s.pool = w.pool AND s.worker = w.name
+GROUP BY w.pool, w.name, w.greeted_at
+ORDER BY w.pool, w.name`
 )
 
 // GetStats returns the figures that the metrics export.

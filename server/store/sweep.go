@@ -15,8 +15,6 @@ import (
 
 const (
 	sweepBatch      = 500
-	keepClaims      = time.Hour          // answers to claims
-	keepWorkers     = 7 * 24 * time.Hour // rows of workers not heard of
 	sweepActor      = "server"
 	sweepOverlap    = 5 * time.Second // of the windows in which hints are looked for
 	firstSweepBack  = time.Minute
@@ -39,11 +37,9 @@ func (s *Store) Sweep(ctx context.Context) error {
 		what string
 		do   func(*Tx) (int, error)
 	}{
-		{"cancel runs past their start deadline", func(tx *Tx) (int, error) {
-			return tx.cancelOverdue(ctx, startDeadlineSQL, lifecycle.CancelExpired)
-		}},
-		{"end runs past their timeout", func(tx *Tx) (int, error) { return tx.cancelOverdue(ctx, timeoutSQL, lifecycle.CancelTimeout) }},
-		{"delete old claims and workers", func(tx *Tx) (int, error) { return 0, tx.deleteOldClaimsAndWorkers(ctx) }},
+		{"end runs past their deadlines", func(tx *Tx) (int, error) { return tx.cancelOverdue(ctx) }},
+		{"cancel the runs of deleted deployments", func(tx *Tx) (int, error) { return tx.cancelDeleted(ctx) }},
+		{"delete old workers", func(tx *Tx) (int, error) { return 0, tx.clearWorkers(ctx) }},
 		{"end approvals that ran out", func(tx *Tx) (int, error) { return tx.lapseOverdue(ctx) }},
 		{"remove deleted pools and deployments", func(tx *Tx) (int, error) { return tx.clearDeleted(ctx) }},
 	} {
@@ -57,27 +53,20 @@ func (s *Store) Sweep(ctx context.Context) error {
 	return nil
 }
 
-// Served by runs_start_deadline and runs_timeout.
-const (
-	startDeadlineSQL = `
-SELECT id
-FROM runs
-WHERE start_deadline_at <= ?
-	AND started_at IS NULL
-	AND ended_at IS NULL
-	AND state_type <> 'CANCELLING'
+// overdueSQL is served by ready_deadline and live_deadline.
+const overdueSQL = `
+SELECT run_id
+FROM ready
+WHERE deadline_at <= ?
+UNION ALL
+SELECT run_id
+FROM live
+WHERE deadline_at <= ?
 LIMIT ?`
-	timeoutSQL = `
-SELECT id
-FROM runs
-WHERE timeout_at <= ?
-	AND ended_at IS NULL
-	AND state_type <> 'CANCELLING'
-LIMIT ?`
-)
 
-// cancelOverdue cancels runs whose time has come, and returns how many it found.
-func (tx *Tx) cancelOverdue(ctx context.Context, query string, reason lifecycle.CancelReason) (int, error) {
+// cancelOverdue looks at runs one of whose deadlines may have passed, and cancels those of which it has. It returns how
+// many it looked at.
+func (tx *Tx) cancelOverdue(ctx context.Context) (int, error) {
 	if tx.s.deadlinesRest.Load() {
 		return 0, nil
 	}
@@ -86,50 +75,39 @@ func (tx *Tx) cancelOverdue(ctx context.Context, query string, reason lifecycle.
 		return 0, err
 	}
 	var ids []uuid.UUID
-	if err := tx.db.All(ctx, &ids, query, now, sweepBatch); err != nil || len(ids) == 0 {
+	if err := tx.db.All(ctx, &ids, overdueSQL, now, now, sweepBatch); err != nil || len(ids) == 0 {
 		return 0, err
 	}
-	runs, err := tx.lockRuns(ctx, ids, true)
+	runs, err := tx.lockRuns(ctx, ids)
 	if err != nil {
 		return 0, err
 	}
 	for _, r := range runs {
-		if overdue(r, reason, now) { // it may have started since
+		if reason := r.overdue(now); reason != lifecycle.NotCancelled {
 			tx.cancel(r, reason, now, sweepActor)
+		}
+		if r.place == inLive && r.EndedAt == nil {
+			r.DeadlineAt, r.changed = nil, true
+			if r.StateType != lifecycle.Cancelling {
+				r.DeadlineAt = r.deadline(now)
+			}
 		}
 	}
 	return len(ids), tx.saveRuns(ctx, runs)
 }
 
-func overdue(r *lockedRun, reason lifecycle.CancelReason, now time.Time) bool {
-	at := r.TimeoutAt
-	if reason == lifecycle.CancelExpired {
-		if at = r.StartDeadlineAt; r.StartedAt != nil {
-			return false
-		}
+// overdue returns which deadline of a run has passed; lifecycle.NotCancelled for none.
+func (r *lockedRun) overdue(now time.Time) lifecycle.CancelReason {
+	passed := func(at *database.Time) bool { return at != nil && !at.Time().After(now) }
+	switch {
+	case r.StateType.Terminal() || r.StateType == lifecycle.Cancelling:
+		return lifecycle.NotCancelled
+	case r.StartedAt == nil && passed(r.StartDeadlineAt):
+		return lifecycle.CancelExpired
+	case passed(r.TimeoutAt):
+		return lifecycle.CancelTimeout
 	}
-	return at != nil && !at.Time().After(now)
-}
-
-const (
-	forgetClaimsSQL = `
-DELETE FROM claim_requests
-WHERE created_at < ?`
-	forgetWorkersSQL = `
-DELETE FROM workers
-WHERE last_seen_at < ?`
-)
-
-func (tx *Tx) deleteOldClaimsAndWorkers(ctx context.Context) error {
-	now, err := tx.db.Now(ctx)
-	if err != nil {
-		return err
-	}
-	if _, err := tx.db.Exec(ctx, forgetClaimsSQL, now.Add(-keepClaims)); err != nil {
-		return err
-	}
-	_, err = tx.db.Exec(ctx, forgetWorkersSQL, now.Add(-keepWorkers))
-	return err
+	return lifecycle.NotCancelled
 }
 
 const (
@@ -138,7 +116,8 @@ SELECT d.id
 FROM deployments d
 WHERE d.deleted_at IS NOT NULL
 	AND NOT d.kept
-	AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.deployment_id = d.id AND r.ended_at IS NULL)
+	AND NOT EXISTS (SELECT 1 FROM ready w WHERE w.deployment_id = d.id)
+	AND NOT EXISTS (SELECT 1 FROM live l WHERE l.deployment_id = d.id)
 ORDER BY d.deleted_at, d.id
 LIMIT 1`
 	clearRunsSQL = `
@@ -152,7 +131,8 @@ WHERE id IN (
 		JOIN pools p ON p.id = r.pool_id
 		WHERE p.deleted_at IS NOT NULL
 			AND NOT p.kept
-			AND NOT EXISTS (SELECT 1 FROM runs l WHERE l.pool_id = p.id AND l.ended_at IS NULL)
+			AND NOT EXISTS (SELECT 1 FROM live l WHERE l.pool_id = p.id)
+			AND r.ended_at IS NOT NULL
 		LIMIT ?
 	)`
 	clearDeploymentSQL = `
@@ -197,20 +177,27 @@ func (tx *Tx) clearPools(ctx context.Context) (int, error) {
 	return 0, err
 }
 
-// Served by runs_ready through the pools' queues, and by attempts_active.
+// becameDueSQL is served by ready_queue and ready_limited through the pools' queues, and by the few worker sessions.
 const becameDueSQL = `
 SELECT p.name
 FROM pools p
 WHERE EXISTS (
 		SELECT 1
 		FROM queues q
-		JOIN runs r ON r.queue_id = q.id
-		WHERE q.pool_id = p.id AND r.ready AND r.due_at > ? AND r.due_at <= ?
+		JOIN ready w ON w.queue_id = q.id AND NOT w.limited
+		WHERE q.pool_id = p.id AND w.due_at > ? AND w.due_at <= ?
 	)
 	OR EXISTS (
 		SELECT 1
-		FROM attempts a
-		WHERE a.pool_id = p.id AND a.ended_at IS NULL AND a.lease_expires_at > ? AND a.lease_expires_at <= ?
+		FROM queues q
+		JOIN ready w ON w.queue_id = q.id AND w.limited
+		WHERE q.pool_id = p.id AND w.due_at > ? AND w.due_at <= ?
+	)
+	OR EXISTS (
+		SELECT 1
+		FROM worker_sessions s
+		WHERE s.pool = p.name AND s.expires_at > ? AND s.expires_at <= ?
+			AND EXISTS (SELECT 1 FROM live l WHERE l.session_id = s.id)
 	)`
 
 // hintDue sends hints within this process for runs that become due and leases that expire, since no write
@@ -228,7 +215,7 @@ func (s *Store) hintDue(ctx context.Context) error {
 		since = now.Add(-firstSweepBack)
 	}
 	var pools []string
-	if err := tx.db.All(ctx, &pools, becameDueSQL, since, now, since, now); err != nil {
+	if err := tx.db.All(ctx, &pools, becameDueSQL, since, now, since, now, since, now); err != nil {
 		return err
 	}
 	s.swept.at = now

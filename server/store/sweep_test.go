@@ -5,8 +5,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/store/storetest"
 )
 
 func (w *world) sweep() {
@@ -201,12 +204,13 @@ func TestAWorkerIsStoredWhenItRegisters(t *testing.T) {
 			Name: "w", Pool: "p", Type: "kubernetes", ClusterID: "c", Version: "1",
 			Namespaces: []string{"a", "b"},
 		}
-		w.check(w.UpsertWorker(ctx, hello))
+		session := storetest.SessionOf("p", "w").ID
+		w.check(w.UpsertWorker(ctx, hello, session))
 		hello.Version = "2"
-		w.check(w.UpsertWorker(ctx, hello))
-		w.check(w.UpsertWorker(ctx, store.Worker{Name: "w", Pool: "q"}))
+		w.check(w.UpsertWorker(ctx, hello, session))
+		w.check(w.UpsertWorker(ctx, store.Worker{Name: "w", Pool: "q"}, uuid.New()))
 		w.one()
-		w.claimOne("w")
+		c := w.claimOne("w")
 		workers := w.listWorkers("p")
 		if len(workers) != 1 || workers[0].Version != "2" || len(workers[0].Namespaces) != 2 ||
 			workers[0].ActiveAttempts != 1 ||
@@ -217,6 +221,11 @@ func TestAWorkerIsStoredWhenItRegisters(t *testing.T) {
 			t.Errorf("all workers are %+v", all)
 		}
 		w.Advance(8 * 24 * time.Hour)
+		w.sweep()
+		if all := w.listWorkers(""); len(all) != 1 || all[0].Pool != "p" {
+			t.Errorf("with an attempt under way, after a week of silence: %+v", all)
+		}
+		w.accepts(succeeded(c))
 		w.sweep()
 		if all := w.listWorkers(""); len(all) != 0 {
 			t.Errorf("after a week of silence: %+v", all)

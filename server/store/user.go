@@ -2,7 +2,6 @@ package store
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -47,23 +46,6 @@ const someRunsSQL = `
 SELECT r.id, r.name
 FROM runs r
 WHERE r.id IN `
-
-// addLiveRuns adds the runs that a query names to a refusal, the oldest of them by name, and returns how many there
-// are.
-func (tx *Tx) addLiveRuns(ctx context.Context, refusal *Error, query string, args ...any) (int, error) {
-	var ids []uuid.UUID
-	if err := tx.db.All(ctx, &ids, query+"\nORDER BY id", args...); err != nil {
-		return 0, fmt.Errorf("list unfinished runs: %w", err)
-	}
-	var rows []userRow
-	list := database.ListOf(ids[:min(len(ids), usersMax)])
-	if err := tx.db.All(ctx, &rows, someRunsSQL+tx.db.Dialect().List("uuid")+" ORDER BY r.id", list); err != nil {
-		return 0, fmt.Errorf("read the names of unfinished runs: %w", err)
-	}
-	addUsers(refusal, UserRun, "", rows)
-	refusal.UsersTotal += len(ids) - len(rows)
-	return len(ids), nil
-}
 
 // someNames joins the names of the first of so many users.
 func someNames(users []User, total int) string {

@@ -3,13 +3,14 @@ package store
 import (
 	"context"
 	"fmt"
-	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/store/database"
 )
 
 const upsertWorkerSQL = `
-INSERT INTO workers (pool, name, type, cluster_id, version, namespaces, default_namespace, last_seen_at)
+INSERT INTO workers (pool, name, type, cluster_id, version, namespaces, default_namespace, greeted_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (pool, name) DO UPDATE
 SET type = excluded.type,
@@ -17,11 +18,11 @@ SET type = excluded.type,
 	cluster_id = excluded.cluster_id,
 	version = excluded.version,
 	namespaces = excluded.namespaces,
-	last_seen_at = excluded.last_seen_at`
+	greeted_at = excluded.greeted_at`
 
-// UpsertWorker stores the registration of a worker. Leases stay as they are: a restarted worker takes its
-// attempts over when their leases expire, and a repeated registration loses none.
-func (tx *Tx) UpsertWorker(ctx context.Context, w Worker) error {
+// UpsertWorker stores the registration of a worker with its session. Leases stay as they are: a restarted worker has
+// another session, and takes its attempts over when the lease of the earlier one expires.
+func (tx *Tx) UpsertWorker(ctx context.Context, w Worker, session uuid.UUID) error {
 	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return err
@@ -31,37 +32,12 @@ func (tx *Tx) UpsertWorker(ctx context.Context, w Worker) error {
 	if err != nil {
 		return fmt.Errorf("record worker %q of work pool %q: %w", w.Name, w.Pool, err)
 	}
-	return nil
+	return tx.upsertSession(ctx, session, w, now)
 }
 
 // UpsertWorker runs Tx.UpsertWorker in a transaction.
-func (s *Store) UpsertWorker(ctx context.Context, w Worker) error {
-	return s.InTx(ctx, func(tx *Tx) error { return tx.UpsertWorker(ctx, w) })
-}
-
-// seenEvery bounds how often a worker's row is written: a long poll reads many times.
-const seenEvery = time.Second
-
-const seenSQL = `
-INSERT INTO workers (pool, name, type, cluster_id, version, namespaces, last_seen_at)
-VALUES (?, ?, '', ?, '', '[]', ?)
-ON CONFLICT (pool, name) DO UPDATE
-SET cluster_id = excluded.cluster_id,
-	last_seen_at = excluded.last_seen_at`
-
-// seen notes that the worker is alive: one row, and only when the last note is a while ago.
-func (s *Store) seen(ctx context.Context, r ClaimRequest, last *database.Time, now time.Time) error {
-	if last != nil && now.Sub(last.Time()) < seenEvery {
-		return nil
-	}
-	err := s.InTx(ctx, func(tx *Tx) error {
-		_, err := tx.db.Exec(ctx, seenSQL, r.Pool, r.Worker, r.ClusterID, now)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("record worker %q: %w", r.Worker, err)
-	}
-	return nil
+func (s *Store) UpsertWorker(ctx context.Context, w Worker, session uuid.UUID) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.UpsertWorker(ctx, w, session) })
 }
 
 type workerRow struct {
@@ -76,23 +52,31 @@ type workerRow struct {
 	ActiveAttempts int32            `db:"active_attempts"`
 }
 
+// listWorkersSQL reads the sessions and the attempts under way once, in one pass each.
 const listWorkersSQL = `
 SELECT
-	w.name, w.pool, w.type, w.cluster_id, w.version, w.namespaces, w.last_seen_at, w.paused,
-	(
-		SELECT COUNT(*)
-		FROM attempts a
-		JOIN pools p ON p.id = a.pool_id
-		WHERE p.name = w.pool AND a.worker = w.name AND a.ended_at IS NULL
-	) AS active_attempts
+	w.name, w.pool, w.type, w.cluster_id, w.version, w.namespaces, w.paused,
+	COALESCE(s.seen_at, w.greeted_at) AS last_seen_at, COALESCE(s.active, 0) AS active_attempts
 FROM workers w
+LEFT JOIN (
+	SELECT s.pool, s.worker, MAX(s.seen_at) AS seen_at, SUM(COALESCE(l.n, 0)) AS active
+	FROM worker_sessions s
+	LEFT JOIN (
+		SELECT session_id, COUNT(*) AS n
+		FROM live
+		WHERE session_id IS NOT NULL
+		GROUP BY session_id
+	) AS l ON l.session_id = s.id
+	WHERE ? IN (s.pool, '')
+	GROUP BY s.pool, s.worker
+) AS s ON s.pool = w.pool AND s.worker = w.name
 WHERE ? IN (w.pool, '')
 ORDER BY w.pool, w.name`
 
 // ListWorkers lists the workers of a pool, or of all pools for "".
 func (q Reader) ListWorkers(ctx context.Context, pool string) ([]Worker, error) {
 	var rows []workerRow
-	if err := q.db.All(ctx, &rows, listWorkersSQL, pool); err != nil {
+	if err := q.db.All(ctx, &rows, listWorkersSQL, pool, pool); err != nil {
 		return nil, fmt.Errorf("list workers: %w", err)
 	}
 	workers := make([]Worker, len(rows))
@@ -129,7 +113,7 @@ FROM pools p
 WHERE p.name = ?
 	AND (
 		p.deleted_at IS NULL
-		OR EXISTS (SELECT 1 FROM attempts a WHERE a.pool_id = p.id AND a.ended_at IS NULL)
+		OR EXISTS (SELECT 1 FROM live l WHERE l.pool_id = p.id)
 	)
 ORDER BY CASE WHEN p.deleted_at IS NULL THEN 0 ELSE 1 END
 LIMIT 1`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -36,6 +37,8 @@ type Options struct {
 type Client struct {
 	api          *apiclient.Client
 	pool, worker string
+	session      uuid.UUID
+	hello        atomic.Pointer[api.WorkerHello] // the last one
 }
 
 // New returns a client. It does not connect.
@@ -55,16 +58,35 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("server address %q: %w", o.ServerURL, err)
 	}
-	return &Client{api: c, pool: o.Pool, worker: o.Worker}, nil
+	return &Client{api: c, pool: o.Pool, worker: o.Worker, session: uuid.New()}, nil
 }
 
-// Hello introduces the worker to the server.
+// Hello introduces the worker to the server, with the session of this client.
 func (c *Client) Hello(ctx context.Context, hello api.WorkerHello) (*api.WorkerWelcome, error) {
+	hello.SessionID = c.session
+	c.hello.Store(&hello)
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	response, err := c.api.WorkerHello(ctx, hello)
 	return decode[api.WorkerWelcome]("greet the server", response, err)
 }
+
+// greeted makes a call of a session. A server that does not know the session any more, as after its database was
+// restored, is greeted again.
+func greeted[T any](ctx context.Context, c *Client, call func() (T, error)) (T, error) {
+	answer, err := call()
+	hello := c.hello.Load()
+	if err == nil || hello == nil || AsError(err).Code != codeSessionUnknown {
+		return answer, err
+	}
+	if _, err := c.Hello(ctx, *hello); err != nil {
+		return answer, err
+	}
+	return call()
+}
+
+// codeSessionUnknown is the server's code for a session that has not said hello.
+const codeSessionUnknown = "session-unknown"
 
 // Installation asks the server for the ID of its installation.
 func (c *Client) Installation(ctx context.Context) (uuid.UUID, error) {
@@ -80,24 +102,29 @@ func (c *Client) Installation(ctx context.Context) (uuid.UUID, error) {
 
 // Claim asks for attempts and cancels; it waits up to request.WaitSeconds for the first of them.
 func (c *Client) Claim(ctx context.Context, request api.ClaimRequest) (*api.ClaimResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, Timeout+time.Duration(request.WaitSeconds)*time.Second)
-	defer cancel()
-	response, err := c.api.ClaimRuns(ctx, request)
-	return decode[api.ClaimResponse]("claim runs", response, err)
+	request.SessionID = c.session
+	return greeted(ctx, c, func() (*api.ClaimResponse, error) {
+		ctx, cancel := context.WithTimeout(ctx, Timeout+time.Duration(request.WaitSeconds)*time.Second)
+		defer cancel()
+		response, err := c.api.ClaimRuns(ctx, request)
+		return decode[api.ClaimResponse]("claim runs", response, err)
+	})
 }
 
-// Renew extends leases.
-func (c *Client) Renew(ctx context.Context, leases []api.AttemptLease) (*api.RenewResponse, error) {
-	request := api.RenewRequest{Worker: c.worker, Pool: c.pool, Leases: leases}
+// Renew extends leases. The list is partial if the worker holds more.
+func (c *Client) Renew(ctx context.Context, leases []api.AttemptLease, partial bool) (*api.RenewResponse, error) {
+	request := api.RenewRequest{Worker: c.worker, Pool: c.pool, Leases: leases, Partial: &partial}
 	return c.renewOrRelease(ctx, "renew leases", request)
 }
 
 // ReleaseLeases ends leases at once, so that other workers may take over. Their Jobs run on.
 func (c *Client) ReleaseLeases(ctx context.Context, leases []api.AttemptLease) error {
+	partial := true
 	request := api.RenewRequest{
 		Worker:  c.worker,
 		Pool:    c.pool,
 		Leases:  []api.AttemptLease{},
+		Partial: &partial,
 		Release: &leases,
 	}
 	_, err := c.renewOrRelease(ctx, "release leases", request)
@@ -109,10 +136,13 @@ func (c *Client) renewOrRelease(
 	op string,
 	request api.RenewRequest,
 ) (*api.RenewResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
-	defer cancel()
-	response, err := c.api.RenewLeases(ctx, request)
-	return decode[api.RenewResponse](op, response, err)
+	request.SessionID = c.session
+	return greeted(ctx, c, func() (*api.RenewResponse, error) {
+		ctx, cancel := context.WithTimeout(ctx, Timeout)
+		defer cancel()
+		response, err := c.api.RenewLeases(ctx, request)
+		return decode[api.RenewResponse](op, response, err)
+	})
 }
 
 // Report sends reports and returns one result for each, in order.

@@ -1142,7 +1142,7 @@ type ClientInterface interface {
 
 	// ClaimRunsWithBody Claim up to `max` runs; wait up to `wait_seconds` for work or a cancellation
 	//
-	// Serves as the worker's heartbeat. A repeated `request_id` gets the same response, so no claim is lost with a response. With `max` 0, the request waits for cancellations only.
+	// Serves as the worker's heartbeat. The `request_id` of the last claim that took something, repeated, gets the same response, so no claim is lost with a response. With `max` 0, the request waits for cancellations only.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1151,7 +1151,7 @@ type ClientInterface interface {
 
 	// ClaimRuns Claim up to `max` runs; wait up to `wait_seconds` for work or a cancellation
 	//
-	// Serves as the worker's heartbeat. A repeated `request_id` gets the same response, so no claim is lost with a response. With `max` 0, the request waits for cancellations only.
+	// Serves as the worker's heartbeat. The `request_id` of the last claim that took something, repeated, gets the same response, so no claim is lost with a response. With `max` 0, the request waits for cancellations only.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1174,7 +1174,7 @@ type ClientInterface interface {
 
 	// RenewLeasesWithBody Renew leases
 	//
-	// The response lists the leases that the worker no longer holds.
+	// Renews the lease of the session. The response lists the leases that the worker no longer holds.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1183,7 +1183,7 @@ type ClientInterface interface {
 
 	// RenewLeases Renew leases
 	//
-	// The response lists the leases that the worker no longer holds.
+	// Renews the lease of the session. The response lists the leases that the worker no longer holds.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3680,7 +3680,7 @@ func (c *Client) LookUpAttempts(ctx context.Context, body LookUpAttemptsJSONRequ
 
 // ClaimRunsWithBody Claim up to `max` runs; wait up to `wait_seconds` for work or a cancellation
 //
-// Serves as the worker's heartbeat. A repeated `request_id` gets the same response, so no claim is lost with a response. With `max` 0, the request waits for cancellations only.
+// Serves as the worker's heartbeat. The `request_id` of the last claim that took something, repeated, gets the same response, so no claim is lost with a response. With `max` 0, the request waits for cancellations only.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3699,7 +3699,7 @@ func (c *Client) ClaimRunsWithBody(ctx context.Context, contentType string, body
 
 // ClaimRuns Claim up to `max` runs; wait up to `wait_seconds` for work or a cancellation
 //
-// Serves as the worker's heartbeat. A repeated `request_id` gets the same response, so no claim is lost with a response. With `max` 0, the request waits for cancellations only.
+// Serves as the worker's heartbeat. The `request_id` of the last claim that took something, repeated, gets the same response, so no claim is lost with a response. With `max` 0, the request waits for cancellations only.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3752,7 +3752,7 @@ func (c *Client) WorkerHello(ctx context.Context, body WorkerHelloJSONRequestBod
 
 // RenewLeasesWithBody Renew leases
 //
-// The response lists the leases that the worker no longer holds.
+// Renews the lease of the session. The response lists the leases that the worker no longer holds.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3771,7 +3771,7 @@ func (c *Client) RenewLeasesWithBody(ctx context.Context, contentType string, bo
 
 // RenewLeases Renew leases
 //
-// The response lists the leases that the worker no longer holds.
+// Renews the lease of the session. The response lists the leases that the worker no longer holds.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -11052,7 +11052,7 @@ type ClientWithResponsesInterface interface {
 
 	// ClaimRunsWithBodyWithResponse Claim up to `max` runs; wait up to `wait_seconds` for work or a cancellation
 	//
-	// Serves as the worker's heartbeat. A repeated `request_id` gets the same response, so no claim is lost with a response. With `max` 0, the request waits for cancellations only.
+	// Serves as the worker's heartbeat. The `request_id` of the last claim that took something, repeated, gets the same response, so no claim is lost with a response. With `max` 0, the request waits for cancellations only.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11061,7 +11061,7 @@ type ClientWithResponsesInterface interface {
 
 	// ClaimRunsWithResponse Claim up to `max` runs; wait up to `wait_seconds` for work or a cancellation
 	//
-	// Serves as the worker's heartbeat. A repeated `request_id` gets the same response, so no claim is lost with a response. With `max` 0, the request waits for cancellations only.
+	// Serves as the worker's heartbeat. The `request_id` of the last claim that took something, repeated, gets the same response, so no claim is lost with a response. With `max` 0, the request waits for cancellations only.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11084,7 +11084,7 @@ type ClientWithResponsesInterface interface {
 
 	// RenewLeasesWithBodyWithResponse Renew leases
 	//
-	// The response lists the leases that the worker no longer holds.
+	// Renews the lease of the session. The response lists the leases that the worker no longer holds.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11093,7 +11093,7 @@ type ClientWithResponsesInterface interface {
 
 	// RenewLeasesWithResponse Renew leases
 	//
-	// The response lists the leases that the worker no longer holds.
+	// Renews the lease of the session. The response lists the leases that the worker no longer holds.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -18231,7 +18231,7 @@ func (c *ClientWithResponses) LookUpAttemptsWithResponse(ctx context.Context, bo
 
 // ClaimRunsWithBodyWithResponse Claim up to `max` runs; wait up to `wait_seconds` for work or a cancellation
 //
-// Serves as the worker's heartbeat. A repeated `request_id` gets the same response, so no claim is lost with a response. With `max` 0, the request waits for cancellations only.
+// Serves as the worker's heartbeat. The `request_id` of the last claim that took something, repeated, gets the same response, so no claim is lost with a response. With `max` 0, the request waits for cancellations only.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -18246,7 +18246,7 @@ func (c *ClientWithResponses) ClaimRunsWithBodyWithResponse(ctx context.Context,
 
 // ClaimRunsWithResponse Claim up to `max` runs; wait up to `wait_seconds` for work or a cancellation
 //
-// Serves as the worker's heartbeat. A repeated `request_id` gets the same response, so no claim is lost with a response. With `max` 0, the request waits for cancellations only.
+// Serves as the worker's heartbeat. The `request_id` of the last claim that took something, repeated, gets the same response, so no claim is lost with a response. With `max` 0, the request waits for cancellations only.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -18287,7 +18287,7 @@ func (c *ClientWithResponses) WorkerHelloWithResponse(ctx context.Context, body 
 
 // RenewLeasesWithBodyWithResponse Renew leases
 //
-// The response lists the leases that the worker no longer holds.
+// Renews the lease of the session. The response lists the leases that the worker no longer holds.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -18302,7 +18302,7 @@ func (c *ClientWithResponses) RenewLeasesWithBodyWithResponse(ctx context.Contex
 
 // RenewLeasesWithResponse Renew leases
 //
-// The response lists the leases that the worker no longer holds.
+// Renews the lease of the session. The response lists the leases that the worker no longer holds.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -2,7 +2,7 @@ package database
 
 import (
 	"fmt"
-	"slices"
+	"reflect"
 	"strings"
 
 	"github.com/jmoiron/sqlx"
@@ -73,23 +73,24 @@ func (d Dialect) Contains(column string) string {
 	return "EXISTS (SELECT 1 FROM json_each(" + column + ") WHERE value = ?)"
 }
 
-// Records is a subquery over a ListOf records. A column is given as its name and one of
-// uuid, text, integer, bigint, boolean and time; a Time travels as microseconds.
-func (d Dialect) Records(columns ...string) string {
-	columns = slices.Sorted(slices.Values(columns)) // the order of the arrays of ListOf
-	names, exprs, arrays := make([]string, len(columns)), make([]string, len(columns)), make([]string,
-		len(columns))
-	for i, column := range columns {
-		name, kind, _ := strings.Cut(column, " ")
-		names[i], exprs[i] = name, name
+// RecordsOf is a subquery over a ListOf records of a type, with a column for each json tag. A Time travels as
+// microseconds.
+func RecordsOf[T any](d Dialect) string {
+	fields := recordFields(reflect.TypeFor[T]())
+	names, exprs, arrays := make([]string, len(fields)), make([]string, len(fields)), make([]string, len(fields))
+	for i, f := range fields {
+		names[i], exprs[i] = f.name, f.name
+		e, err := elementOf(f.kind)
+		if err != nil {
+			panic(fmt.Sprintf("record: column %s: %v", f.name, err))
+		}
 		switch {
 		case d == SQLite:
-			exprs[i] = fmt.Sprintf("json_extract(value, '$.%s') AS %s", name, name)
-		case kind == "time":
-			exprs[i] = fmt.Sprintf("'epoch'::timestamptz + %s * INTERVAL '1 microsecond' AS %s", name, name)
-			kind = "bigint"
+			exprs[i] = fmt.Sprintf("json_extract(value, '$.%s') AS %s", f.name, f.name)
+		case f.kind == reflect.TypeFor[Time](), f.kind == reflect.TypeFor[*Time]():
+			exprs[i] = fmt.Sprintf("'epoch'::timestamptz + %s * INTERVAL '1 microsecond' AS %s", f.name, f.name)
 		}
-		arrays[i] = "?::" + kind + "[]"
+		arrays[i] = "?::" + e.name + "[]"
 	}
 	if d == Postgres {
 		return fmt.Sprintf("(SELECT %s FROM unnest(%s) AS x(%s))",

@@ -22,5 +22,5 @@
 // # Parameters
 //
 // Queries have question marks on both databases. Lists and records travel as one parameter each (ListOf) and
-// are read with Dialect.List and Dialect.Records.
+// are read with Dialect.List and RecordsOf.
 package database

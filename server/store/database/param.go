@@ -13,12 +13,12 @@ import (
 	"github.com/google/uuid"
 )
 
-// param is many values, or many records, as the parameter of Dialect.List or Dialect.Records. On SQLite it
+// param is many values, or many records, as the parameter of Dialect.List or RecordsOf. On SQLite it
 // travels as one JSON text; on PostgreSQL as an array, or an array for each column, which are read several
 // times as fast.
 type param struct{ rows reflect.Value }
 
-// ListOf is the parameter of Dialect.List for simple values and of Dialect.Records for structs, whose json
+// ListOf is the parameter of Dialect.List for simple values and of RecordsOf for structs, whose json
 // tags name exactly the columns.
 func ListOf[T any](rows []T) param { return param{reflect.ValueOf(rows)} }
 
@@ -133,7 +133,8 @@ func (p param) array(kind reflect.Type, of func(row reflect.Value) reflect.Value
 
 // element is how values of a type are written.
 type element struct {
-	oid    uint32 // PostgreSQL's number of the type
+	name   string // PostgreSQL's name of the type
+	oid    uint32 // and its number
 	append func(b []byte, v reflect.Value) ([]byte, error)
 }
 
@@ -146,28 +147,28 @@ func elementOf(t reflect.Type) (element, error) {
 	switch {
 	case t == reflect.TypeFor[uuid.UUID]():
 		return element{
-			2950,
+			"uuid", 2950,
 			func(b []byte, v reflect.Value) ([]byte, error) { return append(b, v.Bytes()...), nil },
 		}, nil
 	case t == reflect.TypeFor[Time]():
-		return element{20, func(b []byte, v reflect.Value) ([]byte, error) {
+		return element{"bigint", 20, func(b []byte, v reflect.Value) ([]byte, error) {
 			return binary.BigEndian.AppendUint64(b, uint64(v.Interface().(Time).Time().UnixMicro())), nil
 		}}, nil
 	case t.Kind() == reflect.String:
 		return element{
-			25,
+			"text", 25,
 			func(b []byte, v reflect.Value) ([]byte, error) { return append(b, v.String()...), nil },
 		}, nil
 	case t.Kind() == reflect.Bool:
-		return element{16, appendBool}, nil
+		return element{"boolean", 16, appendBool}, nil
 	case t.Kind() == reflect.Int32, t.Kind() == reflect.Int:
-		return element{23, appendInteger}, nil
+		return element{"integer", 23, appendInteger}, nil
 	case t.Kind() == reflect.Int64:
-		return element{20, func(b []byte, v reflect.Value) ([]byte, error) {
+		return element{"bigint", 20, func(b []byte, v reflect.Value) ([]byte, error) {
 			return binary.BigEndian.AppendUint64(b, uint64(v.Int())), nil
 		}}, nil
 	case t.Implements(reflect.TypeFor[encoding.TextMarshaler]()):
-		return element{25, func(b []byte, v reflect.Value) ([]byte, error) {
+		return element{"text", 25, func(b []byte, v reflect.Value) ([]byte, error) {
 			text, err := v.Interface().(encoding.TextMarshaler).MarshalText()
 			return append(b, text...), err
 		}}, nil

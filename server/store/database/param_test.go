@@ -24,7 +24,7 @@ type sample struct {
 func samplesSQL(d Dialect) string {
 	return `
 SELECT word, COALESCE(maybe, 'none') AS maybe, number, flag, list, at
-FROM ` + d.Records("word text", "id uuid", "maybe text", "number integer", "flag boolean", "list text", "at time") + ` AS n
+FROM ` + RecordsOf[sample](d) + ` AS n
 WHERE id IN ` + d.List("uuid") + `
 ORDER BY number`
 }

@@ -127,6 +127,25 @@ func (s *Store) RunInBackground(t testing.TB) {
 	})
 }
 
+// Claim is Store.Claim for a worker that says hello when it is asked to.
+func (s *Store) Claim(ctx context.Context, r store.ClaimRequest) ([]store.Claim, error) {
+	claims, err := s.Store.Claim(ctx, r)
+	if !store.IsCode(err, store.SessionUnknown) {
+		return claims, err
+	}
+	hello := store.Worker{Name: r.Worker, Pool: r.Pool, ClusterID: r.ClusterID}
+	if err := s.UpsertWorker(ctx, hello, r.Session); err != nil {
+		return nil, err
+	}
+	return s.Store.Claim(ctx, r)
+}
+
+// SessionOf is the session of a worker that was never restarted.
+func SessionOf(pool, worker string) store.SessionRef {
+	id := uuid.NewSHA1(uuid.NameSpaceOID, []byte(pool+"/"+worker))
+	return store.SessionRef{ID: id, Pool: pool, Worker: worker}
+}
+
 // UpsertDeployment runs Tx.UpsertDeployment in a transaction.
 func (s *Store) UpsertDeployment(
 	ctx context.Context, d store.Deployment, actor string,

@@ -1,31 +1,46 @@
 -- +goose Up
 
 -- Times are UTC with microseconds. JSON documents are TEXT, as they were sent. Names sort by bytes, as in SQLite.
--- Foreign keys stand where a delete follows them, each served by an index; other references have none on purpose.
+-- Foreign keys stand where a delete follows them, each served by an index. A foreign key looks up and locks the row that
+-- it refers to for every row that is inserted; so the tables that each run writes have none, and triggers delete with
+-- their runs, once per statement.
 
 CREATE TABLE installation (
     id         UUID NOT NULL PRIMARY KEY,
-    created_at TIMESTAMPTZ NOT NULL
+    created_at TIMESTAMPTZ NOT NULL,
+    audit_key  TEXT NOT NULL
 );
-INSERT INTO installation (id, created_at) VALUES (gen_random_uuid(), now());
+INSERT INTO installation (id, created_at, audit_key)
+VALUES (gen_random_uuid(), now(), replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''));
 
 CREATE TABLE pools (
-    id                UUID NOT NULL PRIMARY KEY,
-    name              TEXT COLLATE "C" NOT NULL,
-    type              TEXT NOT NULL,
-    description       TEXT NOT NULL,
-    concurrency_limit INTEGER,
-    paused            BOOLEAN NOT NULL,
-    template_version  INTEGER NOT NULL,
-    created_at        TIMESTAMPTZ NOT NULL,
-    created_by        TEXT NOT NULL,
-    updated_at        TIMESTAMPTZ NOT NULL,
-    updated_by        TEXT NOT NULL,
-    deleted_at        TIMESTAMPTZ
+    id                  UUID NOT NULL PRIMARY KEY,
+    name                TEXT COLLATE "C" NOT NULL,
+    type                TEXT NOT NULL,
+    description         TEXT NOT NULL,
+    concurrency_limit   INTEGER,
+    paused              BOOLEAN NOT NULL,
+    template_version    INTEGER NOT NULL,
+    -- The project whose berth.yaml describes it: what a deploy may delete when it is not described any more.
+    project             TEXT COLLATE "C",
+    -- The audiences for which the jobs of a pool may get run tokens, a JSON list. NULL grants none.
+    run_token_audiences TEXT,
+    -- What job variables of a pool may refer to in the cluster, a JSON object. NULL allows nothing.
+    allowed_references  TEXT,
+    -- Which changes of a pool another person must approve, a JSON object. NULL asks for no approvals.
+    approval_policy     TEXT,
+    created_at          TIMESTAMPTZ NOT NULL,
+    created_by          TEXT NOT NULL,
+    updated_at          TIMESTAMPTZ NOT NULL,
+    updated_by          TEXT NOT NULL,
+    deleted_at          TIMESTAMPTZ,
+    -- A deleted pool that can be brought back is kept; the sweep removes those that are not.
+    kept                BOOLEAN NOT NULL DEFAULT FALSE
 );
 -- A deleted pool stays until its last run has ended; its name is free at once.
 CREATE UNIQUE INDEX pools_name ON pools (name) WHERE deleted_at IS NULL;
 CREATE INDEX pools_deleted ON pools (deleted_at) WHERE deleted_at IS NOT NULL;
+CREATE INDEX pools_cleared ON pools (deleted_at) WHERE deleted_at IS NOT NULL AND NOT kept;
 
 CREATE TABLE template_versions (
     id            UUID NOT NULL PRIMARY KEY,
@@ -48,6 +63,8 @@ CREATE TABLE queues (
     paused            BOOLEAN NOT NULL,
     created_at        TIMESTAMPTZ NOT NULL,
     created_by        TEXT NOT NULL,
+    -- A deleted queue stays for the finished runs that were in it; one of the same name brings it back.
+    deleted_at        TIMESTAMPTZ,
     UNIQUE (pool_id, name)
 );
 
@@ -61,15 +78,19 @@ CREATE TABLE deployments (
     tags              TEXT NOT NULL,
     concurrency_limit INTEGER,
     paused            BOOLEAN NOT NULL,
+    project           TEXT COLLATE "C",
     created_at        TIMESTAMPTZ NOT NULL,
     created_by        TEXT NOT NULL,
     updated_at        TIMESTAMPTZ NOT NULL,
     updated_by        TEXT NOT NULL,
-    deleted_at        TIMESTAMPTZ
+    deleted_at        TIMESTAMPTZ,
+    kept              BOOLEAN NOT NULL DEFAULT FALSE
 );
 CREATE UNIQUE INDEX deployments_name ON deployments (name) WHERE deleted_at IS NULL;
 CREATE INDEX deployments_pool ON deployments (pool_id, name);
+CREATE INDEX deployments_project ON deployments (project) WHERE project IS NOT NULL AND deleted_at IS NULL;
 CREATE INDEX deployments_deleted ON deployments (deleted_at) WHERE deleted_at IS NOT NULL;
+CREATE INDEX deployments_cleared ON deployments (deleted_at) WHERE deleted_at IS NOT NULL AND NOT kept;
 
 -- What a run takes over from its deployment at creation. A revision is never changed; runs refer to theirs.
 CREATE TABLE deployment_revisions (
@@ -89,18 +110,43 @@ CREATE TABLE deployment_revisions (
 );
 CREATE INDEX deployment_revisions_deployment ON deployment_revisions (deployment_id);
 
+-- When deployments run by themselves. What a schedule says is a document that the server reads; slots are not stored
+-- ahead: next_due is only where the scheduler looks next, and NULL where it need not.
+CREATE TABLE schedules (
+    id            UUID NOT NULL PRIMARY KEY,
+    deployment_id UUID NOT NULL REFERENCES deployments (id) ON DELETE CASCADE,
+    name          TEXT COLLATE "C" NOT NULL,
+    spec          TEXT NOT NULL,
+    active        BOOLEAN NOT NULL,
+    decided_until TIMESTAMPTZ NOT NULL,
+    seen_until    TIMESTAMPTZ NOT NULL,
+    next_due      TIMESTAMPTZ,
+    held_until    TIMESTAMPTZ,
+    last_slot     TIMESTAMPTZ,
+    last_error    TEXT NOT NULL,
+    last_error_at TIMESTAMPTZ,
+    -- The slots that wait for the end of an earlier run, as a list of times: those that the misfire policy has dropped in
+    -- between must not come back.
+    waiting       TEXT NOT NULL DEFAULT '[]',
+    created_at    TIMESTAMPTZ NOT NULL,
+    created_by    TEXT NOT NULL,
+    updated_at    TIMESTAMPTZ NOT NULL,
+    updated_by    TEXT NOT NULL,
+    UNIQUE (deployment_id, name)
+);
+CREATE INDEX schedules_due ON schedules (next_due) WHERE next_due IS NOT NULL;
+
+-- A run is written when it is created and when it ends. Until it has ended, its state is that of its row in ready or in
+-- live: it has exactly one row in one of the two. No index here holds what the end changes, so that the end is written on
+-- the page of the run and nowhere else.
 CREATE TABLE runs (
     id                UUID NOT NULL PRIMARY KEY,
     name              TEXT NOT NULL,
-    deployment_id     UUID NOT NULL REFERENCES deployments (id) ON DELETE CASCADE,
+    deployment_id     UUID NOT NULL,
     revision_id       UUID NOT NULL,
-    pool_id           UUID NOT NULL REFERENCES pools (id) ON DELETE CASCADE,
+    pool_id           UUID NOT NULL,
     queue_id          UUID NOT NULL,
-    state_type        TEXT NOT NULL,
-    state_name        TEXT NOT NULL,
-    state_message     TEXT NOT NULL,
-    state_at          TIMESTAMPTZ NOT NULL,
-    cancel_reason     TEXT NOT NULL,
+    schedule_id       UUID,
     parameters        TEXT NOT NULL,
     job_variables     TEXT NOT NULL,
     stored_names      TEXT NOT NULL,
@@ -108,49 +154,151 @@ CREATE TABLE runs (
     idempotency_key   TEXT,
     body_hash         TEXT NOT NULL,
     scheduled_time    TIMESTAMPTZ NOT NULL,
-    due_at            TIMESTAMPTZ NOT NULL,
-    start_deadline_at TIMESTAMPTZ,
-    timeout_at        TIMESTAMPTZ,
     created_at        TIMESTAMPTZ NOT NULL,
     created_by        TEXT NOT NULL,
+    -- Who created the run, as rules see it, beside created_by: api-key, job-key, schedule or anonymous; and the role in the
+    -- run's pool.
+    caller_kind       TEXT NOT NULL,
+    caller_role       TEXT NOT NULL,
+    -- The end.
+    state_type        TEXT NOT NULL,
+    state_name        TEXT NOT NULL,
+    state_message     TEXT NOT NULL,
+    state_at          TIMESTAMPTZ NOT NULL,
+    due_at            TIMESTAMPTZ NOT NULL,
     started_at        TIMESTAMPTZ,
+    timeout_at        TIMESTAMPTZ,
+    start_deadline_at TIMESTAMPTZ,
     ended_at          TIMESTAMPTZ,
     attempt           INTEGER NOT NULL,
     spent             TEXT NOT NULL,
     exit_code         INTEGER,
     category          TEXT NOT NULL,
     last_event        BIGINT NOT NULL,
-    UNIQUE (deployment_id, idempotency_key)
-);
--- What a claim walks, in its order.
-CREATE INDEX runs_ready ON runs (queue_id, due_at, id) WHERE state_type = 'SCHEDULED';
--- What is not finished: counts, and whether a pool or deployment may go.
-CREATE INDEX runs_live ON runs (pool_id, deployment_id) WHERE ended_at IS NULL;
-CREATE INDEX runs_live_deployment ON runs (deployment_id) WHERE ended_at IS NULL;
-CREATE INDEX runs_start_deadline ON runs (start_deadline_at)
-    WHERE start_deadline_at IS NOT NULL AND ended_at IS NULL;
-CREATE INDEX runs_timeout ON runs (timeout_at) WHERE timeout_at IS NOT NULL AND ended_at IS NULL;
+    -- The template's budget for failures of the infrastructure, where the deployment has none.
+    template_infrastructure_max INTEGER,
+    -- Runs that did not succeed are few and much looked for: they have an index, which costs the others nothing.
+    unsuccessful      TEXT
+        GENERATED ALWAYS AS (CASE WHEN state_type IN ('FAILED', 'CRASHED', 'CANCELLED') THEN state_type END) STORED
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
 -- Lists, newest first.
 CREATE INDEX runs_pool ON runs (pool_id, id);
 CREATE INDEX runs_deployment ON runs (deployment_id, id);
+-- People know runs by their name, or by the beginning of it.
+CREATE INDEX runs_name ON runs (name text_pattern_ops);
+CREATE INDEX runs_unsuccessful ON runs (unsuccessful, id) WHERE unsuccessful IS NOT NULL;
 
--- One try of a run each. A row whose ended_at is NULL holds a slot. One that was handed back is used again.
+-- The first run of each idempotency key of a deployment.
+CREATE TABLE idempotency_keys (
+    deployment_id   UUID NOT NULL,
+    idempotency_key TEXT NOT NULL,
+    run_id          UUID NOT NULL,
+    PRIMARY KEY (deployment_id, idempotency_key)
+);
+CREATE INDEX idempotency_keys_run ON idempotency_keys (run_id);
+
+-- The runs that wait to be claimed: SCHEDULED, first or again. A claim deletes the row. limited only chooses the index:
+-- true where the deployment may keep its runs from being claimed, as far as was known when the row was written. Claims
+-- read limits and pauses from the deployment, and set limited where it is missing.
+CREATE TABLE ready (
+    run_id                      UUID NOT NULL,
+    deployment_id               UUID NOT NULL,
+    pool_id                     UUID NOT NULL,
+    queue_id                    UUID NOT NULL,
+    due_at                      TIMESTAMPTZ NOT NULL,
+    limited                     BOOLEAN NOT NULL,
+    state_name                  TEXT NOT NULL,
+    state_message               TEXT NOT NULL,
+    state_at                    TIMESTAMPTZ NOT NULL,
+    attempt                     INTEGER NOT NULL,
+    last_event                  BIGINT NOT NULL,
+    spent                       TEXT NOT NULL,
+    raised                      TEXT,
+    started_at                  TIMESTAMPTZ,
+    start_deadline_at           TIMESTAMPTZ,
+    timeout_at                  TIMESTAMPTZ,
+    deadline_at                 TIMESTAMPTZ,
+    template_timeout_us         BIGINT,
+    template_infrastructure_max INTEGER,
+    -- The attempt that was handed back: the next claim uses it again under the next epoch.
+    handed_back_id              UUID,
+    epoch                       BIGINT NOT NULL,
+    PRIMARY KEY (deployment_id, run_id)
+) WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+-- What a claim walks, in its order.
+CREATE UNIQUE INDEX ready_queue ON ready (queue_id, due_at, run_id) WHERE NOT limited;
+-- One probe per deployment finds what it has, however much that is.
+CREATE INDEX ready_limited ON ready (queue_id, deployment_id, due_at, run_id) WHERE limited;
+CREATE INDEX ready_deadline ON ready (deadline_at) WHERE deadline_at IS NOT NULL;
+CREATE UNIQUE INDEX ready_handed_back ON ready (handed_back_id) WHERE handed_back_id IS NOT NULL;
+
+-- The attempts under way, each with the state of its run. A row is a slot of its pool, queue and deployment, so that no slot
+-- can leak. With the room on its page, a report writes the row there and no index.
+CREATE TABLE live (
+    attempt_id                  UUID NOT NULL PRIMARY KEY,
+    run_id                      UUID NOT NULL,
+    number                      INTEGER NOT NULL,
+    deployment_id               UUID NOT NULL,
+    revision_id                 UUID NOT NULL,
+    pool_id                     UUID NOT NULL,
+    queue_id                    UUID NOT NULL,
+    -- The lease: that of the worker's session, while it has not expired. NULL: the lease was released.
+    session_id                  UUID,
+    epoch                       BIGINT NOT NULL,
+    leased_at                   TIMESTAMPTZ NOT NULL,
+    request_id                  UUID NOT NULL,
+    worker                      TEXT NOT NULL,
+    cluster_id                  TEXT NOT NULL,
+    -- The render input. frozen_revision_id is the deployment's revision at the claim: what it freezes holds.
+    template_version_id         UUID NOT NULL,
+    frozen_revision_id          UUID NOT NULL,
+    stored                      TEXT NOT NULL,
+    raised                      TEXT,
+    -- Hashes of the keys that were made for the attempt's own use, the newest first, separated by spaces.
+    job_key_hashes              TEXT,
+    state_type                  TEXT NOT NULL,
+    state_name                  TEXT NOT NULL,
+    state_message               TEXT NOT NULL,
+    state_at                    TIMESTAMPTZ NOT NULL,
+    cancel_reason               TEXT NOT NULL,
+    phase                       TEXT NOT NULL,
+    manifest_hash               TEXT NOT NULL,
+    job_namespace               TEXT NOT NULL,
+    job_name                    TEXT NOT NULL,
+    job_uid                     TEXT NOT NULL,
+    node                        TEXT NOT NULL,
+    diagnosis                   TEXT NOT NULL,
+    due_at                      TIMESTAMPTZ NOT NULL,
+    claimed_at                  TIMESTAMPTZ NOT NULL,
+    submitted_at                TIMESTAMPTZ,
+    running_at                  TIMESTAMPTZ,
+    started_at                  TIMESTAMPTZ,
+    start_deadline_at           TIMESTAMPTZ,
+    timeout_at                  TIMESTAMPTZ,
+    -- When the sweep has to look at the deadlines. It may be too early, so that a start changes no index.
+    deadline_at                 TIMESTAMPTZ,
+    spent                       TEXT NOT NULL,
+    template_timeout_us         BIGINT,
+    template_infrastructure_max INTEGER,
+    last_event                  BIGINT NOT NULL,
+    UNIQUE (deployment_id, run_id)
+) WITH (fillfactor = 25, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX live_queue ON live (pool_id, queue_id);
+CREATE INDEX live_session ON live (session_id);
+CREATE INDEX live_released ON live (pool_id, cluster_id) WHERE session_id IS NULL;
+CREATE INDEX live_deadline ON live (deadline_at) WHERE deadline_at IS NOT NULL;
+
+-- The attempts that have ended. A row is inserted once and never changed.
 CREATE TABLE attempts (
-    id                  UUID NOT NULL PRIMARY KEY,
-    run_id              UUID NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    run_id              UUID NOT NULL,
     number              INTEGER NOT NULL,
-    pool_id             UUID NOT NULL,
-    queue_id            UUID NOT NULL,
-    deployment_id       UUID NOT NULL,
-    phase               TEXT NOT NULL,
+    id                  UUID NOT NULL,
     worker              TEXT NOT NULL,
     cluster_id          TEXT NOT NULL,
     epoch               BIGINT NOT NULL,
-    lease_expires_at    TIMESTAMPTZ NOT NULL,
     template_version_id UUID NOT NULL,
-    stored              TEXT NOT NULL,
-    manifest            TEXT,
-    manifest_hash       TEXT NOT NULL,
+    raised              TEXT,
+    job_key_hashes      TEXT,
     job_namespace       TEXT NOT NULL,
     job_name            TEXT NOT NULL,
     job_uid             TEXT NOT NULL,
@@ -164,17 +312,22 @@ CREATE TABLE attempts (
     claimed_at          TIMESTAMPTZ NOT NULL,
     submitted_at        TIMESTAMPTZ,
     running_at          TIMESTAMPTZ,
-    ended_at            TIMESTAMPTZ,
-    handed_back         BOOLEAN NOT NULL,
-    log_size            BIGINT NOT NULL,
-    UNIQUE (run_id, number)
+    ended_at            TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (run_id, number)
 );
--- Slots in use, and leases that run out.
-CREATE INDEX attempts_active ON attempts (pool_id, cluster_id, lease_expires_at) WHERE ended_at IS NULL;
-CREATE INDEX attempts_active_deployment ON attempts (deployment_id) WHERE ended_at IS NULL;
+CREATE INDEX attempts_id ON attempts (id);
 
+-- The Job manifests that workers reported. The next claim of an attempt that was handed back makes another one.
+CREATE TABLE manifests (
+    run_id   UUID NOT NULL,
+    number   INTEGER NOT NULL,
+    manifest TEXT NOT NULL,
+    PRIMARY KEY (run_id, number)
+);
+
+-- A run's history after its creation, which the run itself tells: that is number 1.
 CREATE TABLE events (
-    run_id     UUID NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    run_id     UUID NOT NULL,
     seq        BIGINT NOT NULL,
     at         TIMESTAMPTZ NOT NULL,
     actor      TEXT NOT NULL,
@@ -185,55 +338,370 @@ CREATE TABLE events (
     PRIMARY KEY (run_id, seq)
 );
 
+-- What a workload says of itself: its result, and how far it is. Of the newest attempt that said something.
+CREATE TABLE run_results (
+    run_id           UUID NOT NULL PRIMARY KEY,
+    result           TEXT,
+    result_attempt   INTEGER,
+    result_at        TIMESTAMPTZ,
+    percent          DOUBLE PRECISION,
+    message          TEXT,
+    progress_attempt INTEGER,
+    progress_at      TIMESTAMPTZ
+);
+
+-- What rules said of a run: attempt 0 is when it was created, others when a worker was about to create the Job. Only runs
+-- of which a rule said something have a row.
+CREATE TABLE run_rule_findings (
+    run_id   UUID NOT NULL,
+    attempt  INTEGER NOT NULL,
+    findings TEXT NOT NULL,
+    PRIMARY KEY (run_id, attempt)
+);
+
+-- How often an attempt got a token for an audience. The tokens themselves are stored nowhere.
+CREATE TABLE run_tokens (
+    run_id     UUID NOT NULL,
+    attempt_id UUID NOT NULL,
+    audience   TEXT COLLATE "C" NOT NULL,
+    issued     BIGINT NOT NULL,
+    first_at   TIMESTAMPTZ NOT NULL,
+    last_at    TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (run_id, attempt_id, audience)
+);
+
+-- How far the output of each attempt is stored, and where. Appending output writes this row and neither reads nor locks
+-- more than the epoch of the attempt. See output.go. No index holds a column that appending changes, so that these updates
+-- are HOT.
+CREATE TABLE outputs (
+    attempt_id    UUID NOT NULL PRIMARY KEY,
+    run_id        UUID NOT NULL,
+    number        INTEGER NOT NULL,
+    size          BIGINT NOT NULL,
+    created_at    TIMESTAMPTZ NOT NULL,
+    written_at    TIMESTAMPTZ NOT NULL,
+    archived_size BIGINT NOT NULL,
+    object        TEXT NOT NULL,
+    object_size   BIGINT NOT NULL,
+    archived_at   TIMESTAMPTZ,
+    upload        TEXT NOT NULL,
+    due_at        TIMESTAMPTZ,
+    tries         INTEGER NOT NULL,
+    last_error    TEXT NOT NULL
+) WITH (fillfactor = 70);
+CREATE INDEX outputs_run ON outputs (run_id, number);
+CREATE INDEX outputs_due ON outputs (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX outputs_archived ON outputs (attempt_id) WHERE object <> '';
+
+-- The objects of the archive that nothing refers to any longer, until they are deleted. One that is not whole comes from
+-- an upload that was interrupted, or may still be.
+CREATE TABLE output_deletions (
+    object     TEXT NOT NULL PRIMARY KEY,
+    whole      BOOLEAN NOT NULL,
+    due_at     TIMESTAMPTZ NOT NULL,
+    tries      INTEGER NOT NULL,
+    last_error TEXT NOT NULL
+);
+CREATE INDEX output_deletions_due ON output_deletions (due_at);
+
+-- Output is kept in partitions, one a day in UTC, each named after its day: retention drops them whole. Servers make them
+-- ahead; what has no other goes into log_chunks_rest.
 CREATE TABLE log_chunks (
-    attempt_id  UUID NOT NULL REFERENCES attempts (id) ON DELETE CASCADE,
+    attempt_id  UUID NOT NULL,
     byte_offset BIGINT NOT NULL,
     at          TIMESTAMPTZ NOT NULL,
     content     BYTEA NOT NULL,
-    PRIMARY KEY (attempt_id, byte_offset)
-);
+    PRIMARY KEY (attempt_id, byte_offset, at)
+) PARTITION BY RANGE (at);
+CREATE TABLE log_chunks_rest PARTITION OF log_chunks DEFAULT;
+-- +goose StatementBegin
+DO $$
+DECLARE
+    ends TIMESTAMPTZ := (date_trunc('day', now() AT TIME ZONE 'UTC') + INTERVAL '2 days') AT TIME ZONE 'UTC';
+BEGIN
+    EXECUTE format('CREATE TABLE %I PARTITION OF log_chunks FOR VALUES FROM (MINVALUE) TO (%L)',
+        'log_chunks_p' || to_char((ends - INTERVAL '1 day') AT TIME ZONE 'UTC', 'YYYYMMDD'), ends);
+END
+$$;
+-- +goose StatementEnd
 
--- The answers to claims, kept for a while so that a lost answer can be given again.
-CREATE TABLE claim_requests (
-    id         UUID NOT NULL PRIMARY KEY,
-    created_at TIMESTAMPTZ NOT NULL,
-    claims     TEXT NOT NULL
-);
-CREATE INDEX claim_requests_created ON claim_requests (created_at);
-
+-- Workers as they introduced themselves last, by the name of their pool.
 CREATE TABLE workers (
-    pool         TEXT COLLATE "C" NOT NULL,
-    name         TEXT COLLATE "C" NOT NULL,
-    type         TEXT NOT NULL,
-    cluster_id   TEXT NOT NULL,
-    version      TEXT NOT NULL,
-    namespaces   TEXT NOT NULL,
-    last_seen_at TIMESTAMPTZ NOT NULL,
+    pool              TEXT COLLATE "C" NOT NULL,
+    name              TEXT COLLATE "C" NOT NULL,
+    type              TEXT NOT NULL,
+    cluster_id        TEXT NOT NULL,
+    version           TEXT NOT NULL,
+    namespaces        TEXT NOT NULL,
+    -- The namespace of Jobs whose template names none; empty where the worker has not said.
+    default_namespace TEXT NOT NULL,
+    greeted_at        TIMESTAMPTZ NOT NULL,
+    -- A paused worker claims nothing new.
+    paused            BOOLEAN NOT NULL DEFAULT FALSE,
     PRIMARY KEY (pool, name)
 );
+
+-- A process of a worker. Its lease is that of every attempt in live that names it, so that a renewal writes one row, on its
+-- page and nowhere else.
+CREATE TABLE worker_sessions (
+    id           UUID NOT NULL PRIMARY KEY,
+    pool         TEXT COLLATE "C" NOT NULL,
+    worker       TEXT COLLATE "C" NOT NULL,
+    cluster_id   TEXT NOT NULL,
+    seen_at      TIMESTAMPTZ NOT NULL,
+    expires_at   TIMESTAMPTZ NOT NULL,
+    -- The last claim that took something: repeated, it gets the same answer.
+    last_request UUID
+) WITH (fillfactor = 25, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX worker_sessions_worker ON worker_sessions (pool, worker);
 
 CREATE TABLE variables (
     name       TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     value      TEXT NOT NULL,
+    project    TEXT COLLATE "C",
     updated_at TIMESTAMPTZ NOT NULL,
     updated_by TEXT NOT NULL
 );
 
 CREATE TABLE api_keys (
-    id           TEXT NOT NULL PRIMARY KEY,
-    name         TEXT COLLATE "C" NOT NULL,
-    role         TEXT NOT NULL,
-    pools        TEXT,
-    secret_hash  TEXT NOT NULL,
-    created_at   TIMESTAMPTZ NOT NULL,
-    created_by   TEXT NOT NULL,
-    expires_at   TIMESTAMPTZ,
-    last_used_at TIMESTAMPTZ,
-    revoked_at   TIMESTAMPTZ,
-    revoked_by   TEXT NOT NULL
+    id            TEXT NOT NULL PRIMARY KEY,
+    name          TEXT COLLATE "C" NOT NULL,
+    secret_hash   TEXT NOT NULL,
+    -- A key has a list of roles, each in one pool or, with null, in all: [{"role": "deployer", "pool": "team-a"}].
+    -- Pools are named, not referenced: a key can be made before its pool, and outlives it.
+    bindings      TEXT NOT NULL,
+    created_at    TIMESTAMPTZ NOT NULL,
+    created_by    TEXT NOT NULL,
+    expires_at    TIMESTAMPTZ,
+    last_used_at  TIMESTAMPTZ,
+    revoked_at    TIMESTAMPTZ,
+    revoked_by    TEXT NOT NULL,
+    -- The rule, and whose token it was; empty for keys that people and programs create.
+    trust_rule    TEXT COLLATE "C" NOT NULL DEFAULT '',
+    token_issuer  TEXT NOT NULL DEFAULT '',
+    token_subject TEXT NOT NULL DEFAULT '',
+    -- Keys that the server's configuration makes at each start. Other keys lose their roles in a pool with the pool.
+    configured    BOOLEAN NOT NULL DEFAULT FALSE,
+    -- Whose key it is: the person, or the service account, that created it. Empty: the key is a service account.
+    owner         TEXT COLLATE "C" NOT NULL DEFAULT '',
+    owner_kind    TEXT NOT NULL DEFAULT '',
+    owner_id      TEXT COLLATE "C" NOT NULL DEFAULT ''
 );
 CREATE UNIQUE INDEX api_keys_name ON api_keys (name) WHERE revoked_at IS NULL;
+-- The valid keys of a rule, and the expired ones, which are removed.
+CREATE INDEX api_keys_trust ON api_keys (trust_rule, expires_at) WHERE trust_rule <> '';
+
+-- Who changed what, and when. It outlives what it is about. Values that may hold secrets are here only as digests under
+-- audit_key, so that nobody can guess what they were. actor_kind is person, key, ci, worker, job, system or anonymous.
+CREATE TABLE audit (
+    id         UUID NOT NULL PRIMARY KEY,
+    at         TIMESTAMPTZ NOT NULL,
+    actor      TEXT COLLATE "C" NOT NULL,
+    actor_kind TEXT NOT NULL,
+    key_id     TEXT NOT NULL,
+    address    TEXT NOT NULL,
+    action     TEXT NOT NULL,
+    kind       TEXT NOT NULL,
+    name       TEXT COLLATE "C" NOT NULL,
+    pool       TEXT COLLATE "C" NOT NULL,
+    detail     TEXT NOT NULL,
+    changes    TEXT NOT NULL
+);
+-- The history of one thing; the whole list goes by id.
+CREATE INDEX audit_subject ON audit (kind, name, id);
+
+-- Sessions of people who signed in at the company's provider. Of the token there is only a hash, and the provider's
+-- refresh token is encrypted under the token, so that this table alone opens nothing.
+CREATE TABLE sessions (
+    id               TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    secret_hash      TEXT NOT NULL,
+    kind             TEXT NOT NULL,
+    issuer           TEXT NOT NULL,
+    subject          TEXT COLLATE "C" NOT NULL,
+    actor            TEXT COLLATE "C" NOT NULL,
+    email            TEXT COLLATE "C" NOT NULL,
+    email_verified   BOOLEAN NOT NULL,
+    name             TEXT NOT NULL,
+    user_groups      TEXT NOT NULL,
+    client           TEXT NOT NULL,
+    address          TEXT NOT NULL,
+    created_at       TIMESTAMPTZ NOT NULL,
+    last_used_at     TIMESTAMPTZ NOT NULL,
+    expires_at       TIMESTAMPTZ NOT NULL,
+    checked_at       TIMESTAMPTZ NOT NULL,
+    check_from       TIMESTAMPTZ NOT NULL,
+    refresh_token    TEXT NOT NULL,
+    revoked_at       TIMESTAMPTZ,
+    revoked_by       TEXT NOT NULL,
+    -- What a sign-out at the provider needs: the ID token, encrypted as the refresh token is, and the provider's own session.
+    id_token         TEXT NOT NULL DEFAULT '',
+    provider_session TEXT NOT NULL DEFAULT ''
+);
+-- The sessions of one person, the newest first.
+CREATE INDEX sessions_person ON sessions (subject, id);
+-- The dead ones, which are removed.
+CREATE INDEX sessions_expiry ON sessions (expires_at);
+
+-- The keys that sign run tokens. The private part is encrypted with a key that the database never sees.
+CREATE TABLE signing_keys (
+    id          TEXT NOT NULL PRIMARY KEY,
+    algorithm   TEXT NOT NULL,
+    public_key  TEXT NOT NULL,
+    private_key TEXT NOT NULL,
+    created_at  TIMESTAMPTZ NOT NULL,
+    signs_from  TIMESTAMPTZ NOT NULL
+);
+
+-- The rules of a pool, or of the installation where pool_id is NULL. Each change makes a new set; sets never change, so that
+-- server and workers evaluate the same text.
+CREATE TABLE rule_sets (
+    id         UUID NOT NULL PRIMARY KEY,
+    pool_id    UUID REFERENCES pools (id) ON DELETE CASCADE,
+    version    INTEGER NOT NULL,
+    is_current BOOLEAN NOT NULL,
+    rules      TEXT NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL,
+    created_by TEXT NOT NULL,
+    UNIQUE (pool_id, version)
+);
+CREATE UNIQUE INDEX rule_sets_current ON rule_sets (pool_id) WHERE is_current;
+CREATE UNIQUE INDEX rule_sets_installation ON rule_sets (is_current) WHERE is_current AND pool_id IS NULL;
+
+-- Requests for the approval of a change in one pool. items names the changes, plan has their values; asker and decider are
+-- who asked and who decided.
+CREATE TABLE approvals (
+    id          UUID NOT NULL PRIMARY KEY,
+    pool_id     UUID NOT NULL REFERENCES pools (id) ON DELETE CASCADE,
+    state       TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    operation   TEXT NOT NULL,
+    subjects    TEXT NOT NULL,
+    approver    TEXT NOT NULL,
+    lifetime_s  BIGINT NOT NULL,
+    items       TEXT NOT NULL,
+    plan        TEXT NOT NULL,
+    asker       TEXT NOT NULL,
+    asked_at    TIMESTAMPTZ NOT NULL,
+    expires_at  TIMESTAMPTZ NOT NULL,
+    decider     TEXT,
+    decided_at  TIMESTAMPTZ,
+    used_by     TEXT NOT NULL DEFAULT '',
+    ended_at    TIMESTAMPTZ,
+    reason      TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX approvals_pool ON approvals (pool_id, id);
+CREATE UNIQUE INDEX approvals_live ON approvals (pool_id, fingerprint) WHERE state IN ('open', 'approved');
+CREATE INDEX approvals_expiry ON approvals (expires_at) WHERE state IN ('open', 'approved');
+CREATE INDEX approvals_ended ON approvals (ended_at) WHERE ended_at IS NOT NULL;
+
+-- Whose tokens of other issuers (GitHub, GitLab, Kubernetes) are exchanged for short-lived API keys. claims has the patterns
+-- that the claims of a token must match; keys has a literal key set where the issuer cannot be asked for it. version
+-- counts changes.
+CREATE TABLE trust_rules (
+    name             TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    version          INTEGER NOT NULL,
+    description      TEXT NOT NULL,
+    issuer           TEXT COLLATE "C" NOT NULL,
+    audience         TEXT NOT NULL,
+    claims           TEXT NOT NULL,
+    bindings         TEXT NOT NULL,
+    lifetime_seconds INTEGER NOT NULL,
+    single_use       BOOLEAN NOT NULL,
+    keys             TEXT NOT NULL,
+    authorities      TEXT NOT NULL,
+    created_at       TIMESTAMPTZ NOT NULL,
+    created_by       TEXT NOT NULL,
+    updated_at       TIMESTAMPTZ NOT NULL,
+    updated_by       TEXT NOT NULL
+);
+CREATE INDEX trust_rules_issuer ON trust_rules (issuer);
+
+-- Digests of tokens that were exchanged under rules that accept each token once.
+CREATE TABLE exchanged_tokens (
+    digest     TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    expires_at TIMESTAMPTZ NOT NULL
+);
+CREATE INDEX exchanged_tokens_expiry ON exchanged_tokens (expires_at);
+
+-- What was deleted and can be brought back: one row for each object, until retention removes it. Pools, deployments and queues
+-- keep their own row and are only marked; variables and rules are in document. Objects that one request deleted have the same
+-- deletion_id.
+CREATE TABLE deletions (
+    id          UUID NOT NULL PRIMARY KEY,
+    deletion_id UUID NOT NULL,
+    kind        TEXT NOT NULL,
+    name        TEXT NOT NULL,
+    pool_id     UUID,
+    object_id   UUID,
+    document    TEXT,
+    deleted_at  TIMESTAMPTZ NOT NULL,
+    deleted_by  TEXT NOT NULL
+);
+CREATE INDEX deletions_deletion ON deletions (deletion_id);
+CREATE INDEX deletions_name ON deletions (kind, name, id);
+CREATE INDEX deletions_pool ON deletions (pool_id) WHERE pool_id IS NOT NULL;
+
+-- An upload may be under way, so its object is deleted an hour later.
+-- +goose StatementBegin
+CREATE FUNCTION delete_with_outputs() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM log_chunks WHERE attempt_id IN (SELECT attempt_id FROM gone WHERE due_at IS NOT NULL);
+    INSERT INTO output_deletions (object, whole, due_at, tries, last_error)
+    SELECT object, TRUE, now(), 0, '' FROM gone WHERE object <> ''
+    UNION ALL
+    SELECT upload, FALSE, now() + INTERVAL '1 hour', 0, '' FROM gone WHERE upload <> ''
+    ON CONFLICT (object) DO NOTHING;
+    RETURN NULL;
+END
+$$;
+-- +goose StatementEnd
+CREATE TRIGGER delete_with_outputs AFTER DELETE ON outputs
+    REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION delete_with_outputs();
+
+-- +goose StatementBegin
+CREATE FUNCTION delete_with_runs() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM idempotency_keys WHERE run_id IN (SELECT id FROM gone);
+    DELETE FROM events WHERE run_id IN (SELECT id FROM gone);
+    DELETE FROM manifests WHERE run_id IN (SELECT id FROM gone);
+    DELETE FROM run_results WHERE run_id IN (SELECT id FROM gone);
+    DELETE FROM run_rule_findings WHERE run_id IN (SELECT id FROM gone);
+    DELETE FROM run_tokens WHERE run_id IN (SELECT id FROM gone);
+    DELETE FROM outputs WHERE run_id IN (SELECT id FROM gone);
+    DELETE FROM attempts WHERE run_id IN (SELECT id FROM gone);
+    RETURN NULL;
+END
+$$;
+-- +goose StatementEnd
+CREATE TRIGGER delete_with_runs AFTER DELETE ON runs
+    REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION delete_with_runs();
+
+-- +goose StatementBegin
+CREATE FUNCTION delete_with_deployments() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM runs WHERE deployment_id IN (SELECT id FROM gone);
+    RETURN NULL;
+END
+$$;
+-- +goose StatementEnd
+CREATE TRIGGER delete_with_deployments AFTER DELETE ON deployments
+    REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION delete_with_deployments();
+
+-- +goose StatementBegin
+CREATE FUNCTION delete_with_pools() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM runs WHERE pool_id IN (SELECT id FROM gone);
+    RETURN NULL;
+END
+$$;
+-- +goose StatementEnd
+CREATE TRIGGER delete_with_pools AFTER DELETE ON pools
+    REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION delete_with_pools();
 
 -- +goose Down
-DROP TABLE api_keys, variables, workers, claim_requests, log_chunks, events, attempts, runs, deployment_revisions,
-    deployments, queues, template_versions, pools, installation;
+DROP TABLE runs, deployments, pools, template_versions, queues, deployment_revisions, schedules, idempotency_keys, ready,
+    live, attempts, manifests, events, run_results, run_rule_findings, run_tokens, outputs,
+    output_deletions, log_chunks, workers, worker_sessions,
+    variables, api_keys, audit, sessions, signing_keys, rule_sets, approvals, trust_rules, exchanged_tokens, deletions,
+    installation;
+DROP FUNCTION delete_with_pools, delete_with_deployments, delete_with_runs, delete_with_outputs;

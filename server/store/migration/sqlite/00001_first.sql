@@ -1,35 +1,48 @@
 -- +goose Up
 
 -- The same tables as on PostgreSQL. Times are microseconds since 1970 in UTC, ids are TEXT.
--- Foreign keys stand where a delete follows them, each served by an index; other references have none on purpose.
+-- Foreign keys stand where a delete follows them, each served by an index. What belongs to runs is deleted by triggers.
 
 CREATE TABLE installation (
     id         TEXT NOT NULL PRIMARY KEY,
-    created_at INTEGER NOT NULL
+    created_at INTEGER NOT NULL,
+    audit_key  TEXT NOT NULL
 );
-INSERT INTO installation (id, created_at) VALUES (
+INSERT INTO installation (id, created_at, audit_key) VALUES (
     lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' ||
         substr('89ab', abs(random() % 4) + 1, 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6))),
-    CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)
+    CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER),
+    lower(hex(randomblob(32)))
 );
 
 CREATE TABLE pools (
-    id                TEXT NOT NULL PRIMARY KEY,
-    name              TEXT NOT NULL,
-    type              TEXT NOT NULL,
-    description       TEXT NOT NULL,
-    concurrency_limit INTEGER,
-    paused            BOOLEAN NOT NULL,
-    template_version  INTEGER NOT NULL,
-    created_at        INTEGER NOT NULL,
-    created_by        TEXT NOT NULL,
-    updated_at        INTEGER NOT NULL,
-    updated_by        TEXT NOT NULL,
-    deleted_at        INTEGER
+    id                  TEXT NOT NULL PRIMARY KEY,
+    name                TEXT NOT NULL,
+    type                TEXT NOT NULL,
+    description         TEXT NOT NULL,
+    concurrency_limit   INTEGER,
+    paused              BOOLEAN NOT NULL,
+    template_version    INTEGER NOT NULL,
+    -- The project whose berth.yaml describes it: what a deploy may delete when it is not described any more.
+    project             TEXT,
+    -- The audiences for which the jobs of a pool may get run tokens, a JSON list. NULL grants none.
+    run_token_audiences TEXT,
+    -- What job variables of a pool may refer to in the cluster, a JSON object. NULL allows nothing.
+    allowed_references  TEXT,
+    -- Which changes of a pool another person must approve, a JSON object. NULL asks for no approvals.
+    approval_policy     TEXT,
+    created_at          INTEGER NOT NULL,
+    created_by          TEXT NOT NULL,
+    updated_at          INTEGER NOT NULL,
+    updated_by          TEXT NOT NULL,
+    deleted_at          INTEGER,
+    -- A deleted pool that can be brought back is kept; the sweep removes those that are not.
+    kept                BOOLEAN NOT NULL DEFAULT FALSE
 );
 -- A deleted pool stays until its last run has ended; its name is free at once.
 CREATE UNIQUE INDEX pools_name ON pools (name) WHERE deleted_at IS NULL;
 CREATE INDEX pools_deleted ON pools (deleted_at) WHERE deleted_at IS NOT NULL;
+CREATE INDEX pools_cleared ON pools (deleted_at) WHERE deleted_at IS NOT NULL AND NOT kept;
 
 CREATE TABLE template_versions (
     id            TEXT NOT NULL PRIMARY KEY,
@@ -52,6 +65,8 @@ CREATE TABLE queues (
     paused            BOOLEAN NOT NULL,
     created_at        INTEGER NOT NULL,
     created_by        TEXT NOT NULL,
+    -- A deleted queue stays for the finished runs that were in it; one of the same name brings it back.
+    deleted_at        INTEGER,
     UNIQUE (pool_id, name)
 );
 
@@ -65,15 +80,19 @@ CREATE TABLE deployments (
     tags              TEXT NOT NULL,
     concurrency_limit INTEGER,
     paused            BOOLEAN NOT NULL,
+    project           TEXT,
     created_at        INTEGER NOT NULL,
     created_by        TEXT NOT NULL,
     updated_at        INTEGER NOT NULL,
     updated_by        TEXT NOT NULL,
-    deleted_at        INTEGER
+    deleted_at        INTEGER,
+    kept              BOOLEAN NOT NULL DEFAULT FALSE
 );
 CREATE UNIQUE INDEX deployments_name ON deployments (name) WHERE deleted_at IS NULL;
 CREATE INDEX deployments_pool ON deployments (pool_id, name);
+CREATE INDEX deployments_project ON deployments (project) WHERE project IS NOT NULL AND deleted_at IS NULL;
 CREATE INDEX deployments_deleted ON deployments (deleted_at) WHERE deleted_at IS NOT NULL;
+CREATE INDEX deployments_cleared ON deployments (deleted_at) WHERE deleted_at IS NOT NULL AND NOT kept;
 
 -- What a run takes over from its deployment at creation. A revision is never changed; runs refer to theirs.
 CREATE TABLE deployment_revisions (
@@ -93,18 +112,43 @@ CREATE TABLE deployment_revisions (
 );
 CREATE INDEX deployment_revisions_deployment ON deployment_revisions (deployment_id);
 
+-- When deployments run by themselves. What a schedule says is a document that the server reads; slots are not stored
+-- ahead: next_due is only where the scheduler looks next, and NULL where it need not.
+CREATE TABLE schedules (
+    id            TEXT NOT NULL PRIMARY KEY,
+    deployment_id TEXT NOT NULL REFERENCES deployments (id) ON DELETE CASCADE,
+    name          TEXT NOT NULL,
+    spec          TEXT NOT NULL,
+    active        BOOLEAN NOT NULL,
+    decided_until INTEGER NOT NULL,
+    seen_until    INTEGER NOT NULL,
+    next_due      INTEGER,
+    held_until    INTEGER,
+    last_slot     INTEGER,
+    last_error    TEXT NOT NULL,
+    last_error_at INTEGER,
+    -- The slots that wait for the end of an earlier run, as a list of times: those that the misfire policy has dropped in
+    -- between must not come back.
+    waiting       TEXT NOT NULL DEFAULT '[]',
+    created_at    INTEGER NOT NULL,
+    created_by    TEXT NOT NULL,
+    updated_at    INTEGER NOT NULL,
+    updated_by    TEXT NOT NULL,
+    UNIQUE (deployment_id, name)
+);
+CREATE INDEX schedules_due ON schedules (next_due) WHERE next_due IS NOT NULL;
+
+-- A run is written when it is created and when it ends. Until it has ended, its state is that of its row in ready or in
+-- live: it has exactly one row in one of the two. No index here holds what the end changes, so that the end is written on
+-- the page of the run and nowhere else.
 CREATE TABLE runs (
     id                TEXT NOT NULL PRIMARY KEY,
     name              TEXT NOT NULL,
-    deployment_id     TEXT NOT NULL REFERENCES deployments (id) ON DELETE CASCADE,
+    deployment_id     TEXT NOT NULL,
     revision_id       TEXT NOT NULL,
-    pool_id           TEXT NOT NULL REFERENCES pools (id) ON DELETE CASCADE,
+    pool_id           TEXT NOT NULL,
     queue_id          TEXT NOT NULL,
-    state_type        TEXT NOT NULL,
-    state_name        TEXT NOT NULL,
-    state_message     TEXT NOT NULL,
-    state_at          INTEGER NOT NULL,
-    cancel_reason     TEXT NOT NULL,
+    schedule_id       TEXT,
     parameters        TEXT NOT NULL,
     job_variables     TEXT NOT NULL,
     stored_names      TEXT NOT NULL,
@@ -112,49 +156,151 @@ CREATE TABLE runs (
     idempotency_key   TEXT,
     body_hash         TEXT NOT NULL,
     scheduled_time    INTEGER NOT NULL,
-    due_at            INTEGER NOT NULL,
-    start_deadline_at INTEGER,
-    timeout_at        INTEGER,
     created_at        INTEGER NOT NULL,
     created_by        TEXT NOT NULL,
+    -- Who created the run, as rules see it, beside created_by: api-key, job-key, schedule or anonymous; and the role in the
+    -- run's pool.
+    caller_kind       TEXT NOT NULL,
+    caller_role       TEXT NOT NULL,
+    -- The end.
+    state_type        TEXT NOT NULL,
+    state_name        TEXT NOT NULL,
+    state_message     TEXT NOT NULL,
+    state_at          INTEGER NOT NULL,
+    due_at            INTEGER NOT NULL,
     started_at        INTEGER,
+    timeout_at        INTEGER,
+    start_deadline_at INTEGER,
     ended_at          INTEGER,
     attempt           INTEGER NOT NULL,
     spent             TEXT NOT NULL,
     exit_code         INTEGER,
     category          TEXT NOT NULL,
     last_event        INTEGER NOT NULL,
-    UNIQUE (deployment_id, idempotency_key)
+    -- The template's budget for failures of the infrastructure, where the deployment has none.
+    template_infrastructure_max INTEGER,
+    -- Runs that did not succeed are few and much looked for: they have an index, which costs the others nothing.
+    unsuccessful      TEXT
+        GENERATED ALWAYS AS (CASE WHEN state_type IN ('FAILED', 'CRASHED', 'CANCELLED') THEN state_type END) VIRTUAL
 );
--- What a claim walks, in its order.
-CREATE INDEX runs_ready ON runs (queue_id, due_at, id) WHERE state_type = 'SCHEDULED';
--- What is not finished: counts, and whether a pool or deployment may go.
-CREATE INDEX runs_live ON runs (pool_id, deployment_id) WHERE ended_at IS NULL;
-CREATE INDEX runs_live_deployment ON runs (deployment_id) WHERE ended_at IS NULL;
-CREATE INDEX runs_start_deadline ON runs (start_deadline_at)
-    WHERE start_deadline_at IS NOT NULL AND ended_at IS NULL;
-CREATE INDEX runs_timeout ON runs (timeout_at) WHERE timeout_at IS NOT NULL AND ended_at IS NULL;
 -- Lists, newest first.
 CREATE INDEX runs_pool ON runs (pool_id, id);
 CREATE INDEX runs_deployment ON runs (deployment_id, id);
+-- People know runs by their name, or by the beginning of it.
+CREATE INDEX runs_name ON runs (name);
+CREATE INDEX runs_unsuccessful ON runs (unsuccessful, id) WHERE unsuccessful IS NOT NULL;
 
--- One try of a run each. A row whose ended_at is NULL holds a slot. One that was handed back is used again.
+-- The first run of each idempotency key of a deployment.
+CREATE TABLE idempotency_keys (
+    deployment_id   TEXT NOT NULL,
+    idempotency_key TEXT NOT NULL,
+    run_id          TEXT NOT NULL,
+    PRIMARY KEY (deployment_id, idempotency_key)
+);
+CREATE INDEX idempotency_keys_run ON idempotency_keys (run_id);
+
+-- The runs that wait to be claimed: SCHEDULED, first or again. A claim deletes the row. limited only chooses the index:
+-- true where the deployment may keep its runs from being claimed, as far as was known when the row was written. Claims
+-- read limits and pauses from the deployment, and set limited where it is missing.
+CREATE TABLE ready (
+    run_id                      TEXT NOT NULL,
+    deployment_id               TEXT NOT NULL,
+    pool_id                     TEXT NOT NULL,
+    queue_id                    TEXT NOT NULL,
+    due_at                      INTEGER NOT NULL,
+    limited                     BOOLEAN NOT NULL,
+    state_name                  TEXT NOT NULL,
+    state_message               TEXT NOT NULL,
+    state_at                    INTEGER NOT NULL,
+    attempt                     INTEGER NOT NULL,
+    last_event                  INTEGER NOT NULL,
+    spent                       TEXT NOT NULL,
+    raised                      TEXT,
+    started_at                  INTEGER,
+    start_deadline_at           INTEGER,
+    timeout_at                  INTEGER,
+    deadline_at                 INTEGER,
+    template_timeout_us         INTEGER,
+    template_infrastructure_max INTEGER,
+    -- The attempt that was handed back: the next claim uses it again under the next epoch.
+    handed_back_id              TEXT,
+    epoch                       INTEGER NOT NULL,
+    PRIMARY KEY (deployment_id, run_id)
+);
+-- What a claim walks, in its order.
+CREATE UNIQUE INDEX ready_queue ON ready (queue_id, due_at, run_id) WHERE NOT limited;
+-- One probe per deployment finds what it has, however much that is.
+CREATE INDEX ready_limited ON ready (queue_id, deployment_id, due_at, run_id) WHERE limited;
+CREATE INDEX ready_deadline ON ready (deadline_at) WHERE deadline_at IS NOT NULL;
+CREATE UNIQUE INDEX ready_handed_back ON ready (handed_back_id) WHERE handed_back_id IS NOT NULL;
+
+-- The attempts under way, each with the state of its run. A row is a slot of its pool, queue and deployment, so that no slot
+-- can leak. With the room on its page, a report writes the row there and no index.
+CREATE TABLE live (
+    attempt_id                  TEXT NOT NULL PRIMARY KEY,
+    run_id                      TEXT NOT NULL,
+    number                      INTEGER NOT NULL,
+    deployment_id               TEXT NOT NULL,
+    revision_id                 TEXT NOT NULL,
+    pool_id                     TEXT NOT NULL,
+    queue_id                    TEXT NOT NULL,
+    -- The lease: that of the worker's session, while it has not expired. NULL: the lease was released.
+    session_id                  TEXT,
+    epoch                       INTEGER NOT NULL,
+    leased_at                   INTEGER NOT NULL,
+    request_id                  TEXT NOT NULL,
+    worker                      TEXT NOT NULL,
+    cluster_id                  TEXT NOT NULL,
+    -- The render input. frozen_revision_id is the deployment's revision at the claim: what it freezes holds.
+    template_version_id         TEXT NOT NULL,
+    frozen_revision_id          TEXT NOT NULL,
+    stored                      TEXT NOT NULL,
+    raised                      TEXT,
+    -- Hashes of the keys that were made for the attempt's own use, the newest first, separated by spaces.
+    job_key_hashes              TEXT,
+    state_type                  TEXT NOT NULL,
+    state_name                  TEXT NOT NULL,
+    state_message               TEXT NOT NULL,
+    state_at                    INTEGER NOT NULL,
+    cancel_reason               TEXT NOT NULL,
+    phase                       TEXT NOT NULL,
+    manifest_hash               TEXT NOT NULL,
+    job_namespace               TEXT NOT NULL,
+    job_name                    TEXT NOT NULL,
+    job_uid                     TEXT NOT NULL,
+    node                        TEXT NOT NULL,
+    diagnosis                   TEXT NOT NULL,
+    due_at                      INTEGER NOT NULL,
+    claimed_at                  INTEGER NOT NULL,
+    submitted_at                INTEGER,
+    running_at                  INTEGER,
+    started_at                  INTEGER,
+    start_deadline_at           INTEGER,
+    timeout_at                  INTEGER,
+    -- When the sweep has to look at the deadlines. It may be too early, so that a start changes no index.
+    deadline_at                 INTEGER,
+    spent                       TEXT NOT NULL,
+    template_timeout_us         INTEGER,
+    template_infrastructure_max INTEGER,
+    last_event                  INTEGER NOT NULL,
+    UNIQUE (deployment_id, run_id)
+);
+CREATE INDEX live_queue ON live (pool_id, queue_id);
+CREATE INDEX live_session ON live (session_id);
+CREATE INDEX live_released ON live (pool_id, cluster_id) WHERE session_id IS NULL;
+CREATE INDEX live_deadline ON live (deadline_at) WHERE deadline_at IS NOT NULL;
+
+-- The attempts that have ended. A row is inserted once and never changed.
 CREATE TABLE attempts (
-    id                  TEXT NOT NULL PRIMARY KEY,
-    run_id              TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    run_id              TEXT NOT NULL,
     number              INTEGER NOT NULL,
-    pool_id             TEXT NOT NULL,
-    queue_id            TEXT NOT NULL,
-    deployment_id       TEXT NOT NULL,
-    phase               TEXT NOT NULL,
+    id                  TEXT NOT NULL,
     worker              TEXT NOT NULL,
     cluster_id          TEXT NOT NULL,
     epoch               INTEGER NOT NULL,
-    lease_expires_at    INTEGER NOT NULL,
     template_version_id TEXT NOT NULL,
-    stored              TEXT NOT NULL,
-    manifest            TEXT,
-    manifest_hash       TEXT NOT NULL,
+    raised              TEXT,
+    job_key_hashes      TEXT,
     job_namespace       TEXT NOT NULL,
     job_name            TEXT NOT NULL,
     job_uid             TEXT NOT NULL,
@@ -168,17 +314,22 @@ CREATE TABLE attempts (
     claimed_at          INTEGER NOT NULL,
     submitted_at        INTEGER,
     running_at          INTEGER,
-    ended_at            INTEGER,
-    handed_back         BOOLEAN NOT NULL,
-    log_size            INTEGER NOT NULL,
-    UNIQUE (run_id, number)
+    ended_at            INTEGER NOT NULL,
+    PRIMARY KEY (run_id, number)
 );
--- Slots in use, and leases that run out.
-CREATE INDEX attempts_active ON attempts (pool_id, cluster_id, lease_expires_at) WHERE ended_at IS NULL;
-CREATE INDEX attempts_active_deployment ON attempts (deployment_id) WHERE ended_at IS NULL;
+CREATE INDEX attempts_id ON attempts (id);
 
+-- The Job manifests that workers reported. The next claim of an attempt that was handed back makes another one.
+CREATE TABLE manifests (
+    run_id   TEXT NOT NULL,
+    number   INTEGER NOT NULL,
+    manifest TEXT NOT NULL,
+    PRIMARY KEY (run_id, number)
+);
+
+-- A run's history after its creation, which the run itself tells: that is number 1.
 CREATE TABLE events (
-    run_id     TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    run_id     TEXT NOT NULL,
     seq        INTEGER NOT NULL,
     at         INTEGER NOT NULL,
     actor      TEXT NOT NULL,
@@ -189,67 +340,361 @@ CREATE TABLE events (
     PRIMARY KEY (run_id, seq)
 );
 
+-- What a workload says of itself: its result, and how far it is. Of the newest attempt that said something.
+CREATE TABLE run_results (
+    run_id           TEXT NOT NULL PRIMARY KEY,
+    result           TEXT,
+    result_attempt   INTEGER,
+    result_at        INTEGER,
+    percent          REAL,
+    message          TEXT,
+    progress_attempt INTEGER,
+    progress_at      INTEGER
+);
+
+-- What rules said of a run: attempt 0 is when it was created, others when a worker was about to create the Job. Only runs
+-- of which a rule said something have a row.
+CREATE TABLE run_rule_findings (
+    run_id   TEXT NOT NULL,
+    attempt  INTEGER NOT NULL,
+    findings TEXT NOT NULL,
+    PRIMARY KEY (run_id, attempt)
+);
+
+-- How often an attempt got a token for an audience. The tokens themselves are stored nowhere.
+CREATE TABLE run_tokens (
+    run_id     TEXT NOT NULL,
+    attempt_id TEXT NOT NULL,
+    audience   TEXT NOT NULL,
+    issued     INTEGER NOT NULL,
+    first_at   INTEGER NOT NULL,
+    last_at    INTEGER NOT NULL,
+    PRIMARY KEY (run_id, attempt_id, audience)
+);
+
+-- How far the output of each attempt is stored, and where. Appending output writes this row and neither reads nor locks
+-- more than the epoch of the attempt. See output.go. No index holds a column that appending changes, so that these updates
+-- are HOT.
+CREATE TABLE outputs (
+    attempt_id    TEXT NOT NULL PRIMARY KEY,
+    run_id        TEXT NOT NULL,
+    number        INTEGER NOT NULL,
+    size          INTEGER NOT NULL,
+    created_at    INTEGER NOT NULL,
+    written_at    INTEGER NOT NULL,
+    archived_size INTEGER NOT NULL,
+    object        TEXT NOT NULL,
+    object_size   INTEGER NOT NULL,
+    archived_at   INTEGER,
+    upload        TEXT NOT NULL,
+    due_at        INTEGER,
+    tries         INTEGER NOT NULL,
+    last_error    TEXT NOT NULL
+);
+CREATE INDEX outputs_run ON outputs (run_id, number);
+CREATE INDEX outputs_due ON outputs (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX outputs_archived ON outputs (attempt_id) WHERE object <> '';
+
+-- The objects of the archive that nothing refers to any longer, until they are deleted. One that is not whole comes from
+-- an upload that was interrupted, or may still be.
+CREATE TABLE output_deletions (
+    object     TEXT NOT NULL PRIMARY KEY,
+    whole      BOOLEAN NOT NULL,
+    due_at     INTEGER NOT NULL,
+    tries      INTEGER NOT NULL,
+    last_error TEXT NOT NULL
+);
+CREATE INDEX output_deletions_due ON output_deletions (due_at);
+
 CREATE TABLE log_chunks (
-    attempt_id  TEXT NOT NULL REFERENCES attempts (id) ON DELETE CASCADE,
+    attempt_id  TEXT NOT NULL,
     byte_offset INTEGER NOT NULL,
     at          INTEGER NOT NULL,
     content     BLOB NOT NULL,
     PRIMARY KEY (attempt_id, byte_offset)
 );
 
--- The answers to claims, kept for a while so that a lost answer can be given again.
-CREATE TABLE claim_requests (
-    id         TEXT NOT NULL PRIMARY KEY,
-    created_at INTEGER NOT NULL,
-    claims     TEXT NOT NULL
-);
-CREATE INDEX claim_requests_created ON claim_requests (created_at);
-
+-- Workers as they introduced themselves last, by the name of their pool.
 CREATE TABLE workers (
-    pool         TEXT NOT NULL,
-    name         TEXT NOT NULL,
-    type         TEXT NOT NULL,
-    cluster_id   TEXT NOT NULL,
-    version      TEXT NOT NULL,
-    namespaces   TEXT NOT NULL,
-    last_seen_at INTEGER NOT NULL,
+    pool              TEXT NOT NULL,
+    name              TEXT NOT NULL,
+    type              TEXT NOT NULL,
+    cluster_id        TEXT NOT NULL,
+    version           TEXT NOT NULL,
+    namespaces        TEXT NOT NULL,
+    -- The namespace of Jobs whose template names none; empty where the worker has not said.
+    default_namespace TEXT NOT NULL,
+    greeted_at        INTEGER NOT NULL,
+    -- A paused worker claims nothing new.
+    paused            BOOLEAN NOT NULL DEFAULT FALSE,
     PRIMARY KEY (pool, name)
 );
+
+-- A process of a worker. Its lease is that of every attempt in live that names it, so that a renewal writes one row, on its
+-- page and nowhere else.
+CREATE TABLE worker_sessions (
+    id           TEXT NOT NULL PRIMARY KEY,
+    pool         TEXT NOT NULL,
+    worker       TEXT NOT NULL,
+    cluster_id   TEXT NOT NULL,
+    seen_at      INTEGER NOT NULL,
+    expires_at   INTEGER NOT NULL,
+    -- The last claim that took something: repeated, it gets the same answer.
+    last_request TEXT
+);
+CREATE INDEX worker_sessions_worker ON worker_sessions (pool, worker);
 
 CREATE TABLE variables (
     name       TEXT NOT NULL PRIMARY KEY,
     value      TEXT NOT NULL,
+    project    TEXT,
     updated_at INTEGER NOT NULL,
     updated_by TEXT NOT NULL
 );
 
 CREATE TABLE api_keys (
-    id           TEXT NOT NULL PRIMARY KEY,
-    name         TEXT NOT NULL,
-    role         TEXT NOT NULL,
-    pools        TEXT,
-    secret_hash  TEXT NOT NULL,
-    created_at   INTEGER NOT NULL,
-    created_by   TEXT NOT NULL,
-    expires_at   INTEGER,
-    last_used_at INTEGER,
-    revoked_at   INTEGER,
-    revoked_by   TEXT NOT NULL
+    id            TEXT NOT NULL PRIMARY KEY,
+    name          TEXT NOT NULL,
+    secret_hash   TEXT NOT NULL,
+    -- A key has a list of roles, each in one pool or, with null, in all: [{"role": "deployer", "pool": "team-a"}].
+    -- Pools are named, not referenced: a key can be made before its pool, and outlives it.
+    bindings      TEXT NOT NULL,
+    created_at    INTEGER NOT NULL,
+    created_by    TEXT NOT NULL,
+    expires_at    INTEGER,
+    last_used_at  INTEGER,
+    revoked_at    INTEGER,
+    revoked_by    TEXT NOT NULL,
+    -- The rule, and whose token it was; empty for keys that people and programs create.
+    trust_rule    TEXT NOT NULL DEFAULT '',
+    token_issuer  TEXT NOT NULL DEFAULT '',
+    token_subject TEXT NOT NULL DEFAULT '',
+    -- Keys that the server's configuration makes at each start. Other keys lose their roles in a pool with the pool.
+    configured    BOOLEAN NOT NULL DEFAULT FALSE,
+    -- Whose key it is: the person, or the service account, that created it. Empty: the key is a service account.
+    owner         TEXT NOT NULL DEFAULT '',
+    owner_kind    TEXT NOT NULL DEFAULT '',
+    owner_id      TEXT NOT NULL DEFAULT ''
 );
 CREATE UNIQUE INDEX api_keys_name ON api_keys (name) WHERE revoked_at IS NULL;
+-- The valid keys of a rule, and the expired ones, which are removed.
+CREATE INDEX api_keys_trust ON api_keys (trust_rule, expires_at) WHERE trust_rule <> '';
+
+-- Who changed what, and when. It outlives what it is about. Values that may hold secrets are here only as digests under
+-- audit_key, so that nobody can guess what they were. actor_kind is person, key, ci, worker, job, system or anonymous.
+CREATE TABLE audit (
+    id         TEXT NOT NULL PRIMARY KEY,
+    at         INTEGER NOT NULL,
+    actor      TEXT NOT NULL,
+    actor_kind TEXT NOT NULL,
+    key_id     TEXT NOT NULL,
+    address    TEXT NOT NULL,
+    action     TEXT NOT NULL,
+    kind       TEXT NOT NULL,
+    name       TEXT NOT NULL,
+    pool       TEXT NOT NULL,
+    detail     TEXT NOT NULL,
+    changes    TEXT NOT NULL
+);
+-- The history of one thing; the whole list goes by id.
+CREATE INDEX audit_subject ON audit (kind, name, id);
+
+-- Sessions of people who signed in at the company's provider. Of the token there is only a hash, and the provider's
+-- refresh token is encrypted under the token, so that this table alone opens nothing.
+CREATE TABLE sessions (
+    id               TEXT NOT NULL PRIMARY KEY,
+    secret_hash      TEXT NOT NULL,
+    kind             TEXT NOT NULL,
+    issuer           TEXT NOT NULL,
+    subject          TEXT NOT NULL,
+    actor            TEXT NOT NULL,
+    email            TEXT NOT NULL,
+    email_verified   BOOLEAN NOT NULL,
+    name             TEXT NOT NULL,
+    user_groups      TEXT NOT NULL,
+    client           TEXT NOT NULL,
+    address          TEXT NOT NULL,
+    created_at       INTEGER NOT NULL,
+    last_used_at     INTEGER NOT NULL,
+    expires_at       INTEGER NOT NULL,
+    checked_at       INTEGER NOT NULL,
+    check_from       INTEGER NOT NULL,
+    refresh_token    TEXT NOT NULL,
+    revoked_at       INTEGER,
+    revoked_by       TEXT NOT NULL,
+    -- What a sign-out at the provider needs: the ID token, encrypted as the refresh token is, and the provider's own session.
+    id_token         TEXT NOT NULL DEFAULT '',
+    provider_session TEXT NOT NULL DEFAULT ''
+);
+-- The sessions of one person, the newest first.
+CREATE INDEX sessions_person ON sessions (subject, id);
+-- The dead ones, which are removed.
+CREATE INDEX sessions_expiry ON sessions (expires_at);
+
+-- The keys that sign run tokens. The private part is encrypted with a key that the database never sees.
+CREATE TABLE signing_keys (
+    id          TEXT NOT NULL PRIMARY KEY,
+    algorithm   TEXT NOT NULL,
+    public_key  TEXT NOT NULL,
+    private_key TEXT NOT NULL,
+    created_at  INTEGER NOT NULL,
+    signs_from  INTEGER NOT NULL
+);
+
+-- The rules of a pool, or of the installation where pool_id is NULL. Each change makes a new set; sets never change, so that
+-- server and workers evaluate the same text.
+CREATE TABLE rule_sets (
+    id         TEXT NOT NULL PRIMARY KEY,
+    pool_id    TEXT REFERENCES pools (id) ON DELETE CASCADE,
+    version    INTEGER NOT NULL,
+    is_current BOOLEAN NOT NULL,
+    rules      TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    created_by TEXT NOT NULL,
+    UNIQUE (pool_id, version)
+);
+CREATE UNIQUE INDEX rule_sets_current ON rule_sets (pool_id) WHERE is_current;
+CREATE UNIQUE INDEX rule_sets_installation ON rule_sets (is_current) WHERE is_current AND pool_id IS NULL;
+
+-- Requests for the approval of a change in one pool. items names the changes, plan has their values; asker and decider are
+-- who asked and who decided.
+CREATE TABLE approvals (
+    id          TEXT NOT NULL PRIMARY KEY,
+    pool_id     TEXT NOT NULL REFERENCES pools (id) ON DELETE CASCADE,
+    state       TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    operation   TEXT NOT NULL,
+    subjects    TEXT NOT NULL,
+    approver    TEXT NOT NULL,
+    lifetime_s  INTEGER NOT NULL,
+    items       TEXT NOT NULL,
+    plan        TEXT NOT NULL,
+    asker       TEXT NOT NULL,
+    asked_at    INTEGER NOT NULL,
+    expires_at  INTEGER NOT NULL,
+    decider     TEXT,
+    decided_at  INTEGER,
+    used_by     TEXT NOT NULL DEFAULT '',
+    ended_at    INTEGER,
+    reason      TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX approvals_pool ON approvals (pool_id, id);
+CREATE UNIQUE INDEX approvals_live ON approvals (pool_id, fingerprint) WHERE state IN ('open', 'approved');
+CREATE INDEX approvals_expiry ON approvals (expires_at) WHERE state IN ('open', 'approved');
+CREATE INDEX approvals_ended ON approvals (ended_at) WHERE ended_at IS NOT NULL;
+
+-- Whose tokens of other issuers (GitHub, GitLab, Kubernetes) are exchanged for short-lived API keys. claims has the patterns
+-- that the claims of a token must match; keys has a literal key set where the issuer cannot be asked for it. version
+-- counts changes.
+CREATE TABLE trust_rules (
+    name             TEXT NOT NULL PRIMARY KEY,
+    version          INTEGER NOT NULL,
+    description      TEXT NOT NULL,
+    issuer           TEXT NOT NULL,
+    audience         TEXT NOT NULL,
+    claims           TEXT NOT NULL,
+    bindings         TEXT NOT NULL,
+    lifetime_seconds INTEGER NOT NULL,
+    single_use       BOOLEAN NOT NULL,
+    keys             TEXT NOT NULL,
+    authorities      TEXT NOT NULL,
+    created_at       INTEGER NOT NULL,
+    created_by       TEXT NOT NULL,
+    updated_at       INTEGER NOT NULL,
+    updated_by       TEXT NOT NULL
+);
+CREATE INDEX trust_rules_issuer ON trust_rules (issuer);
+
+-- Digests of tokens that were exchanged under rules that accept each token once.
+CREATE TABLE exchanged_tokens (
+    digest     TEXT NOT NULL PRIMARY KEY,
+    expires_at INTEGER NOT NULL
+);
+CREATE INDEX exchanged_tokens_expiry ON exchanged_tokens (expires_at);
+
+-- What was deleted and can be brought back: one row for each object, until retention removes it. Pools, deployments and queues
+-- keep their own row and are only marked; variables and rules are in document. Objects that one request deleted have the same
+-- deletion_id.
+CREATE TABLE deletions (
+    id          TEXT NOT NULL PRIMARY KEY,
+    deletion_id TEXT NOT NULL,
+    kind        TEXT NOT NULL,
+    name        TEXT NOT NULL,
+    pool_id     TEXT,
+    object_id   TEXT,
+    document    TEXT,
+    deleted_at  INTEGER NOT NULL,
+    deleted_by  TEXT NOT NULL
+);
+CREATE INDEX deletions_deletion ON deletions (deletion_id);
+CREATE INDEX deletions_name ON deletions (kind, name, id);
+CREATE INDEX deletions_pool ON deletions (pool_id) WHERE pool_id IS NOT NULL;
+
+-- An upload may be under way, so its object is deleted an hour later.
+-- +goose StatementBegin
+CREATE TRIGGER delete_with_outputs AFTER DELETE ON outputs
+BEGIN
+    DELETE FROM log_chunks WHERE attempt_id = old.attempt_id;
+    INSERT INTO output_deletions (object, whole, due_at, tries, last_error)
+    SELECT old.object, TRUE, unixepoch() * 1000000, 0, '' WHERE old.object <> ''
+    UNION ALL
+    SELECT old.upload, FALSE, (unixepoch() + 3600) * 1000000, 0, '' WHERE old.upload <> ''
+    ON CONFLICT (object) DO NOTHING;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER delete_with_runs AFTER DELETE ON runs BEGIN
+    DELETE FROM idempotency_keys WHERE run_id = old.id;
+    DELETE FROM events WHERE run_id = old.id;
+    DELETE FROM manifests WHERE run_id = old.id;
+    DELETE FROM run_results WHERE run_id = old.id;
+    DELETE FROM run_rule_findings WHERE run_id = old.id;
+    DELETE FROM run_tokens WHERE run_id = old.id;
+    DELETE FROM outputs WHERE run_id = old.id;
+    DELETE FROM attempts WHERE run_id = old.id;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER delete_with_deployments AFTER DELETE ON deployments BEGIN
+    DELETE FROM runs WHERE deployment_id = old.id;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER delete_with_pools AFTER DELETE ON pools BEGIN
+    DELETE FROM runs WHERE pool_id = old.id;
+END;
+-- +goose StatementEnd
 
 -- +goose Down
-DROP TABLE api_keys;
-DROP TABLE variables;
-DROP TABLE workers;
-DROP TABLE claim_requests;
-DROP TABLE log_chunks;
-DROP TABLE events;
-DROP TABLE attempts;
 DROP TABLE runs;
-DROP TABLE deployment_revisions;
 DROP TABLE deployments;
-DROP TABLE queues;
-DROP TABLE template_versions;
 DROP TABLE pools;
+DROP TABLE template_versions;
+DROP TABLE queues;
+DROP TABLE deployment_revisions;
+DROP TABLE schedules;
+DROP TABLE idempotency_keys;
+DROP TABLE ready;
+DROP TABLE live;
+DROP TABLE attempts;
+DROP TABLE manifests;
+DROP TABLE events;
+DROP TABLE run_results;
+DROP TABLE run_rule_findings;
+DROP TABLE run_tokens;
+DROP TABLE outputs;
+DROP TABLE output_deletions;
+DROP TABLE log_chunks;
+DROP TABLE workers;
+DROP TABLE worker_sessions;
+DROP TABLE variables;
+DROP TABLE api_keys;
+DROP TABLE audit;
+DROP TABLE sessions;
+DROP TABLE signing_keys;
+DROP TABLE rule_sets;
+DROP TABLE approvals;
+DROP TABLE trust_rules;
+DROP TABLE exchanged_tokens;
+DROP TABLE deletions;
 DROP TABLE installation;

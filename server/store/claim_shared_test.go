@@ -11,7 +11,7 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-// TestAClaimSkipsRunsThatAnotherClaimHasLocked: while a claim of another server is at work, in an open pool,
+// TestAClaimSkipsRunsThatAnotherClaimHasLocked: while a claim of another server is at work, in a pool without limits,
 // one of this server takes what comes next, and who sets a limit waits for both. SQLite has one writer at a
 // time.
 func TestAClaimSkipsRunsThatAnotherClaimHasLocked(t *testing.T) {
@@ -31,8 +31,8 @@ func TestAClaimSkipsRunsThatAnotherClaimHasLocked(t *testing.T) {
 			}
 			defer func() { _ = other.Rollback() }() // after the commit it says so
 			taking := map[uuid.UUID]bool{}
-			for _, id := range lockedBy(t, other, "SELECT id FROM pools WHERE name = 'p' FOR SHARE",
-				"SELECT id FROM runs WHERE ready ORDER BY due_at, id LIMIT 4 FOR NO KEY UPDATE") {
+			for _, id := range lockedBy(t, other, "SELECT p.id FROM pools p, pg_advisory_xact_lock_shared(1886351212, hashtext('p'))",
+				"SELECT run_id FROM ready ORDER BY due_at, run_id LIMIT 4 FOR UPDATE") {
 				taking[id] = true
 			}
 			claims := w.claim(request("p", "w", 3))
@@ -94,6 +94,11 @@ func TestALimitSetDuringConcurrentClaimsHolds(t *testing.T) {
 		"of the pool": func(w *world) error {
 			_, err := w.UpdatePool(w.t.Context(), "p", store.PoolUpdate{ConcurrencyLimit: ptr(int32(20))},
 				actor)
+			return err
+		},
+		"of the deployment": func(w *world) error {
+			_, _, err := w.UpsertDeployment(w.t.Context(),
+				store.Deployment{Name: "d", Pool: "p", ConcurrencyLimit: ptr(int32(20))}, actor)
 			return err
 		},
 		"of the queue": func(w *world) error {

@@ -1,0 +1,222 @@
+package store
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store/database"
+)
+
+// This file has the statements that write the rows of runs and attempts, and their records.
+
+type readyKey struct {
+	DeploymentID uuid.UUID `json:"deployment_id"`
+	RunID        uuid.UUID `json:"run_id"`
+}
+
+func deleteReadySQL(d database.Dialect) string {
+	return `
+DELETE FROM ready
+WHERE (deployment_id, run_id) IN (SELECT deployment_id, run_id FROM ` + database.RecordsOf[readyKey](d) + ` AS n)`
+}
+
+type readyRecord struct {
+	RunID uuid.UUID `json:"run_id"`
+	runKey
+	runState
+	HandedBackID *uuid.UUID `json:"handed_back_id"`
+	Epoch        int64      `json:"epoch"`
+}
+
+// insertReadySQL reads the deployment's limit and pause, which choose the index of the row.
+func insertReadySQL(d database.Dialect) string {
+	return `
+INSERT INTO ready (
+	run_id, deployment_id, pool_id, queue_id, due_at, limited, state_name, state_message, state_at, attempt,
+	last_event, spent, raised, started_at, start_deadline_at, timeout_at, deadline_at, template_timeout_us,
+	template_infrastructure_max, handed_back_id, epoch
+)
+SELECT
+	n.run_id, n.deployment_id, n.pool_id, n.queue_id, n.due_at, ` + deploymentGatedSQL + `,
+	n.state_name, n.state_message, n.state_at, n.attempt,
+	n.last_event, n.spent, n.raised, n.started_at, n.start_deadline_at, n.timeout_at, n.deadline_at, n.template_timeout_us,
+	n.template_infrastructure_max, n.handed_back_id, n.epoch
+FROM ` + database.RecordsOf[readyRecord](d) + ` AS n
+JOIN deployments d ON d.id = n.deployment_id`
+}
+
+// deploymentGatedSQL is whether a deployment, as d, may keep its runs from being claimed.
+const deploymentGatedSQL = "(d.paused OR d.concurrency_limit IS NOT NULL OR d.deleted_at IS NOT NULL)"
+
+type liveRecord struct {
+	RunID uuid.UUID `json:"run_id"`
+	runKey
+	runState
+	attemptKey
+	attemptState
+}
+
+func insertLiveSQL(d database.Dialect) string {
+	const columns = `
+	attempt_id, run_id, number, deployment_id, revision_id, pool_id, queue_id, session_id, epoch, leased_at, request_id,
+	worker, cluster_id, template_version_id, frozen_revision_id, stored, raised, job_key_hashes, state_type, state_name,
+	state_message, state_at, cancel_reason, phase, manifest_hash, job_namespace, job_name, job_uid, node, diagnosis,
+	due_at, claimed_at, submitted_at, running_at, started_at, start_deadline_at, timeout_at, deadline_at, spent,
+	template_timeout_us, template_infrastructure_max, last_event`
+	return `
+INSERT INTO live (` + columns + `
+)
+SELECT` + columns + `
+FROM ` + database.RecordsOf[liveRecord](d) + ` AS n`
+}
+
+type liveUpdate struct {
+	AttemptID uuid.UUID `json:"attempt_id"`
+	Number    int32     `json:"number"`
+	runState
+	attemptState
+}
+
+func updateLiveSQL(d database.Dialect) string {
+	return `
+UPDATE live
+SET state_type = n.state_type,
+	state_name = n.state_name,
+	state_message = n.state_message,
+	state_at = n.state_at,
+	cancel_reason = n.cancel_reason,
+	phase = n.phase,
+	manifest_hash = n.manifest_hash,
+	job_namespace = n.job_namespace,
+	job_name = n.job_name,
+	job_uid = n.job_uid,
+	node = n.node,
+	diagnosis = n.diagnosis,
+	submitted_at = n.submitted_at,
+	running_at = n.running_at,
+	started_at = n.started_at,
+	timeout_at = n.timeout_at,
+	deadline_at = n.deadline_at,
+	spent = n.spent,
+	template_timeout_us = n.template_timeout_us,
+	template_infrastructure_max = n.template_infrastructure_max,
+	last_event = n.last_event
+FROM ` + database.RecordsOf[liveUpdate](d) + ` AS n
+WHERE live.attempt_id = n.attempt_id`
+}
+
+type attemptID struct {
+	AttemptID uuid.UUID `json:"attempt_id"`
+}
+
+func deleteLiveSQL(d database.Dialect) string {
+	return `
+DELETE FROM live
+WHERE attempt_id IN (SELECT attempt_id FROM ` + database.RecordsOf[attemptID](d) + ` AS n)`
+}
+
+type endedRecord struct {
+	RunID uuid.UUID `json:"run_id"`
+	attemptKey
+	attemptState
+	Raised    *string            `json:"raised"`
+	Succeeded bool               `json:"succeeded"`
+	ExitCode  *int32             `json:"exit_code"`
+	Category  lifecycle.Category `json:"category"`
+	Message   string             `json:"message"`
+	LastLines string             `json:"last_lines"`
+	EndedAt   database.Time      `json:"ended_at"`
+}
+
+func insertEndedSQL(d database.Dialect) string {
+	return `
+INSERT INTO attempts (
+	run_id, number, id, worker, cluster_id, epoch, template_version_id, raised, job_key_hashes, job_namespace, job_name, job_uid,
+	node, diagnosis, succeeded, exit_code, category, message, last_lines, claimed_at, submitted_at, running_at, ended_at
+)
+SELECT
+	run_id, number, attempt_id, worker, cluster_id, epoch, template_version_id, raised, job_key_hashes, job_namespace, job_name,
+	job_uid, node, diagnosis, succeeded, exit_code, category, message, last_lines, claimed_at, submitted_at, running_at, ended_at
+FROM ` + database.RecordsOf[endedRecord](d) + ` AS n`
+}
+
+type runRecord struct {
+	runKey
+	runState
+}
+
+// updateRunsSQL writes the end of a run, or takes it back for a retry, which may be in another queue.
+func updateRunsSQL(d database.Dialect) string {
+	return `
+UPDATE runs
+SET pool_id = n.pool_id,
+	queue_id = n.queue_id,
+	state_type = n.state_type,
+	state_name = n.state_name,
+	state_message = n.state_message,
+	state_at = n.state_at,
+	due_at = n.due_at,
+	started_at = n.started_at,
+	start_deadline_at = n.start_deadline_at,
+	timeout_at = n.timeout_at,
+	ended_at = n.ended_at,
+	attempt = n.attempt,
+	spent = n.spent,
+	exit_code = n.exit_code,
+	category = n.category,
+	last_event = n.last_event,
+	template_infrastructure_max = n.template_infrastructure_max
+FROM ` + database.RecordsOf[runRecord](d) + ` AS n
+WHERE runs.id = n.id`
+}
+
+type manifestRecord struct {
+	RunID    uuid.UUID `json:"run_id"`
+	Number   int32     `json:"number"`
+	Manifest string    `json:"manifest"`
+}
+
+type manifestKey struct {
+	RunID  uuid.UUID `json:"run_id"`
+	Number int32     `json:"number"`
+}
+
+func deleteManifestsSQL(d database.Dialect) string {
+	return `
+DELETE FROM manifests
+WHERE (run_id, number) IN (SELECT run_id, number FROM ` + database.RecordsOf[manifestKey](d) + ` AS n)`
+}
+
+func insertManifestsSQL(d database.Dialect) string {
+	return `
+INSERT INTO manifests (run_id, number, manifest)
+SELECT run_id, number, manifest
+FROM ` + database.RecordsOf[manifestRecord](d) + ` AS n`
+}
+
+func insertEventsSQL(d database.Dialect) string {
+	return `
+INSERT INTO events (run_id, seq, at, actor, attempt, state_type, state_name, message)
+SELECT run_id, seq, at, actor, attempt, state_type, state_name, message
+FROM ` + database.RecordsOf[eventRow](d) + ` AS n`
+}
+
+func (r *lockedRun) readyRecord() readyRecord {
+	record := readyRecord{RunID: r.ID, runKey: r.runKey, runState: r.runState}
+	record.DeadlineAt = r.deadline(time.Time{})
+	if a := r.attempt; a != nil && a.end != nil && a.end.handedBack {
+		record.HandedBackID, record.Epoch = &a.AttemptID, a.Epoch
+	}
+	return record
+}
+
+func (r *lockedRun) endedRecord() endedRecord {
+	o := r.attempt.end.outcome
+	return endedRecord{
+		RunID: r.ID, attemptKey: r.attempt.attemptKey, attemptState: r.attempt.attemptState, Raised: r.attempt.raised,
+		Succeeded: o.Succeeded, ExitCode: o.ExitCode, Category: o.Category, Message: o.Message,
+		LastLines: r.attempt.lastLines, EndedAt: r.attempt.end.at,
+	}
+}

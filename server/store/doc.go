@@ -2,10 +2,15 @@
 // file, and carries out in transactions what package lifecycle decides. All statements about our tables are
 // here; package database below runs them and knows no table.
 //
-//	CreateRun ──► runs: SCHEDULED ──Claim──► PENDING ──Report──► RUNNING ──Report──► COMPLETED, FAILED, CRASHED
-//	                     ▲                      │  attempts: one row per try, a slot while ended_at is NULL
-//	                     └──── AwaitingRetry ◄──┴──── an end with a retry left; handed back
+//	               ready                      live                                  runs, attempts
+//	CreateRun ──► SCHEDULED ──Claim──► PENDING ──Report──► RUNNING ──Report──► COMPLETED, FAILED, CRASHED
+//	                  ▲                   │
+//	                  └── AwaitingRetry ◄─┴── an end with a retry left; handed back
 //	CancelRun: SCHEDULED ──► CANCELLED; PENDING, RUNNING ──► CANCELLING ──Report──► CANCELLED
+//
+// A run has its row in runs from its creation on, with all that is wide. It is written once more, when the run has
+// ended. Until then, its state is that of one narrow row: in ready while it waits, in live while an attempt is under way.
+// Whoever changes a run locks that row. An attempt that has ended is a row of attempts, which never changes.
 //
 //	Store ──embeds──► Reader ◄──embeds── Tx      Reader: every Get, Find, List and Count
 //	  │                                  ▲       Tx: also Create, Update, Upsert, Delete, Lock and the verbs below
@@ -15,19 +20,21 @@
 //
 // A file name begins with its subject: pool, template, queue, deployment, schedule, run, attempt, claim, log,
 // output, worker, key, variable, project, audit. Files of a subject that several others use: run_locked.go (the
-// locked row of a run), run_save.go, attempt_locked.go and attempt_report.go (the locked row of an attempt
-// and what a report does to it). Across subjects: explain_facts.go, stats.go, sweep.go (what time brings),
+// locked row of a run, in whichever table), run_save.go (moves it to the table of its state), run_row.go (the
+// statements of that), attempt_live.go and attempt_report.go (the locked row of an attempt and what a report
+// does to it). Across subjects: explain_facts.go, stats.go, sweep.go (what time brings),
 // expire.go (removal by age), domain.go (the public records).
 //
 // # Words
 //
 //	attempt        one try of a run: one row, one Job
 //	claim          take attempts from the server; also an attempt as a worker gets it
-//	lease, epoch   the right to act on an attempt, and its fencing number
+//	session        one process of a worker
+//	lease, epoch   the right of a session to act on its attempts, and the fencing number of each
 //	take over      claim an attempt whose lease has expired: the same attempt under the next epoch
 //	hand back      return an attempt that never started, as if it had not been claimed
-//	renew          extend leases
-//	release leases end leases at once, so that another worker may take over
+//	renew          extend the lease of a session
+//	release leases take attempts out of a session at once, so that another worker may take over
 //	report         what a worker observed of an attempt
 //	record         the store has saved an outcome
 //	outcome        how an attempt ended: category, exit code, message
@@ -35,6 +42,7 @@
 //	queue          a part of a pool, with a priority and a limit
 //	slot           what an attempt that has not ended takes of a limit
 //	claim gate     a pool, queue or deployment whose limit or pause can keep a run from being claimed
+//	line           what a deployment with a limit has in ready, in one queue
 //	waiter         a goroutine's place in the process for a lock
 //	hint           a notification that something may have changed
 //	revision       a version of a deployment; templates have template versions
@@ -56,18 +64,19 @@
 // Tx has more of them, for callers that combine changes. A change of a run's state goes through lockRuns,
 // lockedRun.move and saveRuns, which write the event and the hint with it.
 //
-// Locks are taken in one order: pool, deployment, runs by ID, attempts by their run's ID. On PostgreSQL (READ
-// COMMITTED) a statement that locks rows reads these as they are when locked, but rows it joins to them as
-// they were when it began. It may join only what never changes; everything else is read by the next
-// statement. SQLite has one connection that writes, so its transactions follow each other.
+// Locks are taken in one order: pool (an advisory lock of claims, then the row), the advisory lock of the pool's runs,
+// deployment, session, rows of live, of ready and of runs by the ID of their run. A claim skips rows of ready that are
+// locked. On PostgreSQL (READ COMMITTED) a statement that locks rows reads these as they are when locked, but rows it
+// joins to them as they were when it began. It may join only what never changes; everything else is read by the next
+// statement. A run that is not found in one table may have moved to one that was read before, so that lockRuns looks
+// again. SQLite has one connection that writes, so its transactions follow each other.
 //
 // The database's time decides. A transaction reads it once, after its locks. IDs are UUIDs of version 7, made
 // here. No sequence orders anything; a run's events are numbered under the lock of its row.
 //
-// Slots are counted from the attempts that have not ended, while the pool's row is locked. There is no
-// counter that could drift. In a pool without limits nothing is counted, and claims share the lock of its row
-// (claim_unlimited.go). An advisory lock before it keeps them in order with transactions that need the row
-// exclusively.
+// Slots are counted from the rows of live. There is no counter that could drift. A claim that could reach a limit has
+// the pool for itself; the others share it, and count nothing. Creating runs excludes changes of their deployment by
+// an advisory lock: a row lock that many share would be written with each run.
 //
 // Workers, sweeps and schedules have connections that requests of people never take: the context of a query says
 // for whom it is ([ForPeople], [ForWork]).

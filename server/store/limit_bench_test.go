@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"database/sql"
+	"fmt"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -28,6 +29,12 @@ func BenchmarkFullCycleLimit(b *testing.B) {
 		"--transactions="+strconv.Itoa(each), s.URL)
 	command.Env = append(command.Environ(),
 		"PGOPTIONS=-c enable_seqscan=off -c enable_bitmapscan=off -c jit=off")
+	for i := range benchWorkers {
+		hello := store.Worker{Pool: "p", Name: fmt.Sprint("w", i), ClusterID: "c"}
+		if err := s.UpsertWorker(b.Context(), hello, storetest.SessionOf("p", hello.Name).ID); err != nil {
+			b.Fatal(err)
+		}
+	}
 	b.ResetTimer()
 	out, err := command.CombinedOutput()
 	if err != nil {
@@ -51,7 +58,7 @@ func BenchmarkBulkCreateLimit(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer db.Close()
-	runs, events := like(b, db, "runs"), like(b, db, "events")
+	runs, ready := like(b, db, "runs"), like(b, db, "ready")
 	b.ResetTimer()
 	for n := b.N; n > 0; n -= 1000 {
 		ids := make([]any, min(n, 1000))
@@ -60,7 +67,7 @@ func BenchmarkBulkCreateLimit(b *testing.B) {
 		}
 		tx := must[*sql.Tx](b)(db.BeginTx(b.Context(), nil))
 		runs.copy(b, tx, ids)
-		events.copy(b, tx, ids)
+		ready.copy(b, tx, ids)
 		if err := tx.Commit(); err != nil {
 			b.Fatal(err)
 		}

@@ -1,5 +1,5 @@
 -- An installation of some years, for BenchmarkQuestions: %[1]d deployments with a schedule each, none of them due, and %[2]d
--- finished runs, one each ten seconds up to now, one in a hundred failed, with an attempt and four events each.
+-- finished runs, one each ten seconds up to now, one in a hundred failed, with an attempt and four events each, the first of which is the run itself.
 INSERT INTO pools (id, name, type, description, paused, template_version, created_at, created_by, updated_at, updated_by)
 SELECT gen_random_uuid(), 'pool-' || i, 'kubernetes', '', FALSE, 1, now(), 'ada', now(), 'ada' FROM generate_series(1, 9) AS i;
 INSERT INTO template_versions (id, pool_id, version, document, document_hash, stored_names, created_at, created_by)
@@ -30,25 +30,24 @@ SELECT
 FROM (SELECT i, now() - (%[2]d - i) * interval '10 seconds' AS at FROM generate_series(1, %[2]d) AS i) AS n
 JOIN made d ON d.i = 1 + n.i::bigint * 7919 %% %[1]d;
 INSERT INTO runs (
-    id, name, deployment_id, revision_id, pool_id, queue_id, state_type, state_name, state_message, state_at, cancel_reason, parameters,
-    job_variables, stored_names, tags, body_hash, scheduled_time, due_at, created_at, created_by, started_at, ended_at, attempt, spent,
-    category, last_event
+    id, name, deployment_id, revision_id, pool_id, queue_id, state_type, state_name, state_message, state_at, parameters,
+    job_variables, stored_names, tags, body_hash, scheduled_time, due_at, created_at, created_by, caller_kind, caller_role, started_at,
+    ended_at, attempt, spent, category, last_event
 )
 SELECT
-    id, 'run-' || i, deployment_id, revision_id, pool_id, queue_id, state, initcap(state), '', at, '', '{"date":"2026-01-01"}', '{}', '[]',
-    '["nightly"]', '', at, at, at, 'ada', at, at + interval '5 seconds', 1, '{}', '', 4
+    id, 'run-' || i, deployment_id, revision_id, pool_id, queue_id, state, initcap(state), '', at, '{"date":"2026-01-01"}', '{}', '[]',
+    '["nightly"]', '', at, at, at, 'ada', 'schedule', '', at, at + interval '5 seconds', 1, '{}', '', 4
 FROM ran
 ORDER BY i;
 INSERT INTO attempts (
-    id, run_id, number, pool_id, queue_id, deployment_id, phase, worker, cluster_id, epoch, lease_expires_at, template_version_id,
-    stored, manifest_hash, job_namespace, job_name, job_uid, node, diagnosis, succeeded, category, message, last_lines, claimed_at,
-    running_at, ended_at, handed_back
+    id, run_id, number, worker, cluster_id, epoch, template_version_id, job_namespace, job_name, job_uid, node, diagnosis, succeeded,
+    category, message, last_lines, claimed_at, running_at, ended_at
 )
 SELECT
-    attempt_id, id, 1, pool_id, queue_id, deployment_id, 'ended', 'w', 'c', 1, at, pool_id, '{}', '', 'jobs', 'job-' || i, '', 'node', '',
-    state = 'COMPLETED', '', '', '', at, at, at + interval '5 seconds', FALSE
+    attempt_id, id, 1, 'w', 'c', 1, pool_id, 'jobs', 'job-' || i, '', 'node', '', state = 'COMPLETED',
+    '', '', '', at, at, at + interval '5 seconds'
 FROM ran
 ORDER BY i;
 INSERT INTO events (run_id, seq, at, actor, attempt, state_type, state_name, message)
-SELECT id, seq, at, 'worker w', 1, state, initcap(state), '' FROM ran, generate_series(1, 4) AS seq ORDER BY i, seq;
+SELECT id, seq, at, 'worker w', 1, state, initcap(state), '' FROM ran, generate_series(2, 4) AS seq ORDER BY i, seq;
 ANALYZE;

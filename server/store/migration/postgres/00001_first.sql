@@ -180,7 +180,7 @@ CREATE TABLE runs (
     -- Runs that did not succeed are few and much looked for: they have an index, which costs the others nothing.
     unsuccessful      TEXT
         GENERATED ALWAYS AS (CASE WHEN state_type IN ('FAILED', 'CRASHED', 'CANCELLED') THEN state_type END) STORED
-) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
+) WITH (fillfactor = 42, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
 -- Lists, newest first.
 CREATE INDEX runs_pool ON runs (pool_id, id);
 CREATE INDEX runs_deployment ON runs (deployment_id, id);

@@ -251,6 +251,9 @@ func (w *contractWorld) replace(value any) {
 				v[key] = w.attempt.RunID.String()
 			case "session_id":
 				v[key] = storetest.SessionOf(contractPool, "worker-1").ID.String()
+				if _, hello := v["protocol"]; hello {
+					v[key] = uuid.NewString()
+				}
 			case "wait_seconds":
 				v[key] = 0
 			case "device_code":

@@ -48,7 +48,8 @@ func TestPeopleStarveNoWorker(t *testing.T) {
 	}
 	w.begin(claim)
 	renewed := tell[api.RenewResponse](r, "leases", api.RenewRequest{
-		Pool: w.pool, Worker: w.name, Leases: []api.AttemptLease{{AttemptID: claim.AttemptID, Epoch: claim.Epoch}},
+		Pool: w.pool, Worker: w.name, SessionID: w.session(),
+		Leases: []api.AttemptLease{{AttemptID: claim.AttemptID, Epoch: claim.Epoch}},
 	})
 	if len(renewed.Lost) != 0 {
 		t.Errorf("the renewal lost %v", renewed.Lost)

@@ -56,27 +56,28 @@ type workerRow struct {
 const listWorkersSQL = `
 SELECT
 	w.name, w.pool, w.type, w.cluster_id, w.version, w.namespaces, w.paused,
-	COALESCE(s.seen_at, w.greeted_at) AS last_seen_at, COALESCE(s.active, 0) AS active_attempts
+	COALESCE(s.seen_at, w.greeted_at) AS last_seen_at, COALESCE(l.n, 0) AS active_attempts
 FROM workers w
 LEFT JOIN (
-	SELECT s.pool, s.worker, MAX(s.seen_at) AS seen_at, SUM(COALESCE(l.n, 0)) AS active
-	FROM worker_sessions s
-	LEFT JOIN (
-		SELECT session_id, COUNT(*) AS n
-		FROM live
-		WHERE session_id IS NOT NULL
-		GROUP BY session_id
-	) AS l ON l.session_id = s.id
-	WHERE ? IN (s.pool, '')
-	GROUP BY s.pool, s.worker
+	SELECT pool, worker, MAX(seen_at) AS seen_at
+	FROM worker_sessions
+	WHERE ? IN (pool, '')
+	GROUP BY pool, worker
 ) AS s ON s.pool = w.pool AND s.worker = w.name
+LEFT JOIN (
+	SELECT p.name AS pool, l.worker, COUNT(*) AS n
+	FROM live l
+	JOIN pools p ON p.id = l.pool_id
+	WHERE ? IN (p.name, '')
+	GROUP BY p.name, l.worker
+) AS l ON l.pool = w.pool AND l.worker = w.name
 WHERE ? IN (w.pool, '')
 ORDER BY w.pool, w.name`
 
 // ListWorkers lists the workers of a pool, or of all pools for "".
 func (q Reader) ListWorkers(ctx context.Context, pool string) ([]Worker, error) {
 	var rows []workerRow
-	if err := q.db.All(ctx, &rows, listWorkersSQL, pool, pool); err != nil {
+	if err := q.db.All(ctx, &rows, listWorkersSQL, pool, pool, pool); err != nil {
 		return nil, fmt.Errorf("list workers: %w", err)
 	}
 	workers := make([]Worker, len(rows))

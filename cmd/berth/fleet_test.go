@@ -77,7 +77,7 @@ func ask[T any](
 func (f *fleet) work(ctx context.Context, name string) {
 	session := uuid.New()
 	hello := api.WorkerHello{
-		Protocol: 1, Pool: "p", Worker: name, SessionID: session, Type: api.Kubernetes, ClusterID: "c",
+		Protocol: 1, Pool: "p", Worker: name, SessionID: session, Type: api.Process, ClusterID: "c",
 	}
 	if ask(ctx, f, func(ctx context.Context, c *apiclient.ClientWithResponses) (*api.WorkerWelcome, error) {
 		r, err := c.WorkerHelloWithResponse(ctx, hello)

@@ -14,7 +14,7 @@ import (
 // Order: attempts whose lease has ended, then due runs by queue priority and due time. The limits of pool, queue and
 // deployment always hold. Slots are the rows of live; there is no counter that could drift. A claim that could reach a
 // limit has the pool for itself, and counts in a snapshot that is taken after that (READ COMMITTED). Other claims go
-// beside each other: each locks the rows of ready that it takes, and skips those that are locked.
+// beside each other: each locks the rows of ready that it takes, and skips locked rows.
 //
 // Repeating the last request that took something returns the same attempts, as far as they are still held. Errors:
 // NotFound for the pool, SessionUnknown for a worker that has not said hello; database errors are retryable.

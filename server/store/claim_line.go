@@ -20,7 +20,7 @@ type freeLine struct {
 }
 
 // freeLinesSQL goes from one deployment to the next along ready_limited, whatever number of runs each has, and counts
-// the slots of those that have something due.
+// the slots of each that has something due.
 func freeLinesSQL(d database.Dialect, queues string) string {
 	return `
 WITH RECURSIVE line (queue_id, deployment_id) AS (

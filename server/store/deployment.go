@@ -90,8 +90,8 @@ func (tx *Tx) LockDeployment(ctx context.Context, name string) (*Deployment, err
 	return &d, nil
 }
 
-// runsLock is the first key of the advisory locks between those who create runs and those who change deployments:
-// "runs" in ASCII. The second is the hash of the pool's name. A row lock that many share would be written with each run.
+// runsLock is the first key of the advisory locks between transactions that create runs and transactions that change
+// deployments: "runs" in ASCII. The second is the hash of the pool's name. A row lock that many share would be written with each run.
 const runsLock = 0x72756e73
 
 // enterDeployment finds a deployment and keeps the deployments of its pool from changes until the transaction ends.
@@ -112,8 +112,8 @@ func (tx *Tx) enterDeployment(ctx context.Context, find func() error, pool func(
 	}
 }
 
-// excludeRuns keeps runs of a pool's deployments from being created until the transaction ends, and waits for those
-// that are.
+// excludeRuns keeps runs of a pool's deployments from being created until the transaction ends. It waits for the
+// transactions that create some.
 func (tx *Tx) excludeRuns(ctx context.Context, pool string) error {
 	if tx.db.Dialect() == database.SQLite {
 		return nil

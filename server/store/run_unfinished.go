@@ -127,7 +127,7 @@ WHERE d.deleted_at IS NOT NULL
 	AND l.state_type <> 'CANCELLING'
 LIMIT ?`
 
-// cancelDeleted cancels runs of deleted deployments on behalf of those who deleted them, and returns how many.
+// cancelDeleted cancels runs of deleted deployments in the name of the people who deleted them, and returns how many.
 func (tx *Tx) cancelDeleted(ctx context.Context) (int, error) {
 	var rows []struct {
 		ID    uuid.UUID `db:"id"`

@@ -153,12 +153,16 @@ func (h *Handler) RenewLeases(
 		return nil, err
 	}
 
-	lost, cancels, err := h.store.RenewLeases(ctx, store.Renewal{
-		Session: store.SessionRef{ID: b.SessionID, Pool: b.Pool, Worker: b.Worker},
-		Leases:  renewed, Partial: wire.Or(b.Partial, false), Lease: h.Lease,
-	})
-	if err != nil {
-		return nil, err
+	var lost, cancels []uuid.UUID
+	if len(renewed) > 0 || len(released) == 0 { // a call may only release
+		var err error
+		lost, cancels, err = h.store.RenewLeases(ctx, store.Renewal{
+			Session: store.SessionRef{ID: b.SessionID, Pool: b.Pool, Worker: b.Worker},
+			Leases:  renewed, Partial: wire.Or(b.Partial, false), Lease: h.Lease,
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
 	// After the renewal, so that a lease in both lists is released.
 	if err := h.store.ReleaseLeases(ctx, b.Worker, released); err != nil {

@@ -26,7 +26,7 @@ func leaseRecords(leases []Lease) []leaseRecord {
 // Renewal asks to renew the leases of a session.
 type Renewal struct {
 	Session SessionRef
-	// Leases are those that the worker holds. Attempts of the session that it does not list are released, once
+	// Leases are the leases that the worker holds. Attempts of the session that it does not list are released, once
 	// their lease would have expired: their claim was never answered.
 	Leases []Lease
 	// Partial says that the worker holds more than it lists.
@@ -123,7 +123,7 @@ WHERE live.attempt_id = n.attempt_id
 RETURNING live.attempt_id`
 }
 
-// holdReleased gives attempts that were released, and that nobody has taken over, back to a session. It returns the
+// holdReleased gives attempts that were released, and that no other worker has taken over, back to a session. It returns the
 // others.
 func (tx *Tx) holdReleased(ctx context.Context, session SessionRef, leases []Lease) (lost []uuid.UUID, err error) {
 	if len(leases) == 0 {

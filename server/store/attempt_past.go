@@ -39,7 +39,7 @@ FROM ready w
 WHERE w.handed_back_id IN ` + d.List("uuid")
 }
 
-// pastAttempts returns attempts that are over, by ID: those that have ended, and those that were handed back and not
+// pastAttempts returns attempts that are over, by ID: they have ended, or were handed back and not
 // claimed again.
 func (q Reader) pastAttempts(
 	ctx context.Context, ids []uuid.UUID,

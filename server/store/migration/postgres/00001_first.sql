@@ -388,7 +388,7 @@ CREATE TABLE outputs (
     due_at        TIMESTAMPTZ,
     tries         INTEGER NOT NULL,
     last_error    TEXT NOT NULL
-) WITH (fillfactor = 70);
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
 CREATE INDEX outputs_run ON outputs (run_id, number);
 CREATE INDEX outputs_due ON outputs (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX outputs_archived ON outputs (attempt_id) WHERE object <> '';

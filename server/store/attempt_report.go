@@ -146,6 +146,9 @@ func (b *reportBatch) apply(tx *Tx, run *lockedRun, r Report, actor string) Repo
 	}
 	if d.State != nil {
 		run.move(*d.State, b.now, actor, a.Number)
+		if run.EndedAt != nil { // when it ended in the cluster, not when the server heard of it
+			run.EndedAt = &a.end.at
+		}
 	}
 	result.Change = b.changed(&before, due, run, r)
 	return result

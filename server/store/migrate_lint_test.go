@@ -19,9 +19,6 @@ import (
 // were there before: a table that is rewritten, or scanned under a lock that writers wait for, stops every worker
 // while the migration of a large installation runs.
 
-// lastUnreleased is the last migration that no installation has run on tables with rows.
-const lastUnreleased = "00299"
-
 // migrationOf is one file.
 type migrationOf struct {
 	name string
@@ -182,7 +179,7 @@ func TestNoMigrationRewritesOrLocksATable(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", m.name, err)
 		}
-		if i == 0 || m.name[:len(lastUnreleased)] <= lastUnreleased {
+		if i == 0 {
 			continue // there were no rows yet
 		}
 		for _, finding := range findings {

@@ -32,7 +32,7 @@ SELECT 1 AS seq, created_at AS at, created_by AS actor, 0 AS attempt, 'SCHEDULED
 	'' AS message
 FROM runs
 WHERE id = ?
-	AND 1 > ?
+	AND CAST(1 AS BIGINT) > ?
 UNION ALL
 SELECT seq, at, actor, attempt, state_type, state_name, message
 FROM events
@@ -48,7 +48,7 @@ SELECT 1 AS seq, created_at AS at, created_by AS actor, 0 AS attempt, 'SCHEDULED
 	'' AS message
 FROM runs
 WHERE id = ?
-	AND 1 < ?
+	AND CAST(1 AS BIGINT) < ?
 UNION ALL
 SELECT seq, at, actor, attempt, state_type, state_name, message
 FROM events

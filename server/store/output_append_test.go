@@ -16,7 +16,7 @@ func TestAppendingOutputDoesNotWaitForTheAttempt(t *testing.T) {
 		w.past(func(db *sql.DB) error {
 			tx := must[*sql.Tx](t)(db.BeginTx(t.Context(), nil)) // a report or a renewal that takes its time
 			defer func() { w.check(tx.Rollback()) }()
-			if _, err := tx.ExecContext(t.Context(), "SELECT id FROM attempts FOR UPDATE"); err != nil {
+			if _, err := tx.ExecContext(t.Context(), "SELECT attempt_id FROM live FOR UPDATE"); err != nil {
 				return err
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -49,7 +49,7 @@ func TestAppendingOutputWritesNoIndex(t *testing.T) {
 				<-tick.C
 				err := db.QueryRowContext(t.Context(), `SELECT o.n_tup_upd, o.n_tup_hot_upd, a.n_tup_upd
 					FROM pg_stat_user_tables o, pg_stat_user_tables a
-					WHERE o.relname = 'outputs' AND a.relname = 'attempts'`).Scan(&all, &hot, &attempts)
+					WHERE o.relname = 'outputs' AND a.relname = 'live'`).Scan(&all, &hot, &attempts)
 				if err != nil {
 					return err
 				}

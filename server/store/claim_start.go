@@ -36,11 +36,12 @@ func (tx *Tx) startAttempts(
 		if err != nil {
 			return err
 		}
-		id := uuid.Nil
+		id, err := uuid.NewV7()
+		if err != nil {
+			return fmt.Errorf("generate an ID: %w", err)
+		}
 		if run.HandedBackID != nil {
 			id = *run.HandedBackID
-		} else if id, err = uuid.NewV7(); err != nil {
-			return fmt.Errorf("generate an ID: %w", err)
 		}
 		run.Attempt++
 		run.attempt = &liveAttempt{

@@ -75,6 +75,19 @@ func storeRows() []row {
 			peer: "FullCycle", peerDir: "e2e/bench/river", peerName: "River", timesPeer: 1,
 		},
 		{
+			what: "WAL of a run, claimed → running → completed",
+			dir:  storeDir, ours: "FullCycle", unit: "WAL-B/op", bound: 2_500,
+			limit: "FullCycleLimit", limitName: "pgbench", timesLimit: 1.2,
+		},
+		{
+			what: "what a Kubernetes worker reports, in the store, batches of 100",
+			dir:  storeDir, ours: "KubernetesCycle", unit: "runs/s", more: true,
+		},
+		{
+			what: "WAL of a run as a Kubernetes worker reports it",
+			dir:  storeDir, ours: "KubernetesCycle", unit: "WAL-B/op", bound: 6_000,
+		},
+		{
 			what: "bulk creation of runs",
 			dir:  storeDir, ours: "BulkCreate", unit: "runs/s", more: true, bound: 50_000,
 			limit: "BulkCreateLimit", limitName: "COPY",

@@ -1,12 +1,13 @@
 package store_test
 
 import (
+	"database/sql"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 
-	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/store/storetest"
 )
@@ -22,11 +23,31 @@ func BenchmarkFullCycle(b *testing.B) {
 	s := storetest.PostgreSQL(b)
 	fill(b, s, b.N)
 	b.ResetTimer()
-	benchCycleOn(b, s)
+	benchCycleOn(b, s, running, succeeded)
 }
 
-func benchCycleOn(b *testing.B, s *storetest.Store) {
+// BenchmarkKubernetesCycle is BenchmarkFullCycle with all that a Kubernetes worker reports.
+func BenchmarkKubernetesCycle(b *testing.B) {
+	s := storetest.PostgreSQL(b)
+	fill(b, s, b.N)
+	job := []byte(`{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"image":"` +
+		strings.Repeat("x", 1400) + `"}]}}}}`)
+	benchCycleOn(b, s,
+		func(c store.Claim) store.Report {
+			return store.Report{Lease: leaseOf(c), Kind: store.ReportManifest, Manifest: job}
+		},
+		submitted,
+		func(c store.Claim) store.Report {
+			return store.Report{Lease: leaseOf(c), Kind: store.ReportPending, Diagnosis: "pulling image registry/etl:1"}
+		},
+		running, succeeded)
+}
+
+// benchCycleOn also reports the WAL of a run, full-page images included.
+func benchCycleOn(b *testing.B, s *storetest.Store, reports ...func(store.Claim) store.Report) {
 	ctx := b.Context()
+	before := wal(b, s)
+	defer func() { b.ReportMetric((wal(b, s)-before)/float64(b.N), "WAL-B/op") }()
 	var left atomic.Int64
 	left.Store(int64(b.N))
 	var workers sync.WaitGroup
@@ -40,7 +61,7 @@ func benchCycleOn(b *testing.B, s *storetest.Store) {
 					return
 				}
 				if len(claims) > 0 {
-					cycle(b, s, name, claims)
+					cycle(b, s, name, claims, reports)
 					left.Add(-int64(len(claims)))
 				}
 			}
@@ -50,16 +71,27 @@ func benchCycleOn(b *testing.B, s *storetest.Store) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "runs/s")
 }
 
-func cycle(b *testing.B, s *storetest.Store, worker string, claims []store.Claim) {
-	started, finished := make([]store.Report, len(claims)), make([]store.Report, len(claims))
-	for i, c := range claims {
-		started[i] = running(c)
-		finished[i] = store.Report{
-			Lease: leaseOf(c), Kind: store.ReportEnded, Outcome: lifecycle.Outcome{Succeeded: true},
-		}
+// wal is where the write-ahead log is, in bytes.
+func wal(b *testing.B, s *storetest.Store) (position float64) {
+	b.Helper()
+	db := must[*sql.DB](b)(sql.Open("postgres", s.URL))
+	defer db.Close()
+	const query = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')"
+	if err := db.QueryRowContext(b.Context(), query).Scan(&position); err != nil {
+		b.Fatal(err)
 	}
-	for _, reports := range [][]store.Report{started, finished} {
-		results, err := s.Report(b.Context(), worker, reports)
+	return position
+}
+
+func cycle(
+	b *testing.B, s *storetest.Store, worker string, claims []store.Claim, reports []func(store.Claim) store.Report,
+) {
+	for _, report := range reports {
+		all := make([]store.Report, len(claims))
+		for i, c := range claims {
+			all[i] = report(c)
+		}
+		results, err := s.Report(b.Context(), worker, all)
 		if err != nil {
 			b.Error(err)
 			return

@@ -35,11 +35,13 @@ func BenchmarkFullCycleLimit(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+	before := wal(b, s)
 	b.ResetTimer()
 	out, err := command.CombinedOutput()
 	if err != nil {
 		b.Fatalf("%v\n%s", err, out)
 	}
+	b.ReportMetric((wal(b, s)-before)/float64(runs), "WAL-B/op")
 	b.ReportMetric(float64(runs)/b.Elapsed().Seconds(), "runs/s")
 	b.StopTimer()
 	counts, err := s.CountRuns(b.Context(), store.RunFilter{})

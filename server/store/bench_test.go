@@ -43,11 +43,14 @@ func BenchmarkKubernetesCycle(b *testing.B) {
 		running, succeeded)
 }
 
-// benchCycleOn also reports the WAL of a run, full-page images included.
+// benchCycleOn also reports the WAL of a run, full-page images included, and what it takes on disk, with indexes.
 func benchCycleOn(b *testing.B, s *storetest.Store, reports ...func(store.Claim) store.Report) {
 	ctx := b.Context()
 	before := wal(b, s)
-	defer func() { b.ReportMetric((wal(b, s)-before)/float64(b.N), "WAL-B/op") }()
+	defer func() {
+		b.ReportMetric((wal(b, s)-before)/float64(b.N), "WAL-B/op")
+		b.ReportMetric(disk(b, s)/float64(b.N), "disk-B/op")
+	}()
 	var left atomic.Int64
 	left.Store(int64(b.N))
 	var workers sync.WaitGroup
@@ -72,15 +75,26 @@ func benchCycleOn(b *testing.B, s *storetest.Store, reports ...func(store.Claim)
 }
 
 // wal is where the write-ahead log is, in bytes.
-func wal(b *testing.B, s *storetest.Store) (position float64) {
+func wal(b *testing.B, s *storetest.Store) float64 {
+	b.Helper()
+	return figure(b, s, "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')")
+}
+
+// disk is the size of the tables of runs that have ended, in bytes.
+func disk(b *testing.B, s *storetest.Store) float64 {
+	b.Helper()
+	return figure(b, s, `SELECT SUM(pg_total_relation_size(c.oid)) FROM pg_class c
+		WHERE c.relname IN ('runs', 'attempts', 'events', 'manifests')`)
+}
+
+func figure(b *testing.B, s *storetest.Store, query string) (n float64) {
 	b.Helper()
 	db := must[*sql.DB](b)(sql.Open("postgres", s.URL))
 	defer db.Close()
-	const query = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')"
-	if err := db.QueryRowContext(b.Context(), query).Scan(&position); err != nil {
+	if err := db.QueryRowContext(b.Context(), query).Scan(&n); err != nil {
 		b.Fatal(err)
 	}
-	return position
+	return n
 }
 
 func cycle(

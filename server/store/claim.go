@@ -23,7 +23,7 @@ func (s *Store) Claim(ctx context.Context, r ClaimRequest) ([]Claim, error) {
 	if err != nil || !state.mayClaim(r) {
 		return nil, err
 	}
-	result, err := s.claim(ctx, r, state.exclusive())
+	result, err := s.claim(ctx, r, state)
 	if err != nil || len(result.attempts) == 0 {
 		return nil, err
 	}
@@ -56,17 +56,18 @@ type claimedAttempt struct {
 // errNeedsPool says that a claim has to have the pool for itself.
 var errNeedsPool = errors.New("the work pool has limits")
 
-func (s *Store) claim(ctx context.Context, r ClaimRequest, exclusive bool) (*claimResult, error) {
-	if !exclusive {
-		result, err := s.claimOnce(ctx, r, false)
+func (s *Store) claim(ctx context.Context, r ClaimRequest, state claimState) (*claimResult, error) {
+	if !state.exclusive() {
+		result, err := s.claimOnce(ctx, r, state.Expired, false)
 		if !errors.Is(err, errNeedsPool) { // it may have got a limit since
 			return result, err
 		}
 	}
-	return s.claimOnce(ctx, r, true)
+	return s.claimOnce(ctx, r, state.Expired, true)
 }
 
-func (s *Store) claimOnce(ctx context.Context, r ClaimRequest, exclusive bool) (*claimResult, error) {
+// claimOnce claims due runs, after attempts without a lease where there are some.
+func (s *Store) claimOnce(ctx context.Context, r ClaimRequest, expired, exclusive bool) (*claimResult, error) {
 	w := s.waitersOf(r.Pool)
 	places, lock := w.shared, poolForClaims
 	if exclusive {
@@ -82,13 +83,13 @@ func (s *Store) claimOnce(ctx context.Context, r ClaimRequest, exclusive bool) (
 			return nil, err
 		}
 		result := &claimResult{rows: map[uuid.UUID]*claimRow{}}
-		return result, tx.claim(ctx, r, exclusive, result)
+		return result, tx.claim(ctx, r, expired, exclusive, result)
 	})
 }
 
 // claim claims in the pool that it has locked: first the attempts of an earlier request with the same ID, then
 // takeovers, then due runs.
-func (tx *Tx) claim(ctx context.Context, r ClaimRequest, exclusive bool, result *claimResult) error {
+func (tx *Tx) claim(ctx context.Context, r ClaimRequest, expired, exclusive bool, result *claimResult) error {
 	session, err := tx.lockSession(ctx, r.session())
 	if err != nil {
 		return err
@@ -108,8 +109,10 @@ func (tx *Tx) claim(ctx context.Context, r ClaimRequest, exclusive bool, result 
 	if !exclusive && pool.needsExclusive() {
 		return errNeedsPool
 	}
-	if err := tx.takeOver(ctx, r, result); err != nil {
-		return fmt.Errorf("take over attempts in work pool %q: %w", r.Pool, err)
+	if expired {
+		if err := tx.takeOver(ctx, r, result); err != nil {
+			return fmt.Errorf("take over attempts in work pool %q: %w", r.Pool, err)
+		}
 	}
 	runs := map[uuid.UUID]*lockedRun{}
 	if limit := r.Max - len(result.attempts); pool.exists() && limit > 0 && !pool.Paused {

@@ -267,8 +267,11 @@ func (r newRunRecord) ready() readyRecord {
 			termsKey: termsKey{RevisionID: r.RevisionID, PoolID: r.PoolID},
 		},
 		runState: runState{
-			StateType: lifecycle.Scheduled, StateName: "Scheduled", StateAt: r.CreatedAt, DueAt: r.DueAt,
-			StartDeadlineAt: r.StartDeadlineAt, DeadlineAt: r.StartDeadlineAt, LastEvent: 1,
+			runProgress: runProgress{
+				StateType: lifecycle.Scheduled, StateName: "Scheduled", StateAt: r.CreatedAt, LastEvent: 1,
+			},
+			runOutcome: runOutcome{DueAt: r.DueAt, StartDeadlineAt: r.StartDeadlineAt},
+			DeadlineAt: r.StartDeadlineAt,
 		},
 	}
 }

@@ -61,28 +61,39 @@ type runKey struct {
 
 // runState is what changes of a run, wherever its row is.
 type runState struct {
-	StateType       lifecycle.StateType                        `db:"state_type" json:"state_type"`
-	StateName       string                                     `db:"state_name" json:"state_name"`
-	StateMessage    string                                     `db:"state_message" json:"state_message"`
-	StateAt         database.Time                              `db:"state_at" json:"state_at"`
-	CancelReason    lifecycle.CancelReason                     `db:"cancel_reason" json:"cancel_reason"`
-	DueAt           database.Time                              `db:"due_at" json:"due_at"`
-	StartedAt       *database.Time                             `db:"started_at" json:"started_at"`
-	StartDeadlineAt *database.Time                             `db:"start_deadline_at" json:"start_deadline_at"`
-	TimeoutAt       *database.Time                             `db:"timeout_at" json:"timeout_at"`
-	EndedAt         *database.Time                             `db:"ended_at" json:"ended_at"`
-	Attempt         int32                                      `db:"attempt" json:"attempt"`
-	Spent           database.Structured[lifecycle.RetriesUsed] `db:"spent" json:"spent"`
-	ExitCode        *int32                                     `db:"exit_code" json:"exit_code"`
-	Category        lifecycle.Category                         `db:"category" json:"category"`
-	LastEvent       int64                                      `db:"last_event" json:"last_event"`
-	// Defaults of the template; the deployment overrides them.
-	TemplateTimeoutUS         *int64 `db:"template_timeout_us" json:"template_timeout_us"`
-	TemplateInfrastructureMax *int   `db:"template_infrastructure_max" json:"template_infrastructure_max"`
+	runProgress
+	runOutcome
+	CancelReason lifecycle.CancelReason `db:"cancel_reason" json:"cancel_reason"`
+	// TemplateTimeoutUS is the template's limit on the run's time; the deployment overrides it.
+	TemplateTimeoutUS *int64 `db:"template_timeout_us" json:"template_timeout_us"`
 	// Raised are the job variables that retries have raised, for the next attempt.
 	Raised *string `db:"raised" json:"raised"`
 	// DeadlineAt is when the sweep looks at the deadlines of the run; nil: it has none.
 	DeadlineAt *database.Time `db:"deadline_at" json:"deadline_at"`
+}
+
+// runProgress is what a run in live and one that has ended have in common.
+type runProgress struct {
+	StateType    lifecycle.StateType                        `db:"state_type" json:"state_type"`
+	StateName    string                                     `db:"state_name" json:"state_name"`
+	StateMessage string                                     `db:"state_message" json:"state_message"`
+	StateAt      database.Time                              `db:"state_at" json:"state_at"`
+	StartedAt    *database.Time                             `db:"started_at" json:"started_at"`
+	TimeoutAt    *database.Time                             `db:"timeout_at" json:"timeout_at"`
+	Spent        database.Structured[lifecycle.RetriesUsed] `db:"spent" json:"spent"`
+	LastEvent    int64                                      `db:"last_event" json:"last_event"`
+	// TemplateInfrastructureMax is the template's budget; the deployment overrides it.
+	TemplateInfrastructureMax *int `db:"template_infrastructure_max" json:"template_infrastructure_max"`
+}
+
+// runOutcome is what reports of a run under way leave as it is.
+type runOutcome struct {
+	DueAt           database.Time      `db:"due_at" json:"due_at"`
+	StartDeadlineAt *database.Time     `db:"start_deadline_at" json:"start_deadline_at"`
+	EndedAt         *database.Time     `db:"ended_at" json:"ended_at"`
+	Attempt         int32              `db:"attempt" json:"attempt"`
+	ExitCode        *int32             `db:"exit_code" json:"exit_code"`
+	Category        lifecycle.Category `db:"category" json:"category"`
 }
 
 // move changes the state of the run and adds an event. It does nothing if the run is in that state already.

@@ -72,11 +72,21 @@ SELECT` + columns + `
 FROM ` + database.RecordsOf[liveRecord](d) + ` AS n`
 }
 
+// liveUpdate are the columns that updateLiveSQL writes, and no more: each is an array for the database.
 type liveUpdate struct {
 	AttemptID uuid.UUID `json:"attempt_id"`
-	Number    int32     `json:"number"`
-	runState
+	runProgress
+	CancelReason lifecycle.CancelReason `json:"cancel_reason"`
+	DeadlineAt   *database.Time         `json:"deadline_at"`
 	attemptState
+	TemplateTimeoutUS *int64 `json:"template_timeout_us"`
+}
+
+func (r *lockedRun) liveUpdate() liveUpdate {
+	return liveUpdate{
+		AttemptID: r.attempt.AttemptID, runProgress: r.runProgress, CancelReason: r.CancelReason, DeadlineAt: r.DeadlineAt,
+		attemptState: r.attempt.attemptState, TemplateTimeoutUS: r.TemplateTimeoutUS,
+	}
 }
 
 func updateLiveSQL(d database.Dialect) string {
@@ -142,9 +152,13 @@ SELECT
 FROM ` + database.RecordsOf[endedRecord](d) + ` AS n`
 }
 
+// runRecord are the columns that updateRunsSQL writes.
 type runRecord struct {
-	runKey
-	runState
+	ID      uuid.UUID `json:"id"`
+	PoolID  uuid.UUID `json:"pool_id"`
+	QueueID uuid.UUID `json:"queue_id"`
+	runProgress
+	runOutcome
 }
 
 // updateRunsSQL writes the end of a run, or takes it back for a retry, which may be in another queue.

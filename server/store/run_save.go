@@ -61,7 +61,7 @@ func (c *runChanges) add(r *lockedRun) error {
 	case r.place == inLive && to != inLive:
 		c.deleteLive = append(c.deleteLive, attemptID{r.attempt.AttemptID})
 	case r.place == inLive:
-		c.updateLive = append(c.updateLive, liveUpdate{r.attempt.AttemptID, r.Attempt, r.runState, r.attempt.attemptState})
+		c.updateLive = append(c.updateLive, r.liveUpdate())
 	case r.place == to:
 		return fmt.Errorf("save run %s: its row stays, and cannot be changed", r.ID)
 	}
@@ -76,7 +76,7 @@ func (c *runChanges) add(r *lockedRun) error {
 		c.insertLive = append(c.insertLive, liveRecord{r.ID, r.runKey, r.runState, r.attempt.attemptKey, r.attempt.attemptState})
 	}
 	if to == inRuns || r.place == inRuns {
-		c.updateRuns = append(c.updateRuns, runRecord{r.runKey, r.runState})
+		c.updateRuns = append(c.updateRuns, runRecord{r.ID, r.PoolID, r.QueueID, r.runProgress, r.runOutcome})
 	}
 	c.events = append(c.events, r.events...)
 	r.place = to

@@ -123,7 +123,8 @@ func (r Report) manifestHash() string {
 func (b *reportBatch) apply(tx *Tx, run *lockedRun, r Report, actor string) ReportResult {
 	r.Diagnosis = database.CutOutput(r.Diagnosis)
 	r.Outcome.Message = database.CutOutput(r.Outcome.Message)
-	d := lifecycle.Decide(run.standing(), r.decisive())
+	decisive := r.decisive()
+	d := lifecycle.Decide(run.standing(), decisive)
 	result := ReportResult{Status: d.Status, Message: d.Message}
 	if !d.Changed {
 		return result
@@ -139,7 +140,7 @@ func (b *reportBatch) apply(tx *Tx, run *lockedRun, r Report, actor string) Repo
 	}
 	if r.Kind == ReportManifest && len(r.Manifest) > 0 {
 		manifest := string(r.Manifest)
-		a.manifest, a.ManifestHash = &manifest, r.manifestHash()
+		a.manifest, a.ManifestHash = &manifest, decisive.Manifest
 		run.TemplateTimeoutUS = database.Microseconds(r.Timeout)
 		run.TemplateInfrastructureMax = r.InfrastructureMax
 		run.keepDeadline(b.now)

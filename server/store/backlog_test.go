@@ -47,7 +47,7 @@ func TestABacklogBehindALimitCostsAnEmptyPollNothing(t *testing.T) {
 	}
 }
 
-// pollsNothing polls a number of times, through connections of its own.
+// pollsNothing polls a number of times, through separate connections.
 func (w *world) pollsNothing(times int) {
 	w.t.Helper()
 	polling := w.OpenAgain(w.t)

@@ -18,6 +18,8 @@ const (
 	maxWait = 30 * time.Second
 	// claimRetry is how often a waiting claim tries again without a hint: hints may be lost.
 	claimRetry = 5 * time.Second
+	// maxClaimBytes bounds the documents of one answer.
+	maxClaimBytes = 8 << 20
 )
 
 // ClaimRuns gives a worker due runs of its pool. While there are none it waits for a time; it answers at once
@@ -46,6 +48,7 @@ func (h *Handler) ClaimRuns(
 		Worker:    b.Worker,
 		ClusterID: b.ClusterID,
 		Max:       int(b.Max),
+		MaxBytes:  maxClaimBytes,
 		Lease:     h.Lease,
 		Session:   b.SessionID,
 		JobKeys:   wire.Or(b.JobKeys, false),
@@ -63,7 +66,7 @@ type claimPoll struct {
 	h     *Handler
 	claim store.ClaimRequest
 	held  []store.Lease
-	full  bool // the last claim got as much as it could take
+	full  bool // the last claim may have left something that another can take
 }
 
 // subscribe returns a subscription to what the claim waits for. One that takes no runs waits for cancels, which are
@@ -114,10 +117,15 @@ func (p *claimPoll) await(ctx context.Context, wait time.Duration) (*api.ClaimRe
 }
 
 func (p *claimPoll) try(ctx context.Context) (*api.ClaimResponse, error) {
-	claims, err := p.claims(ctx)
+	claims, err := p.h.store.Claim(ctx, p.claim)
 	if err != nil {
 		return nil, err
 	}
+	size := 0
+	for _, c := range claims {
+		size += c.Size()
+	}
+	p.full = p.claim.Max > 0 && (len(claims) >= p.claim.Max || size > maxClaimBytes/2)
 	cancels, err := p.h.store.ListCancels(ctx, p.claim.Worker, p.held)
 	if err != nil {
 		return nil, err

@@ -72,8 +72,6 @@ type Handler struct {
 	impact  *impact.Analyzer
 	feeds   *runFeeds
 	scans   scans
-
-	claimSizes *claimSizes
 }
 
 var _ apiserver.StrictServerInterface = (*Handler)(nil)
@@ -81,11 +79,11 @@ var _ apiserver.StrictServerInterface = (*Handler)(nil)
 // New makes a Handler.
 func New(o Options) *Handler {
 	h := &Handler{
-		Options: o, claimSizes: newClaimSizes(),
-		scans: newScans(o.Scans),
-		store: o.Store,
-		runs:  o.Runs,
-		guard: o.Guard,
+		Options: o,
+		scans:   newScans(o.Scans),
+		store:   o.Store,
+		runs:    o.Runs,
+		guard:   o.Guard,
 		applier: apply.New(apply.Options{
 			Store: o.Store, Templates: o.Templates, Rules: o.Rules, Approvals: o.Approvals,
 			Installation: o.Installation, Now: o.Now, Retention: o.Retention,

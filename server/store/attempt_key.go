@@ -27,9 +27,8 @@ type JobKey struct {
 }
 
 type jobKeyRecord struct {
-	ID    uuid.UUID `json:"id"`
-	Epoch int64     `json:"epoch"`
-	Hash  string    `json:"hash"`
+	ID   uuid.UUID `json:"id"`
+	Hash string    `json:"hash"`
 }
 
 func addJobKeysSQL(d database.Dialect) string {
@@ -38,20 +37,39 @@ func addJobKeysSQL(d database.Dialect) string {
 UPDATE live
 SET job_key_hashes = n.hash || ' ' || SUBSTR(COALESCE(job_key_hashes, ''), 1, %d)
 FROM `, (jobKeysMax-1)*(hash+1)-1) + database.RecordsOf[jobKeyRecord](d) + ` AS n
-WHERE live.attempt_id = n.id
-	AND live.epoch = n.epoch`
+WHERE live.attempt_id = n.id`
 }
 
-// createJobKeys makes a key for each attempt that was claimed. What is stored is its hash.
-func (tx *Tx) createJobKeys(ctx context.Context, claims []Claim) error {
-	records := make([]jobKeyRecord, len(claims))
-	for i := range claims {
-		key, err := apikey.NewJobKey(claims[i].AttemptID, rand.Reader)
+// newJobKey makes a key for an attempt of the answer and returns its hash, which is what is stored; nil where the claim
+// asks for none.
+func (g *claimResult) newJobKey(r ClaimRequest, attempt uuid.UUID) (*string, error) {
+	if !r.JobKeys {
+		return nil, nil
+	}
+	key, err := apikey.NewJobKey(attempt, rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	g.keys[attempt] = key
+	hash := key.Hash()
+	return &hash, nil
+}
+
+// addJobKeys makes another key for each attempt of the answer that was claimed before: it was taken over, or the answer
+// was lost.
+func (tx *Tx) addJobKeys(ctx context.Context, r ClaimRequest, result *claimResult) error {
+	var records []jobKeyRecord
+	for _, a := range result.attempts {
+		if _, has := result.keys[a.AttemptID]; has {
+			continue
+		}
+		hash, err := result.newJobKey(r, a.AttemptID)
 		if err != nil {
 			return err
 		}
-		claims[i].JobKey = key
-		records[i] = jobKeyRecord{ID: claims[i].AttemptID, Epoch: claims[i].Epoch, Hash: key.Hash()}
+		if hash != nil {
+			records = append(records, jobKeyRecord{ID: a.AttemptID, Hash: *hash})
+		}
 	}
 	if err := database.ExecList(ctx, tx.db, addJobKeysSQL(tx.db.Dialect()), records); err != nil {
 		return fmt.Errorf("store the hashes of job keys: %w", err)

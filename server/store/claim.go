@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/apikey"
 )
 
 // Claim gives a worker attempts to run, up to r.Max. It never waits for work, and notes that the worker is alive.
@@ -34,17 +36,16 @@ func (s *Store) Claim(ctx context.Context, r ClaimRequest) ([]Claim, error) {
 	for i := range claims {
 		claims[i].Repeated = result.repeated
 	}
-	if r.JobKeys {
-		err = s.InTx(ctx, func(tx *Tx) error { return tx.createJobKeys(ctx, claims) })
-	}
-	return claims, err
+	return claims, nil
 }
 
 // claimResult is the answer to a claim.
 type claimResult struct {
 	attempts []claimedAttempt
-	rows     map[uuid.UUID]*claimRow // by attempt, the rows that are already in memory
-	repeated bool                    // the request ID was answered before
+	rows     map[uuid.UUID]*claimRow  // by attempt, the rows that are already in memory
+	keys     map[uuid.UUID]apikey.Key // by attempt, where the claim asks for keys
+	bytes    int                      // of the documents of the attempts
+	repeated bool                     // the request ID was answered before
 }
 
 // claimedAttempt is an attempt in the answer to a claim.
@@ -82,8 +83,11 @@ func (s *Store) claimOnce(ctx context.Context, r ClaimRequest, expired, exclusiv
 		if err := tx.waitForPool(ctx, r.Pool, lock); err != nil {
 			return nil, err
 		}
-		result := &claimResult{rows: map[uuid.UUID]*claimRow{}}
-		return result, tx.claim(ctx, r, expired, exclusive, result)
+		result := &claimResult{rows: map[uuid.UUID]*claimRow{}, keys: map[uuid.UUID]apikey.Key{}}
+		if err := tx.claim(ctx, r, expired, exclusive, result); err != nil {
+			return nil, err
+		}
+		return result, tx.addJobKeys(ctx, r, result)
 	})
 }
 
@@ -136,7 +140,7 @@ func (tx *Tx) saveClaim(
 		return err
 	}
 	if len(result.attempts) > 0 {
-		changes = append(changes, rememberRequest(r, now))
+		changes = append(changes, extension(r.Session, now, r.Lease, &r.RequestID))
 	}
 	if err := tx.db.ExecBatch(ctx, changes...); err != nil {
 		return fmt.Errorf("save the claim: %w", err)
@@ -210,7 +214,17 @@ func (tx *Tx) claimDue(
 	if err := tx.locked(ctx, runs); err != nil {
 		return nil, err
 	}
-	held, settings, err := tx.holdFrozen(ctx, pool, picked)
+	settings, err := tx.settings(ctx, func(yield func(claimSetting) bool) {
+		for _, d := range picked {
+			if !yield(d.setting(pool)) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	held, err := tx.holdFrozen(ctx, result.fitting(r, picked, settings, pool), settings, pool)
 	if err != nil || len(held) == 0 {
 		return runs, err
 	}

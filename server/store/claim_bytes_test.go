@@ -1,27 +1,53 @@
 package store_test
 
 import (
+	"encoding/json"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/store"
 )
 
-func TestAnAnswerHoldsAsManyItemsAsFitAndAtLeastOne(t *testing.T) {
-	tests := map[string]struct {
-		sizes []int
-		want  int
-	}{
-		"none":                      {nil, 0},
-		"all fit":                   {[]int{40, 60}, 2},
-		"the third is too much":     {[]int{40, 60, 1}, 2},
-		"the first alone is larger": {[]int{101, 1}, 1},
-		"a small one after a large one stays in order": {[]int{40, 100, 1}, 1},
+// TestAnAnswerToAClaimIsBoundedInBytes: what does not fit stays as it is, for the next claim. That holds for runs, and for
+// attempts to take over.
+func TestAnAnswerToAClaimIsBoundedInBytes(t *testing.T) {
+	document := func(size int) json.RawMessage {
+		return json.RawMessage(`{"text":"` + strings.Repeat("x", size-len(`{"text":""}`)) + `"}`)
 	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			if got := store.FitBytes(test.sizes, 100); got != test.want {
-				t.Errorf("%d fit, want %d", got, test.want)
-			}
+	onEach(t, func(w *world) {
+		w.pool("p")
+		w.deployment("d", "p", func(d *store.Deployment) { d.JobVariables = document(1000) })
+		sizes := map[uuid.UUID]int{}
+		for _, size := range []int{3000, 20_000, 100, 100, 50_000, 100} {
+			run := w.run("d", func(n *store.NewRun) { n.JobVariables = document(size) })
+			sizes[run.ID] = size
+		}
+		w.deployment("d", "p", func(d *store.Deployment) { // the runs are held to what it freezes now
+			d.JobVariables, d.FrozenVariables = json.RawMessage(`{"image":"new"}`), []string{"image"}
 		})
-	}
+		for epoch, worker := range []string{"first", "second"} {
+			claimed := map[uuid.UUID]bool{}
+			for answer, want := range []int{2, 2, 1, 1} {
+				r := request("p", worker, 10)
+				r.MaxBytes = 26_000
+				claims := w.claim(r)
+				if len(claims) != want {
+					t.Fatalf("answer %d to %s has %d attempts, want %d", answer, worker, len(claims), want)
+				}
+				for _, c := range claims {
+					if len(c.RunVariables) != sizes[c.RunID] {
+						t.Errorf("a run with %d bytes of job variables comes with %d", sizes[c.RunID], len(c.RunVariables))
+					}
+					if c.Epoch != int64(epoch+1) || claimed[c.RunID] {
+						t.Errorf("run %s comes with epoch %d, and came before: %v", c.RunID, c.Epoch, claimed[c.RunID])
+					}
+					claimed[c.RunID] = true
+				}
+			}
+			w.Advance(leaseTime + time.Second)
+		}
+	})
 }

@@ -70,19 +70,24 @@ const queuesOfPoolSQL = `queues q
 	JOIN pools p ON p.id = q.pool_id AND p.name = ? AND p.deleted_at IS NULL AND NOT p.paused
 	WHERE NOT q.paused`
 
-// freeLines lists the deployments with a limit that could have a run claimed, by the due time of their first run: in the
-// queues, or in all queues of a pool.
-func (q Reader) freeLines(ctx context.Context, pool string, queues ...uuid.UUID) ([]freeLine, error) {
-	if pool == "" && len(queues) == 0 {
+// freeLinesOfPool lists the deployments with a limit that could have a run claimed from any queue of a pool, by the due
+// time of their first run.
+func (q Reader) freeLinesOfPool(ctx context.Context, pool string) ([]freeLine, error) {
+	return q.freeLines(ctx, queuesOfPoolSQL, pool)
+}
+
+// freeLinesOfQueues is freeLinesOfPool for some queues.
+func (q Reader) freeLinesOfQueues(ctx context.Context, queues []uuid.UUID) ([]freeLine, error) {
+	if len(queues) == 0 {
 		return nil, nil
 	}
+	return q.freeLines(ctx, "(SELECT item AS id FROM "+q.db.Dialect().List("uuid")+" AS n) AS q", database.ListOf(queues))
+}
+
+func (q Reader) freeLines(ctx context.Context, from string, which any) ([]freeLine, error) {
 	now, err := q.db.NowArg(ctx)
 	if err != nil {
 		return nil, err
-	}
-	from, which := queuesOfPoolSQL, any(pool)
-	if pool == "" {
-		from, which = "(SELECT item AS id FROM "+q.db.Dialect().List("uuid")+" AS n) AS q", database.ListOf(queues)
 	}
 	var lines []freeLine
 	if err := q.db.All(ctx, &lines, freeLinesSQL(q.db.Dialect(), from), which, now); err != nil {
@@ -123,7 +128,7 @@ JOIN deployments d ON d.id = w.deployment_id`
 
 // readLines reads the lines of queues, in the place of what was read of them before.
 func (p *picker) readLines(ctx context.Context, queues []uuid.UUID) error {
-	lines, err := p.tx.freeLines(ctx, "", queues...)
+	lines, err := p.tx.freeLinesOfQueues(ctx, queues)
 	if err != nil {
 		return err
 	}

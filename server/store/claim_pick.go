@@ -13,6 +13,8 @@ import (
 // dueRun is a run in ready that is due and locked, with what its worker needs.
 type dueRun struct {
 	lockedRun
+	// Size is that of Parameters and JobVariables, in bytes, which are read with the lock only where they are small.
+	Size          int              `db:"size"`
 	Name          string           `db:"name"`
 	StoredNames   database.Strings `db:"stored_names"`
 	ScheduledTime database.Time    `db:"scheduled_time"`
@@ -25,9 +27,16 @@ type dueRun struct {
 	Gated bool `db:"gated"`
 }
 
+const (
+	sizeOfRunSQL = "OCTET_LENGTH(r.parameters) + OCTET_LENGTH(r.job_variables)"
+	smallRunSQL  = sizeOfRunSQL + " <= 8192"
+)
+
 // dueColumns are a dueRun: w in ready, its run r and its deployment d.
 const dueColumns = readyColumns + `,
-	r.name, r.stored_names, r.scheduled_time, r.tags, r.parameters, r.job_variables,
+	r.name, r.stored_names, r.scheduled_time, r.tags, ` + sizeOfRunSQL + ` AS size,
+	CASE WHEN ` + smallRunSQL + ` THEN r.parameters END AS parameters,
+	CASE WHEN ` + smallRunSQL + ` THEN r.job_variables END AS job_variables,
 	d.revision_id AS frozen_revision_id, ` + deploymentGatedSQL + ` AS gated`
 
 // pick locks up to limit due runs that no limit and no pause blocks, by the priority of their queue, then by due time.

@@ -96,20 +96,22 @@ JOIN pools p ON p.id = q.pool_id
 JOIN template_versions t ON t.id = n.template_version_id`
 }
 
+// setting is that of the run's next attempt.
+func (r *dueRun) setting(pool *claimPool) claimSetting {
+	return claimSetting{
+		RevisionID: r.RevisionID, FrozenRevisionID: r.FrozenRevisionID, QueueID: r.QueueID,
+		TemplateVersionID: pool.TemplateVersionID,
+	}
+}
+
 // claimRow returns the row of a new attempt without a query.
-func (r *dueRun) claimRow() *claimRow {
+func (r *dueRun) claimRow(pool *claimPool) *claimRow {
 	a := r.attempt
 	row := &claimRow{
 		AttemptID: a.AttemptID, Number: a.Number, Epoch: a.Epoch, RunID: r.ID, RunName: r.Name, ScheduledTime: r.ScheduledTime,
 		Tags: r.Tags, Parameters: r.Parameters, RunVariables: r.JobVariables, Stored: database.JSON(a.Stored),
 		TimeoutAt: r.TimeoutAt, StartedAt: r.StartedAt, StartDeadlineAt: r.StartDeadlineAt, StateType: r.StateType,
-		claimSetting: claimSetting{
-			RevisionID:        r.RevisionID,
-			FrozenRevisionID:  r.FrozenRevisionID,
-			QueueID:           r.QueueID,
-			TemplateVersionID: a.TemplateVersionID,
-		},
-		Clock: r.Clock,
+		claimSetting: r.setting(pool), Clock: r.Clock,
 	}
 	if a.raised != nil {
 		row.Raised = database.JSON(*a.raised)
@@ -157,7 +159,7 @@ func (q Reader) claims(ctx context.Context, g *claimResult) ([]Claim, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.Takeover = h.Takeover
+		c.Takeover, c.JobKey = h.Takeover, g.keys[h.AttemptID]
 		claims = append(claims, c)
 	}
 	return claims, nil

@@ -20,7 +20,7 @@ func (tx *Tx) startAttempts(
 	r ClaimRequest,
 	pool *claimPool,
 	due []*dueRun,
-	settings map[uuid.UUID]*settingRow,
+	settings map[claimSetting]*settingRow,
 	result *claimResult,
 ) error {
 	now, err := tx.db.Now(ctx)
@@ -32,9 +32,12 @@ func (tx *Tx) startAttempts(
 		return err
 	}
 	for _, run := range due {
-		stored, err := input.stored(storedNames(run, settings))
+		stored, err := input.stored(storedNames(run, settings[run.setting(pool)]))
 		if err != nil {
 			return err
+		}
+		if !result.takes(r, len(result.attempts), len(stored)) {
+			return nil
 		}
 		id, err := uuid.NewV7()
 		if err != nil {
@@ -43,12 +46,17 @@ func (tx *Tx) startAttempts(
 		if run.HandedBackID != nil {
 			id = *run.HandedBackID
 		}
+		hash, err := result.newJobKey(r, id)
+		if err != nil {
+			return err
+		}
 		run.Attempt++
 		run.attempt = &liveAttempt{
 			attemptKey: attemptKey{
 				AttemptID: id, Number: run.Attempt, SessionID: &r.Session, Epoch: run.ReadyEpoch + 1, LeasedAt: database.Time(now),
 				RequestID: r.RequestID, Worker: r.Worker, ClusterID: r.ClusterID, TemplateVersionID: pool.TemplateVersionID,
-				FrozenRevisionID: run.FrozenRevisionID, Stored: stored, ClaimedAt: database.Time(now),
+				FrozenRevisionID: run.FrozenRevisionID, Stored: stored, JobKeyHashes: hash,
+				ClaimedAt: database.Time(now),
 			},
 			attemptState: attemptState{Phase: PhaseClaimed},
 			raised:       run.Raised,
@@ -59,7 +67,9 @@ func (tx *Tx) startAttempts(
 		run.DeadlineAt = nil
 		run.keepDeadline(now)
 		result.attempts = append(result.attempts, claimedAttempt{AttemptID: id})
-		result.rows[id] = run.claimRow()
+		if run.Parameters != nil {
+			result.rows[id] = run.claimRow(pool)
+		}
 	}
 	return nil
 }
@@ -72,12 +82,12 @@ type renderInput struct {
 }
 
 func (tx *Tx) renderInput(
-	ctx context.Context, pool *claimPool, runs []*dueRun, settings map[uuid.UUID]*settingRow,
+	ctx context.Context, pool *claimPool, runs []*dueRun, settings map[claimSetting]*settingRow,
 ) (renderInput, error) {
 	in := renderInput{pool: pool}
 	names := pool.StoredNames.V
 	for _, r := range runs {
-		if own := storedNames(r, settings); len(own) > 0 {
+		if own := storedNames(r, settings[r.setting(pool)]); len(own) > 0 {
 			names = union(names, own)
 		}
 	}
@@ -91,9 +101,8 @@ func (tx *Tx) renderInput(
 
 // storedNames returns the stored variables that a run's values refer to, with those of the values that its
 // deployment has frozen since.
-func storedNames(run *dueRun, settings map[uuid.UUID]*settingRow) []string {
-	setting := settings[run.ID]
-	if setting == nil || len(setting.frozen.storedNames) == 0 {
+func storedNames(run *dueRun, setting *settingRow) []string {
+	if !run.outdated() || len(setting.frozen.storedNames) == 0 {
 		return run.StoredNames.V
 	}
 	return union(run.StoredNames.V, setting.frozen.storedNames)

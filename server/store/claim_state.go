@@ -132,7 +132,7 @@ func (s *Store) readClaimState(ctx context.Context, r ClaimRequest) (claimState,
 		return state, sessionUnknown(r.session())
 	}
 	if state.Lines {
-		lines, err := reader.freeLines(ctx, r.Pool)
+		lines, err := reader.freeLinesOfPool(ctx, r.Pool)
 		if err != nil {
 			return state, err
 		}

@@ -57,6 +57,9 @@ func (tx *Tx) takeOver(ctx context.Context, r ClaimRequest, result *claimResult)
 	if err != nil || len(rows) == 0 {
 		return err
 	}
+	if rows, err = tx.fittingTakeovers(ctx, r, rows, result); err != nil {
+		return err
+	}
 
 	runs := make(map[uuid.UUID]*lockedRun, len(rows))
 	for _, run := range rows {

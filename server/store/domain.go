@@ -292,7 +292,9 @@ type ClaimRequest struct {
 	Worker    string
 	ClusterID string
 	Max       int
-	Lease     time.Duration
+	// MaxBytes bounds the documents of the answer, in bytes; one attempt is answered whatever its size. 0 is no bound.
+	MaxBytes int
+	Lease    time.Duration
 	// JobKeys asks for a key for each attempt, for its workload.
 	JobKeys bool
 	// Session is that of the worker's process.

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/store/database"
 	"github.com/berth-dev/berth/templating/freeze"
@@ -107,26 +105,36 @@ func (s *settingRow) heldParameters(own database.JSON) (json.RawMessage, error) 
 	return encodeObject(adapted.Values)
 }
 
+// outdated reports whether the run's deployment has another revision now than the run was created from.
+func (r *dueRun) outdated() bool { return r.FrozenRevisionID != r.RevisionID }
+
 // holdFrozen holds due runs to what their deployments freeze now, and returns the runs that it lets start.
 // The others end as failed. It writes into the history of a run what it changes.
 func (tx *Tx) holdFrozen(
-	ctx context.Context, pool *claimPool, due []*dueRun,
-) ([]*dueRun, map[uuid.UUID]*settingRow, error) {
-	settings, err := tx.outdated(ctx, pool, due)
-	if err != nil || len(settings) == 0 {
-		return due, nil, err
+	ctx context.Context, due []*dueRun, settings map[claimSetting]*settingRow, pool *claimPool,
+) ([]*dueRun, error) {
+	var old []*dueRun
+	for _, run := range due {
+		if run.outdated() {
+			old = append(old, run)
+		}
+	}
+	if len(old) == 0 {
+		return due, nil
+	}
+	if err := tx.readDocuments(ctx, old); err != nil {
+		return nil, err
 	}
 	now, err := tx.db.Now(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-
 	held := make([]*dueRun, 0, len(due))
 	for _, run := range due {
-		if setting := settings[run.ID]; setting != nil {
-			refused, err := tx.holdRun(run, setting, now)
+		if run.outdated() {
+			refused, err := tx.holdRun(run, settings[run.setting(pool)], now)
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
 			if refused {
 				continue
@@ -134,43 +142,7 @@ func (tx *Tx) holdFrozen(
 		}
 		held = append(held, run)
 	}
-	return held, settings, nil
-}
-
-// outdated returns the settings of those runs whose deployment has another revision now than they were created
-// from.
-func (tx *Tx) outdated(
-	ctx context.Context, pool *claimPool, due []*dueRun,
-) (map[uuid.UUID]*settingRow, error) {
-	wanted := map[uuid.UUID]claimSetting{}
-	for _, run := range due {
-		if run.FrozenRevisionID != run.RevisionID {
-			wanted[run.ID] = claimSetting{
-				RevisionID:        run.RevisionID,
-				FrozenRevisionID:  run.FrozenRevisionID,
-				QueueID:           run.QueueID,
-				TemplateVersionID: pool.TemplateVersionID,
-			}
-		}
-	}
-	if len(wanted) == 0 {
-		return nil, nil
-	}
-	rows, err := tx.settings(ctx, func(yield func(claimSetting) bool) {
-		for _, setting := range wanted {
-			if !yield(setting) {
-				return
-			}
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	settings := make(map[uuid.UUID]*settingRow, len(wanted))
-	for id, setting := range wanted {
-		settings[id] = rows[setting]
-	}
-	return settings, nil
+	return held, nil
 }
 
 // holdRun holds one run to what is frozen now. It returns true if the run was refused.

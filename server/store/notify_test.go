@@ -87,3 +87,39 @@ func TestHintsReachSubscribersOfOtherServers(t *testing.T) {
 	w.claimOne("w")
 	w.hinted("a claim on another server", events)
 }
+
+// TestARunThatBecomesDueWakesAsManyClaimsAsItNeeds: runs that are due later are announced by no write.
+func TestARunThatBecomesDueWakesAsManyClaimsAsItNeeds(t *testing.T) {
+	onEach(t, func(w *world) {
+		w.pool("p")
+		w.deployment("free", "p")
+		w.deployment("limited", "p", func(d *store.Deployment) { d.ConcurrencyLimit = ptr(int32(1)) })
+		later := func(deployment string) {
+			w.run(deployment, func(n *store.NewRun) { n.ScheduledTime = ptr(time.Now().Add(time.Hour)) })
+		}
+		later("free")
+		later("free")
+		later("limited")
+		later("limited")
+		w.sweep()
+		var waiting []*store.Subscription
+		for range 10 {
+			s := w.SubscribeClaims("p")
+			defer s.Close()
+			waiting = append(waiting, s)
+		}
+		w.Advance(time.Hour)
+		w.sweep()
+		woken := 0
+		for _, s := range waiting {
+			select {
+			case <-s.C():
+				woken++
+			default:
+			}
+		}
+		if woken != 3 { // the second of the limited ones waits for the first
+			t.Errorf("%d claims were woken for 3 runs that can start", woken)
+		}
+	})
+}

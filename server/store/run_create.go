@@ -261,7 +261,6 @@ func (tx *Tx) insertKeys(ctx context.Context, records []newRunRecord) ([]newRunR
 // ready is the row of a new run that waits to be claimed.
 func (r newRunRecord) ready() readyRecord {
 	return readyRecord{
-		RunID: r.ID,
 		runKey: runKey{
 			ID: r.ID, DeploymentID: r.DeploymentID, QueueID: r.QueueID,
 			termsKey: termsKey{RevisionID: r.RevisionID, PoolID: r.PoolID},
@@ -270,7 +269,7 @@ func (r newRunRecord) ready() readyRecord {
 			runProgress: runProgress{
 				StateType: lifecycle.Scheduled, StateName: "Scheduled", StateAt: r.CreatedAt, LastEvent: 1,
 			},
-			runOutcome: runOutcome{DueAt: r.DueAt, StartDeadlineAt: r.StartDeadlineAt},
+			runWait:    runWait{DueAt: r.DueAt, StartDeadlineAt: r.StartDeadlineAt},
 			DeadlineAt: r.StartDeadlineAt,
 		},
 	}

@@ -53,7 +53,7 @@ func placeOf(state lifecycle.StateType) place {
 
 // runKey is what a run keeps while it is not retried by hand.
 type runKey struct {
-	ID           uuid.UUID `db:"id" json:"id"`
+	ID           uuid.UUID `db:"id" json:"run_id"`
 	DeploymentID uuid.UUID `db:"deployment_id" json:"deployment_id"`
 	QueueID      uuid.UUID `db:"queue_id" json:"queue_id"`
 	termsKey
@@ -62,7 +62,8 @@ type runKey struct {
 // runState is what changes of a run, wherever its row is.
 type runState struct {
 	runProgress
-	runOutcome
+	runWait
+	runEnd
 	CancelReason lifecycle.CancelReason `db:"cancel_reason" json:"cancel_reason"`
 	// TemplateTimeoutUS is the template's limit on the run's time; the deployment overrides it.
 	TemplateTimeoutUS *int64 `db:"template_timeout_us" json:"template_timeout_us"`
@@ -86,14 +87,19 @@ type runProgress struct {
 	TemplateInfrastructureMax *int `db:"template_infrastructure_max" json:"template_infrastructure_max"`
 }
 
-// runOutcome is what reports of a run under way leave as it is.
-type runOutcome struct {
-	DueAt           database.Time      `db:"due_at" json:"due_at"`
-	StartDeadlineAt *database.Time     `db:"start_deadline_at" json:"start_deadline_at"`
-	EndedAt         *database.Time     `db:"ended_at" json:"ended_at"`
-	Attempt         int32              `db:"attempt" json:"attempt"`
-	ExitCode        *int32             `db:"exit_code" json:"exit_code"`
-	Category        lifecycle.Category `db:"category" json:"category"`
+// runWait is since when and until when a run waits or waited, and for which attempt. Reports of a run under way leave
+// it as it is.
+type runWait struct {
+	DueAt           database.Time  `db:"due_at" json:"due_at"`
+	StartDeadlineAt *database.Time `db:"start_deadline_at" json:"start_deadline_at"`
+	Attempt         int32          `db:"attempt" json:"attempt"` // the last, or the one under way
+}
+
+// runEnd is what a run has once it has ended.
+type runEnd struct {
+	EndedAt  *database.Time     `db:"ended_at" json:"ended_at"`
+	ExitCode *int32             `db:"exit_code" json:"exit_code"`
+	Category lifecycle.Category `db:"category" json:"category"`
 }
 
 // move changes the state of the run and adds an event. It does nothing if the run is in that state already.

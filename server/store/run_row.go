@@ -23,7 +23,6 @@ WHERE (deployment_id, run_id) IN (SELECT deployment_id, run_id FROM ` + database
 }
 
 type readyRecord struct {
-	RunID uuid.UUID `json:"run_id"`
 	runKey
 	runState
 	HandedBackID *uuid.UUID `json:"handed_back_id"`
@@ -51,7 +50,6 @@ JOIN deployments d ON d.id = n.deployment_id`
 const deploymentGatedSQL = "(d.paused OR d.concurrency_limit IS NOT NULL OR d.deleted_at IS NOT NULL)"
 
 type liveRecord struct {
-	RunID uuid.UUID `json:"run_id"`
 	runKey
 	runState
 	attemptKey
@@ -117,14 +115,10 @@ FROM ` + database.RecordsOf[liveUpdate](d) + ` AS n
 WHERE live.attempt_id = n.attempt_id`
 }
 
-type attemptID struct {
-	AttemptID uuid.UUID `json:"attempt_id"`
-}
-
 func deleteLiveSQL(d database.Dialect) string {
 	return `
 DELETE FROM live
-WHERE attempt_id IN (SELECT attempt_id FROM ` + database.RecordsOf[attemptID](d) + ` AS n)`
+WHERE attempt_id IN ` + d.List("uuid")
 }
 
 type endedRecord struct {
@@ -158,7 +152,8 @@ type runRecord struct {
 	PoolID  uuid.UUID `json:"pool_id"`
 	QueueID uuid.UUID `json:"queue_id"`
 	runProgress
-	runOutcome
+	runWait
+	runEnd
 }
 
 // updateRunsSQL writes the end of a run, or takes it back for a retry, which may be in another queue.
@@ -218,7 +213,7 @@ FROM ` + database.RecordsOf[eventRow](d) + ` AS n`
 }
 
 func (r *lockedRun) readyRecord() readyRecord {
-	record := readyRecord{RunID: r.ID, runKey: r.runKey, runState: r.runState}
+	record := readyRecord{runKey: r.runKey, runState: r.runState}
 	record.DeadlineAt = r.deadline(time.Time{})
 	if a := r.attempt; a != nil && a.end != nil && a.end.handedBack {
 		record.HandedBackID, record.Epoch = &a.AttemptID, a.Epoch

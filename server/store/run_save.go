@@ -27,7 +27,7 @@ type runChanges struct {
 	insertReady []readyRecord
 	insertLive  []liveRecord
 	updateLive  []liveUpdate
-	deleteLive  []attemptID
+	deleteLive  []uuid.UUID
 	insertEnded []endedRecord
 	updateRuns  []runRecord
 	events      []eventRow
@@ -59,7 +59,7 @@ func (c *runChanges) add(r *lockedRun) error {
 	case r.place == inReady && to != inReady:
 		c.deleteReady = append(c.deleteReady, readyKey{r.DeploymentID, r.ID})
 	case r.place == inLive && to != inLive:
-		c.deleteLive = append(c.deleteLive, attemptID{r.attempt.AttemptID})
+		c.deleteLive = append(c.deleteLive, r.attempt.AttemptID)
 	case r.place == inLive:
 		c.updateLive = append(c.updateLive, r.liveUpdate())
 	case r.place == to:
@@ -73,10 +73,10 @@ func (c *runChanges) add(r *lockedRun) error {
 	case to == inReady:
 		c.insertReady = append(c.insertReady, r.readyRecord())
 	case to == inLive && r.place == inReady:
-		c.insertLive = append(c.insertLive, liveRecord{r.ID, r.runKey, r.runState, r.attempt.attemptKey, r.attempt.attemptState})
+		c.insertLive = append(c.insertLive, liveRecord{r.runKey, r.runState, r.attempt.attemptKey, r.attempt.attemptState})
 	}
 	if to == inRuns || r.place == inRuns {
-		c.updateRuns = append(c.updateRuns, runRecord{r.ID, r.PoolID, r.QueueID, r.runProgress, r.runOutcome})
+		c.updateRuns = append(c.updateRuns, runRecord{r.ID, r.PoolID, r.QueueID, r.runProgress, r.runWait, r.runEnd})
 	}
 	c.events = append(c.events, r.events...)
 	r.place = to

@@ -78,26 +78,20 @@ func (tx *Tx) upsertSession(ctx context.Context, id uuid.UUID, w Worker, now tim
 const extendSessionSQL = `
 UPDATE worker_sessions
 SET seen_at = ?,
-	expires_at = ?
+	expires_at = ?,
+	last_request = COALESCE(?, last_request)
 WHERE id = ?`
 
+// extension is the change that extends the lease of a session, and notes the claim that it gets an answer to; nil: none.
+func extension(session uuid.UUID, now time.Time, lease time.Duration, request *uuid.UUID) database.Statement {
+	return database.NewStatement(extendSessionSQL, now, now.Add(lease), request, session)
+}
+
 func (tx *Tx) extendSession(ctx context.Context, id uuid.UUID, now time.Time, lease time.Duration) error {
-	if _, err := tx.db.Exec(ctx, extendSessionSQL, now, now.Add(lease), id); err != nil {
+	if err := tx.db.ExecBatch(ctx, extension(id, now, lease, nil)); err != nil {
 		return fmt.Errorf("renew session %s: %w", id, err)
 	}
 	return nil
-}
-
-const rememberRequestSQL = `
-UPDATE worker_sessions
-SET seen_at = ?,
-	expires_at = ?,
-	last_request = ?
-WHERE id = ?`
-
-// rememberRequest is the change that extends a session and notes the claim that it has got an answer to.
-func rememberRequest(r ClaimRequest, now time.Time) database.Statement {
-	return database.NewStatement(rememberRequestSQL, now, now.Add(r.Lease), r.RequestID, r.Session)
 }
 
 // seenEvery bounds how often a poll writes that its worker is alive.

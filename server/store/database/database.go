@@ -113,3 +113,6 @@ func (db *DB) Subscribe(topics ...string) *Subscription { return db.hub.join(top
 
 // Wake hints at the topics in this process only.
 func (db *DB) Wake(topics ...string) { db.hub.wake(topics...) }
+
+// WakeTurns hints at n things in this process only, each of which one subscription can take.
+func (db *DB) WakeTurns(topic string, n int) { db.hub.turns(topic, n) }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync"
 
 	"github.com/jmoiron/sqlx"
 )
@@ -76,7 +77,24 @@ func (d Dialect) Contains(column string) string {
 // RecordsOf is a subquery over a ListOf records of a type, with a column for each json tag. A Time travels as
 // microseconds.
 func RecordsOf[T any](d Dialect) string {
-	fields := recordFields(reflect.TypeFor[T]())
+	key := recordsKey{reflect.TypeFor[T](), d}
+	if known, ok := knownRecords.Load(key); ok {
+		return known.(string)
+	}
+	query := d.records(recordFields(key.record))
+	knownRecords.Store(key, query)
+	return query
+}
+
+// knownRecords are the answers of RecordsOf, by recordsKey: hot statements ask for theirs each time.
+var knownRecords sync.Map
+
+type recordsKey struct {
+	record  reflect.Type
+	dialect Dialect
+}
+
+func (d Dialect) records(fields []recordField) string {
 	names, exprs, arrays := make([]string, len(fields)), make([]string, len(fields)), make([]string, len(fields))
 	for i, f := range fields {
 		names[i], exprs[i] = f.name, f.name

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/google/uuid"
 )
@@ -197,8 +198,14 @@ type recordField struct {
 	index []int
 }
 
+// knownFields are the answers of recordFields, by type.
+var knownFields sync.Map
+
 // recordFields are the fields of a record with a json tag, by name.
 func recordFields(t reflect.Type) []recordField {
+	if known, ok := knownFields.Load(t); ok {
+		return known.([]recordField)
+	}
 	var fields []recordField
 	for _, f := range reflect.VisibleFields(t) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
@@ -207,5 +214,6 @@ func recordFields(t reflect.Type) []recordField {
 		}
 	}
 	slices.SortFunc(fields, func(a, b recordField) int { return strings.Compare(a.name, b.name) })
+	knownFields.Store(t, fields)
 	return fields
 }

@@ -122,9 +122,9 @@ func (p RetryPolicy) delayBefore(nth int, random float64) time.Duration {
 
 // RetriesUsed counts the retries of a run so far, by budget.
 type RetriesUsed struct {
-	App            int `json:"app"`
-	Infrastructure int `json:"infrastructure"`
-	OOM            int `json:"oom"`
+	App            int `json:"app,omitempty"`
+	Infrastructure int `json:"infrastructure,omitempty"`
+	OOM            int `json:"oom,omitempty"`
 	// Unstarted counts the attempts that ended, were handed back or were taken over before they started.
 	Unstarted int `json:"unstarted,omitempty"`
 }

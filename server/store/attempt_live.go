@@ -15,6 +15,8 @@ type liveAttempt struct {
 	attemptKey
 	attemptState
 
+	claimed   *claimTerms  // in this transaction
+	input     attemptInput // of one that was claimed in this transaction
 	manifest  *string      // reported in this transaction
 	lastLines string       // reported in this transaction
 	end       *attemptEnd  // how it ended in this transaction
@@ -22,27 +24,23 @@ type liveAttempt struct {
 	raised    *string      // the job variables that it was claimed with raised
 }
 
-// attemptKey is what a claim fixes.
+// attemptKey is what a report needs of what a claim fixed.
 type attemptKey struct {
-	AttemptID         uuid.UUID     `db:"attempt_id" json:"attempt_id"`
-	Number            int32         `db:"number" json:"number"`
-	SessionID         *uuid.UUID    `db:"session_id" json:"session_id"` // nil: the lease was released
-	Epoch             int64         `db:"epoch" json:"epoch"`
-	LeasedAt          database.Time `db:"leased_at" json:"leased_at"`
-	RequestID         uuid.UUID     `db:"request_id" json:"request_id"`
-	Worker            string        `db:"worker" json:"worker"`
-	ClusterID         string        `db:"cluster_id" json:"cluster_id"`
-	TemplateVersionID uuid.UUID     `db:"template_version_id" json:"template_version_id"`
-	FrozenRevisionID  uuid.UUID     `db:"frozen_revision_id" json:"frozen_revision_id"`
-	Stored            string        `db:"stored" json:"stored"`
-	JobKeyHashes      *string       `db:"job_key_hashes" json:"job_key_hashes"`
-	ClaimedAt         database.Time `db:"claimed_at" json:"claimed_at"`
+	AttemptID uuid.UUID     `db:"attempt_id" json:"attempt_id"`
+	Number    int32         `json:"number"` // that of the run in live
+	Epoch     int64         `db:"epoch" json:"epoch"`
+	ClaimedAt database.Time `db:"claimed_at" json:"-"`
 }
 
 // attemptState is what reports change.
 type attemptState struct {
-	Phase        Phase          `db:"phase" json:"phase"`
-	ManifestHash string         `db:"manifest_hash" json:"manifest_hash"`
+	Phase        Phase  `db:"phase" json:"phase"`
+	ManifestHash string `db:"manifest_hash" json:"manifest_hash"`
+	attemptReports
+}
+
+// attemptReports is what stays of it once the attempt has ended.
+type attemptReports struct {
 	JobNamespace string         `db:"job_namespace" json:"job_namespace"`
 	JobName      string         `db:"job_name" json:"job_name"`
 	JobUID       string         `db:"job_uid" json:"job_uid"`
@@ -65,11 +63,8 @@ const liveColumns = `
 	l.state_type, l.state_name, l.state_message, l.state_at, l.cancel_reason, l.due_at, l.started_at,
 	l.start_deadline_at, l.timeout_at, l.deadline_at, l.number AS attempt, l.spent, '' AS category, l.last_event,
 	l.template_timeout_us, l.template_infrastructure_max, l.raised,
-	l.attempt_id AS "a.attempt_id", l.number AS "a.number", l.session_id AS "a.session_id", l.epoch AS "a.epoch",
-	l.leased_at AS "a.leased_at", l.request_id AS "a.request_id", l.worker AS "a.worker",
-	l.cluster_id AS "a.cluster_id", l.template_version_id AS "a.template_version_id",
-	l.frozen_revision_id AS "a.frozen_revision_id", l.stored AS "a.stored", l.job_key_hashes AS "a.job_key_hashes",
-	l.claimed_at AS "a.claimed_at", l.phase AS "a.phase", l.manifest_hash AS "a.manifest_hash",
+	l.attempt_id AS "a.attempt_id", l.epoch AS "a.epoch", l.claimed_at AS "a.claimed_at", l.phase AS "a.phase",
+	l.manifest_hash AS "a.manifest_hash",
 	l.job_namespace AS "a.job_namespace", l.job_name AS "a.job_name", l.job_uid AS "a.job_uid", l.node AS "a.node",
 	l.diagnosis AS "a.diagnosis", l.submitted_at AS "a.submitted_at", l.running_at AS "a.running_at"`
 
@@ -103,7 +98,7 @@ func (tx *Tx) lockLive(ctx context.Context, query string, ids []uuid.UUID, more 
 	}
 	runs := make([]*lockedRun, len(rows))
 	for i, row := range rows {
-		row.place, row.attempt, row.A.raised = inLive, &row.A, row.Raised
+		row.place, row.attempt, row.A.Number, row.A.raised = inLive, &row.A, row.Attempt, row.Raised
 		runs[i] = &row.lockedRun
 	}
 	return runs, nil

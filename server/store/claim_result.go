@@ -109,7 +109,7 @@ func (r *dueRun) claimRow(pool *claimPool) *claimRow {
 	a := r.attempt
 	row := &claimRow{
 		AttemptID: a.AttemptID, Number: a.Number, Epoch: a.Epoch, RunID: r.ID, RunName: r.Name, ScheduledTime: r.ScheduledTime,
-		Tags: r.Tags, Parameters: r.Parameters, RunVariables: r.JobVariables, Stored: database.JSON(a.Stored),
+		Tags: r.Tags, Parameters: r.Parameters, RunVariables: r.JobVariables, Stored: database.JSON(a.input.Stored),
 		TimeoutAt: r.TimeoutAt, StartedAt: r.StartedAt, StartDeadlineAt: r.StartDeadlineAt, StateType: r.StateType,
 		claimSetting: r.setting(pool), Clock: r.Clock,
 	}

@@ -31,6 +31,12 @@ func (tx *Tx) startAttempts(
 	if err != nil {
 		return err
 	}
+	state := lifecycle.State{Type: lifecycle.Pending, Name: "Claimed", Message: "claimed by worker " + r.Worker}
+	terms := &claimTerms{
+		SessionID: r.Session, RequestID: r.RequestID, Worker: r.Worker, ClusterID: r.ClusterID,
+		TemplateVersionID: pool.TemplateVersionID, StateType: state.Type, StateName: state.Name, StateMessage: state.Message,
+		Phase: PhaseClaimed, ClaimedAt: database.Time(now),
+	}
 	for _, run := range due {
 		stored, err := input.stored(storedNames(run, settings[run.setting(pool)]))
 		if err != nil {
@@ -53,17 +59,14 @@ func (tx *Tx) startAttempts(
 		run.Attempt++
 		run.attempt = &liveAttempt{
 			attemptKey: attemptKey{
-				AttemptID: id, Number: run.Attempt, SessionID: &r.Session, Epoch: run.ReadyEpoch + 1, LeasedAt: database.Time(now),
-				RequestID: r.RequestID, Worker: r.Worker, ClusterID: r.ClusterID, TemplateVersionID: pool.TemplateVersionID,
-				FrozenRevisionID: run.FrozenRevisionID, Stored: stored, JobKeyHashes: hash,
-				ClaimedAt: database.Time(now),
+				AttemptID: id, Number: run.Attempt, Epoch: run.ReadyEpoch + 1, ClaimedAt: terms.ClaimedAt,
 			},
-			attemptState: attemptState{Phase: PhaseClaimed},
+			attemptState: attemptState{Phase: terms.Phase},
+			claimed:      terms,
+			input:        attemptInput{FrozenRevisionID: run.FrozenRevisionID, Stored: stored, JobKeyHashes: hash},
 			raised:       run.Raised,
 		}
-		run.move(lifecycle.State{
-			Type: lifecycle.Pending, Name: "Claimed", Message: "claimed by worker " + r.Worker,
-		}, now, "worker "+r.Worker, run.Attempt)
+		run.move(state, now, "worker "+r.Worker, run.Attempt)
 		run.DeadlineAt = nil
 		run.keepDeadline(now)
 		result.attempts = append(result.attempts, claimedAttempt{AttemptID: id})

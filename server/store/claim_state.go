@@ -34,7 +34,9 @@ func (c claimState) mayClaim(r ClaimRequest) bool {
 
 func (c claimState) exclusive() bool { return c.Limited || c.Lines }
 
-// claimStateSQL is served by ready_queue and ready_limited through the pool's queues, and by the index of sessions.
+// claimStateSQL is served by ready_queue and ready_limited through the pool's queues, and by the index of sessions. Who
+// claims is plain parameters: over an unnested list PostgreSQL would plan the statement anew each time, which costs
+// more than to run it.
 func claimStateSQL(d database.Dialect) string {
 	return `
 SELECT
@@ -89,7 +91,8 @@ SELECT
 		JOIN live l ON l.pool_id = p.id
 		WHERE p.name = c.pool AND p.deleted_at IS NOT NULL
 	) AS draining
-FROM ` + database.RecordsOf[claimant](d) + ` AS c`
+FROM (SELECT ` + d.Param("uuid") + ` AS session, ` + d.Param("text") + ` AS pool, ` + d.Param("text") + ` AS worker, ` +
+		d.Param("text") + ` AS cluster) AS c`
 }
 
 // poolFreeSQL and queueFreeSQL are whether the limits of pool p and queue q leave a slot.
@@ -104,14 +107,6 @@ const (
 			)`
 )
 
-// claimant is who claims.
-type claimant struct {
-	Session uuid.UUID `json:"session"`
-	Pool    string    `json:"pool"`
-	Worker  string    `json:"worker"`
-	Cluster string    `json:"cluster"`
-}
-
 // readClaimState reads in one statement what a claim depends on, and notes that the worker is alive.
 func (s *Store) readClaimState(ctx context.Context, r ClaimRequest) (claimState, error) {
 	var state claimState
@@ -120,8 +115,8 @@ func (s *Store) readClaimState(ctx context.Context, r ClaimRequest) (claimState,
 	if err != nil {
 		return state, err
 	}
-	who := database.ListOf([]claimant{{Session: r.Session, Pool: r.Pool, Worker: r.Worker, Cluster: r.ClusterID}})
-	if err := reader.db.Get(ctx, &state, claimStateSQL(s.db.Dialect()), now, now, who); err != nil {
+	query := claimStateSQL(s.db.Dialect())
+	if err := reader.db.Get(ctx, &state, query, now, now, r.Session, r.Pool, r.Worker, r.ClusterID); err != nil {
 		return state, fmt.Errorf("read the state of work pool %q: %w", r.Pool, err)
 	}
 

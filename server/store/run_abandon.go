@@ -11,10 +11,11 @@ import (
 	"github.com/berth-dev/berth/server/store/database"
 )
 
-const leaseUntilSQL = `
-SELECT expires_at
-FROM worker_sessions
-WHERE id = ?`
+const attemptHolderSQL = `
+SELECT l.worker, l.cluster_id, s.expires_at
+FROM live l
+LEFT JOIN worker_sessions s ON s.id = l.session_id
+WHERE l.attempt_id = ?`
 
 // AbandonRun ends the active attempt of a run on behalf of an operator, because its worker or cluster is
 // gone. The state of its Job is unknown, so the attempt ends in the category unknown and uses a retry of it.
@@ -38,16 +39,17 @@ func (tx *Tx) AbandonRun(ctx context.Context, id uuid.UUID, actor string) (*Run,
 	if b.now, err = tx.db.Now(ctx); err != nil {
 		return nil, err
 	}
-	if err := tx.refuseHeld(ctx, run.attempt, b.now); err != nil {
+	a := run.attempt
+	holder, err := tx.refuseHeld(ctx, a.AttemptID, b.now)
+	if err != nil {
 		return nil, err
 	}
-	a := run.attempt
 	b.apply(tx, run, Report{
 		Lease: Lease{AttemptID: a.AttemptID, Epoch: a.Epoch}, Kind: ReportEnded,
 		Outcome: lifecycle.Outcome{
 			Category: lifecycle.Unknown,
 			Message: fmt.Sprintf(
-				"abandoned by %s: worker %q of cluster %q is gone", actor, a.Worker, a.ClusterID),
+				"abandoned by %s: worker %q of cluster %q is gone", actor, holder.Worker, holder.ClusterID),
 		},
 	}, actor)
 	if err := b.save(ctx, tx); err != nil {
@@ -56,23 +58,26 @@ func (tx *Tx) AbandonRun(ctx context.Context, id uuid.UUID, actor string) (*Run,
 	return tx.GetRun(ctx, id)
 }
 
+// attemptHolder is the worker that has or had an attempt.
+type attemptHolder struct {
+	Worker    string         `db:"worker"`
+	ClusterID string         `db:"cluster_id"`
+	Until     *database.Time `db:"expires_at"` // its lease; nil: it was released
+}
+
 // refuseHeld fails while a worker holds the lease of an attempt.
-func (tx *Tx) refuseHeld(ctx context.Context, a *liveAttempt, now time.Time) error {
-	if a.SessionID == nil {
-		return nil
+func (tx *Tx) refuseHeld(ctx context.Context, attempt uuid.UUID, now time.Time) (holder attemptHolder, err error) {
+	if err := tx.db.Get(ctx, &holder, attemptHolderSQL, attempt); err != nil {
+		return holder, fmt.Errorf("read the lease of attempt %s: %w", attempt, err)
 	}
-	var until []database.Time
-	if err := tx.db.All(ctx, &until, leaseUntilSQL, a.SessionID); err != nil {
-		return fmt.Errorf("read the lease of attempt %s: %w", a.AttemptID, err)
+	if holder.Until == nil || !holder.Until.Time().After(now) {
+		return holder, nil
 	}
-	if len(until) == 0 || !until[0].Time().After(now) {
-		return nil
-	}
-	return &Error{
+	return holder, &Error{
 		Code: LeaseHeld,
 		Message: fmt.Sprintf(
 			"worker %q of cluster %q holds the run: cancel the run, or wait until the lease has expired",
-			a.Worker, a.ClusterID),
+			holder.Worker, holder.ClusterID),
 	}
 }
 

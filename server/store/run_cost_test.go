@@ -76,6 +76,7 @@ func sorted(tables map[string]writes) []string {
 func (w *world) perRun(reports ...func(store.Claim) store.Report) map[string]writes {
 	w.t.Helper()
 	const runs = 200
+	w.withoutVacuum()
 	w.pool("p")
 	w.deployment("d", "p", func(d *store.Deployment) { d.Retries = lifecycle.RetryPolicy{InfrastructureMax: 3} })
 	w.runs("d", runs)
@@ -102,6 +103,22 @@ func (w *world) perRun(reports ...func(store.Claim) store.Report) map[string]wri
 		}
 	}
 	return costs
+}
+
+// withoutVacuum keeps autovacuum from the tables that are counted: while it looks at one, no page gets room for an update.
+func (w *world) withoutVacuum() {
+	w.t.Helper()
+	w.past(func(db *sql.DB) error {
+		_, err := db.ExecContext(w.t.Context(), `
+			DO $$
+			DECLARE one regclass;
+			BEGIN
+				FOR one IN SELECT oid FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace LOOP
+					EXECUTE format('ALTER TABLE %s SET (autovacuum_enabled = false)', one);
+				END LOOP;
+			END $$`)
+		return err
+	})
 }
 
 // written is all that was written. It closes the store: PostgreSQL counts what a connection has written once it has

@@ -49,25 +49,70 @@ JOIN deployments d ON d.id = n.deployment_id`
 // deploymentGatedSQL is whether a deployment, as d, may keep its runs from being claimed.
 const deploymentGatedSQL = "(d.paused OR d.concurrency_limit IS NOT NULL OR d.deleted_at IS NOT NULL)"
 
+// claimTerms are what all attempts of one claim have in common.
+type claimTerms struct {
+	SessionID         uuid.UUID           `json:"session_id"`
+	RequestID         uuid.UUID           `json:"request_id"`
+	Worker            string              `json:"worker"`
+	ClusterID         string              `json:"cluster_id"`
+	TemplateVersionID uuid.UUID           `json:"template_version_id"`
+	StateType         lifecycle.StateType `json:"state_type"`
+	StateName         string              `json:"state_name"`
+	StateMessage      string              `json:"state_message"`
+	Phase             Phase               `json:"phase"`
+	ClaimedAt         database.Time       `json:"claimed_at"`
+}
+
+// attemptInput is what an attempt is rendered from, beside its run and the template.
+type attemptInput struct {
+	FrozenRevisionID uuid.UUID `json:"frozen_revision_id"`
+	Stored           string    `json:"stored"`
+	JobKeyHashes     *string   `json:"job_key_hashes"`
+}
+
+// liveRecord is an attempt that a claim starts. Nothing was reported of it.
 type liveRecord struct {
 	runKey
-	runState
 	attemptKey
-	attemptState
+	attemptInput
+	Raised                    *string                                    `json:"raised"`
+	DueAt                     database.Time                              `json:"due_at"`
+	StartedAt                 *database.Time                             `json:"started_at"`
+	StartDeadlineAt           *database.Time                             `json:"start_deadline_at"`
+	TimeoutAt                 *database.Time                             `json:"timeout_at"`
+	DeadlineAt                *database.Time                             `json:"deadline_at"`
+	Spent                     database.Structured[lifecycle.RetriesUsed] `json:"spent"`
+	TemplateTimeoutUS         *int64                                     `json:"template_timeout_us"`
+	TemplateInfrastructureMax *int                                       `json:"template_infrastructure_max"`
+	LastEvent                 int64                                      `json:"last_event"`
+}
+
+func (r *lockedRun) liveRecord() liveRecord {
+	return liveRecord{
+		runKey: r.runKey, attemptKey: r.attempt.attemptKey, attemptInput: r.attempt.input, Raised: r.Raised, DueAt: r.DueAt,
+		StartedAt: r.StartedAt, StartDeadlineAt: r.StartDeadlineAt, TimeoutAt: r.TimeoutAt, DeadlineAt: r.DeadlineAt,
+		Spent: r.Spent, TemplateTimeoutUS: r.TemplateTimeoutUS, TemplateInfrastructureMax: r.TemplateInfrastructureMax,
+		LastEvent: r.LastEvent,
+	}
 }
 
 func insertLiveSQL(d database.Dialect) string {
-	const columns = `
-	attempt_id, run_id, number, deployment_id, revision_id, pool_id, queue_id, session_id, epoch, leased_at, request_id,
-	worker, cluster_id, template_version_id, frozen_revision_id, stored, raised, job_key_hashes, state_type, state_name,
-	state_message, state_at, cancel_reason, phase, manifest_hash, job_namespace, job_name, job_uid, node, diagnosis,
-	due_at, claimed_at, submitted_at, running_at, started_at, start_deadline_at, timeout_at, deadline_at, spent,
-	template_timeout_us, template_infrastructure_max, last_event`
 	return `
-INSERT INTO live (` + columns + `
+INSERT INTO live (
+	attempt_id, run_id, number, deployment_id, revision_id, pool_id, queue_id, session_id, epoch, leased_at, request_id,
+	worker, cluster_id, template_version_id, frozen_revision_id, stored, raised, job_key_hashes, due_at, claimed_at,
+	start_deadline_at, manifest_hash, template_timeout_us, template_infrastructure_max, job_namespace, job_name, job_uid,
+	node, started_at, timeout_at, deadline_at, spent, cancel_reason, phase, state_type, state_name, state_message, state_at,
+	diagnosis, last_event
 )
-SELECT` + columns + `
-FROM ` + database.RecordsOf[liveRecord](d) + ` AS n`
+SELECT
+	n.attempt_id, n.run_id, n.number, n.deployment_id, n.revision_id, n.pool_id, n.queue_id, c.session_id, n.epoch,
+	c.claimed_at, c.request_id, c.worker, c.cluster_id, c.template_version_id, n.frozen_revision_id, n.stored, n.raised,
+	n.job_key_hashes, n.due_at, c.claimed_at, n.start_deadline_at, '', n.template_timeout_us,
+	n.template_infrastructure_max, '', '', '', '', n.started_at, n.timeout_at, n.deadline_at, n.spent, '', c.phase,
+	c.state_type, c.state_name, c.state_message, c.claimed_at, '', n.last_event
+FROM ` + database.RecordsOf[liveRecord](d) + ` AS n
+CROSS JOIN ` + database.RecordsOf[claimTerms](d) + ` AS c`
 }
 
 // liveUpdate are the columns that updateLiveSQL writes, and no more: each is an array for the database.
@@ -122,10 +167,9 @@ WHERE attempt_id IN ` + d.List("uuid")
 }
 
 type endedRecord struct {
-	RunID uuid.UUID `json:"run_id"`
-	attemptKey
-	attemptState
-	Raised    *string            `json:"raised"`
+	AttemptID uuid.UUID `json:"attempt_id"`
+	Epoch     int64     `json:"epoch"`
+	attemptReports
 	Succeeded bool               `json:"succeeded"`
 	ExitCode  *int32             `json:"exit_code"`
 	Category  lifecycle.Category `json:"category"`
@@ -134,6 +178,7 @@ type endedRecord struct {
 	EndedAt   database.Time      `json:"ended_at"`
 }
 
+// insertEndedSQL takes what the claim fixed from live, whose row goes after it.
 func insertEndedSQL(d database.Dialect) string {
 	return `
 INSERT INTO attempts (
@@ -141,9 +186,11 @@ INSERT INTO attempts (
 	node, diagnosis, succeeded, exit_code, category, message, last_lines, claimed_at, submitted_at, running_at, ended_at
 )
 SELECT
-	run_id, number, attempt_id, worker, cluster_id, epoch, template_version_id, raised, job_key_hashes, job_namespace, job_name,
-	job_uid, node, diagnosis, succeeded, exit_code, category, message, last_lines, claimed_at, submitted_at, running_at, ended_at
-FROM ` + database.RecordsOf[endedRecord](d) + ` AS n`
+	l.run_id, l.number, l.attempt_id, l.worker, l.cluster_id, n.epoch, l.template_version_id, l.raised, l.job_key_hashes,
+	n.job_namespace, n.job_name, n.job_uid, n.node, n.diagnosis, n.succeeded, n.exit_code, n.category, n.message,
+	n.last_lines, l.claimed_at, n.submitted_at, n.running_at, n.ended_at
+FROM ` + database.RecordsOf[endedRecord](d) + ` AS n
+JOIN live l ON l.attempt_id = n.attempt_id`
 }
 
 // runRecord are the columns that updateRunsSQL writes.
@@ -224,7 +271,7 @@ func (r *lockedRun) readyRecord() readyRecord {
 func (r *lockedRun) endedRecord() endedRecord {
 	o := r.attempt.end.outcome
 	return endedRecord{
-		RunID: r.ID, attemptKey: r.attempt.attemptKey, attemptState: r.attempt.attemptState, Raised: r.attempt.raised,
+		AttemptID: r.attempt.AttemptID, Epoch: r.attempt.Epoch, attemptReports: r.attempt.attemptReports,
 		Succeeded: o.Succeeded, ExitCode: o.ExitCode, Category: o.Category, Message: o.Message,
 		LastLines: r.attempt.lastLines, EndedAt: r.attempt.end.at,
 	}

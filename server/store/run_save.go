@@ -26,6 +26,7 @@ type runChanges struct {
 	deleteReady []readyKey
 	insertReady []readyRecord
 	insertLive  []liveRecord
+	claimed     *claimTerms // of insertLive: a transaction has one claim
 	updateLive  []liveUpdate
 	deleteLive  []uuid.UUID
 	insertEnded []endedRecord
@@ -73,7 +74,7 @@ func (c *runChanges) add(r *lockedRun) error {
 	case to == inReady:
 		c.insertReady = append(c.insertReady, r.readyRecord())
 	case to == inLive && r.place == inReady:
-		c.insertLive = append(c.insertLive, liveRecord{r.runKey, r.runState, r.attempt.attemptKey, r.attempt.attemptState})
+		c.insertLive, c.claimed = append(c.insertLive, r.liveRecord()), r.attempt.claimed
 	}
 	if to == inRuns || r.place == inRuns {
 		c.updateRuns = append(c.updateRuns, runRecord{r.ID, r.PoolID, r.QueueID, r.runProgress, r.runWait, r.runEnd})
@@ -103,10 +104,13 @@ func (c *runChanges) statements(d database.Dialect) []database.Statement {
 	var all []database.Statement
 	all = appendChange(all, deleteReadySQL(d), c.deleteReady)
 	all = appendChange(all, insertReadySQL(d), c.insertReady)
-	all = appendChange(all, insertLiveSQL(d), c.insertLive)
+	if len(c.insertLive) > 0 {
+		terms := []claimTerms{*c.claimed}
+		all = append(all, database.NewStatement(insertLiveSQL(d), database.ListOf(c.insertLive), database.ListOf(terms)))
+	}
 	all = appendChange(all, updateLiveSQL(d), c.updateLive)
+	all = appendChange(all, insertEndedSQL(d), c.insertEnded) // reads the row of live
 	all = appendChange(all, deleteLiveSQL(d), c.deleteLive)
-	all = appendChange(all, insertEndedSQL(d), c.insertEnded)
 	all = appendChange(all, updateRunsSQL(d), c.updateRuns)
 	all = appendChange(all, insertManifestsSQL(d), c.insertManifests)
 	all = appendChange(all, deleteManifestsSQL(d), c.deleteManifests)

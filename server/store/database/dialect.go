@@ -41,6 +41,14 @@ func (d Dialect) List(kind string) string {
 	return "(SELECT value AS item FROM json_each(?))"
 }
 
+// Param is a parameter whose type the statement does not tell; kind is its type on PostgreSQL.
+func (d Dialect) Param(kind string) string {
+	if d == Postgres {
+		return "?::" + kind
+	}
+	return "?"
+}
+
 // Clock is the time when the statement that reads it began, for AdvanceClock; NULL on SQLite, whose
 // time is this process's.
 func (d Dialect) Clock() string {

@@ -41,7 +41,7 @@ type claimer struct {
 func (w *worker) newClaimer() *claimer {
 	return &claimer{
 		calls: w.calls("claim"),
-		pulse: w.health.Loop("claim", w.tuning.claimWait+2*client.Timeout+w.tuning.retryMax),
+		pulse: w.health.Loop("claim", maxSilence),
 		pause: w.backoff(),
 	}
 }
@@ -101,6 +101,9 @@ func (w *worker) claimRequest(c *claimer, now time.Time) (request api.ClaimReque
 
 // freeSlots is how many attempts may be claimed now.
 func (w *worker) freeSlots() int32 {
+	if w.reachesNothing() {
+		return 0
+	}
 	unlaunched := int(w.unlaunched.Load())
 	if unlaunched > claimBelow {
 		return 0

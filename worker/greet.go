@@ -65,7 +65,6 @@ func (w *worker) welcome(welcome *api.WorkerWelcome) {
 		w.renewEvery = w.leaseTime / 3
 	}
 	w.health.Reached()
-	w.health.SetLeaseTime(w.leaseTime)
 	w.log.Info("worker started",
 		"pool", w.Pool, "worker", w.Name, "type", w.runtime.Type(), "cluster", w.runtime.ClusterID(),
 		"installation", w.installation, "server", welcome.ServerVersion)

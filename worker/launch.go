@@ -142,6 +142,12 @@ func (w *worker) launch(ctx context.Context, a *held.Attempt, prepared prepare.P
 			return
 		}
 
+		var declined *job.Declined
+		if errors.As(err, &declined) {
+			w.declined(a, declined, certainlyNotCreated)
+			return
+		}
+
 		leaseLost := errors.Is(err, job.ErrLeaseLost)
 		certainlyNotCreated = certainlyNotCreated && leaseLost
 		if w.stopLaunching(ctx, a, prepared, err, certainlyNotCreated) {
@@ -256,7 +262,7 @@ func (w *worker) adopt(ctx context.Context, a *held.Attempt, prepared prepare.Pr
 		if err == nil {
 			break
 		}
-		if refused := new(*job.Refused); errors.As(err, refused) {
+		if errors.As(err, new(*job.Refused)) || errors.As(err, new(*job.Declined)) {
 			// The Job may well run where this worker may not go.
 			w.logFor(a).Error("cannot adopt job, leaving the attempt to another worker", "error", err)
 			w.perform(a, w.table.Apply(a, held.LeftToOthers))

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,7 +25,11 @@ type waitingRuntime struct {
 	handler  job.Handler
 	created  bool // whether a launch that was given up may have created something
 	cancels  chan job.Ref
+	decline  *job.Declined // of every launch
+	blind    atomic.Int64  // nanoseconds
 }
+
+func (s *waitingRuntime) Unobserved(job.Ref) time.Duration { return time.Duration(s.blind.Load()) }
 
 func newWaitingRuntime() *waitingRuntime {
 	return &waitingRuntime{launched: make(chan struct{}, 100), cancels: make(chan job.Ref, 100)}
@@ -45,6 +50,9 @@ func (s *waitingRuntime) Run(ctx context.Context, _ uuid.UUID, h job.Handler, re
 
 func (s *waitingRuntime) Launch(ctx context.Context, a job.Attempt) (job.Launched, error) {
 	s.launched <- struct{}{}
+	if s.decline != nil {
+		return job.Launched{}, s.decline
+	}
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for {

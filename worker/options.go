@@ -107,6 +107,7 @@ type tuning struct {
 	outputDelay        time.Duration // how long an outcome waits for the last output
 	outputLimit        int64         // bytes of output of one attempt
 	resyncEvery        time.Duration // between two questions about a Job whose attempt is not held
+	unobservedPatience time.Duration // for an attempt that cannot be observed
 	unknownGrace       time.Duration // before a Job that the server does not know is finalized
 	launches           int           // at once
 }
@@ -154,6 +155,7 @@ func (t *tuning) setDefaults() {
 	setDefault(&t.outputDelay, 300*time.Millisecond)
 	setDefault(&t.outputLimit, 64<<20)
 	setDefault(&t.resyncEvery, 15*time.Second)
+	setDefault(&t.unobservedPatience, 2*time.Minute)
 	setDefault(&t.unknownGrace, 10*time.Minute)
 	setDefault(&t.launches, 64)
 }

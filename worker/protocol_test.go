@@ -41,6 +41,7 @@ type fakeServer struct {
 	foreign  foreignAnswer                // what answers in its place
 	keyless  bool                         // an older server, which gives no keys to jobs
 	released []api.AttemptLease           // by the worker
+	renewed  []api.AttemptLease           // by the worker
 	rules    map[uuid.UUID]api.RuleSet
 	asked    []api.ClaimRequest
 	grants   map[uuid.UUID]api.AttemptStatusStatus // what a look-up says of a run
@@ -310,6 +311,8 @@ func (p *fakeServer) RenewLeases(
 	response := apiserver.RenewLeases200JSONResponse{
 		Lost: []uuid.UUID{}, Cancels: p.cancels(&r.Body.Leases), LeaseSeconds: testLease,
 	}
+	p.renewed = append(p.renewed, r.Body.Leases...)
+	p.changed.Broadcast()
 	for _, lease := range r.Body.Leases {
 		if s := p.served[lease.AttemptID]; s == nil || s.epoch != lease.Epoch || s.ended != nil {
 			response.Lost = append(response.Lost, lease.AttemptID)
@@ -317,6 +320,7 @@ func (p *fakeServer) RenewLeases(
 	}
 	if r.Body.Release != nil {
 		p.released = append(p.released, *r.Body.Release...)
+		p.changed.Broadcast()
 	}
 	return response, nil
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/api"
-	"github.com/berth-dev/berth/worker/client"
 	"github.com/berth-dev/berth/worker/held"
 	"github.com/berth-dev/berth/worker/retry"
 )
@@ -19,7 +18,7 @@ const maxLeases = 20000
 // renewLoop renews all leases at once, a third of a lease apart. An expired lease is renewed as well: until
 // another worker takes the attempt over, it stays ours.
 func (w *worker) renewLoop() *retry.Loop {
-	loop := w.newLoop("renew", time.Minute+2*client.Timeout+w.renewEvery)
+	loop := w.newLoop("renew")
 	// A failed renewal is repeated before the next one would be due.
 	loop.Max = max(w.tuning.retryMin, min(w.tuning.retryMax, w.renewEvery))
 	loop.Every = w.renewEvery
@@ -28,7 +27,10 @@ func (w *worker) renewLoop() *retry.Loop {
 }
 
 func (w *worker) renewAll(ctx context.Context) error {
-	leases := w.table.Leases()
+	leases, unobserved := w.table.LeasesObserved(w.unobserved)
+	if err := w.releaseUnobserved(ctx, unobserved); err != nil {
+		return err
+	}
 	partial := len(leases) > maxLeases
 	for len(leases) > 0 {
 		part := leases[:min(len(leases), maxLeases)]

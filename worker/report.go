@@ -18,7 +18,7 @@ const idleBeat = 10 * time.Second
 
 // reportLoop sends the reports that are due, one call at a time, so that those of an attempt arrive in order.
 func (w *worker) reportLoop() *retry.Loop {
-	loop := w.newLoop("report", time.Minute+client.Timeout)
+	loop := w.newLoop("report")
 	loop.Wake, loop.Every = w.table.Due(), idleBeat
 
 	limit := maxReports

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/berth-dev/berth/server/api"
-	"github.com/berth-dev/berth/worker/client"
 	"github.com/berth-dev/berth/worker/job"
 	"github.com/berth-dev/berth/worker/retry"
 )
@@ -95,7 +94,7 @@ func (u *unheldJobs) answered(
 
 // resyncLoop asks the server about the Jobs of attempts that this worker does not hold.
 func (w *worker) resyncLoop() *retry.Loop {
-	loop := w.newLoop("resync", time.Minute+client.Timeout+w.tuning.resyncEvery)
+	loop := w.newLoop("resync")
 	// Each Job has its own time, so look more often than each of them is due.
 	loop.Wake, loop.Every = w.unheld.wake, w.tuning.resyncEvery/4
 	loop.Send = func(ctx context.Context) (more bool, err error) {

@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"time"
 
 	"github.com/berth-dev/berth/worker/client"
 	"github.com/berth-dev/berth/worker/output"
@@ -14,7 +13,7 @@ const oneChunk = 1
 
 // outputLoop sends output, one call at a time.
 func (w *worker) outputLoop() *retry.Loop {
-	loop := w.newLoop("output", time.Minute+client.Timeout)
+	loop := w.newLoop("output")
 	loop.Wake, loop.Every = w.output.Due(), idleBeat
 
 	limit := output.MaxBatchBytes

@@ -43,6 +43,9 @@ type worker struct {
 	// launchSlots bounds how many attempts are prepared or launched at once.
 	launchSlots chan struct{}
 
+	// access is what the runtime said last of its access to the infrastructure.
+	access atomic.Pointer[job.Access]
+
 	// alive ends when everything is flushed, some time after the signal to stop.
 	alive context.Context
 	// launches are the goroutines that bring attempts to their Jobs; tasks act on Jobs.
@@ -80,7 +83,7 @@ func Run(ctx context.Context, o Options) error {
 	loops, alive := errgroup.WithContext(alive)
 	w.alive = alive
 	if listener != nil {
-		loops.Go(func() error { return w.health.Serve(alive, listener, o.Registry, w.table.Overdue) })
+		loops.Go(func() error { return w.health.Serve(alive, listener, o.Registry) })
 	}
 	loops.Go(func() error {
 		defer end()
@@ -105,6 +108,7 @@ func newWorker(o Options) (*worker, error) {
 		unheld:      newUnheldJobs(),
 		launchSlots: make(chan struct{}, o.tuning.launches),
 	}
+	w.access.Store(&job.Access{})
 	w.table = held.NewTable(w.now)
 	w.health = health.New(w.now)
 	w.output = output.New(o.tuning.outputLimit, w.outputSent)
@@ -237,7 +241,11 @@ func (w *worker) calls(name string) retry.Calls {
 	return retry.Calls{Backoff: w.backoff(), Name: name, Contact: w.health, Log: w.log}
 }
 
-// newLoop makes calls of one kind. It is unhealthy after silence.
-func (w *worker) newLoop(name string, silence time.Duration) *retry.Loop {
-	return &retry.Loop{Calls: w.calls(name), Beat: w.health.Loop(name, silence).Beat}
+// newLoop makes calls of one kind.
+func (w *worker) newLoop(name string) *retry.Loop {
+	return &retry.Loop{Calls: w.calls(name), Beat: w.health.Loop(name, maxSilence).Beat}
 }
+
+// maxSilence is how long a loop may make no progress before the worker is restarted. It is longer than any call to
+// the server can take with all its repeats, and than any wait between two of them.
+const maxSilence = 10 * time.Minute

@@ -542,5 +542,6 @@ func (deafHandler) Observed(job.Ref, job.Observation) {}
 func (deafHandler) Output(context.Context, job.Ref, int64, []byte) error {
 	return errors.New("output is not wanted")
 }
-func (deafHandler) Discovered(job.Object) {}
-func (deafHandler) Gone(job.Object)       {}
+func (deafHandler) Discovered(job.Object)    {}
+func (deafHandler) Gone(job.Object)          {}
+func (deafHandler) AccessChanged(job.Access) {}

@@ -72,7 +72,9 @@ type Report struct {
 	JobName   string
 	Node      string
 	Diagnosis string
-	Outcome   Outcome
+	// Unserved: the attempt is handed back because of the namespace of its Job, which no worker of the pool serves.
+	Unserved bool
+	Outcome  Outcome
 }
 
 // Decision is the answer to a report and the change that the store has to write.
@@ -118,7 +120,7 @@ func Decide(current CurrentState, report Report) Decision {
 	case ReportEnded:
 		return onEnded(current, report)
 	case ReportHandedBack:
-		return onHandedBack(current)
+		return onHandedBack(current, report)
 	}
 	return invalid("unknown report kind %q", report.Kind)
 }
@@ -169,8 +171,10 @@ func afterEnd(current CurrentState, report Report) Decision {
 		return accepted()
 
 	case ReportHandedBack:
-		// Handing back an attempt of a run that was being cancelled ended it; see onHandedBack.
-		if current.JobUID == "" && (current.Outcome.Category == CancelledEnd || current.Outcome.Category == Unknown) {
+		// Handing back an attempt may have ended it; see onHandedBack.
+		switch category := current.Outcome.Category; {
+		case current.JobUID != "":
+		case category == CancelledEnd, category == Unknown, category == Invalid:
 			return accepted()
 		}
 		return Decision{
@@ -235,7 +239,7 @@ func onRunning(current CurrentState, report Report) Decision {
 }
 
 // onHandedBack undoes a claim: the worker certainly created nothing, so the attempt did not happen.
-func onHandedBack(current CurrentState) Decision {
+func onHandedBack(current CurrentState, report Report) Decision {
 	jobMayExist := current.JobUID != "" || current.Phase == PhasePending || current.Phase == PhaseRunning
 	if jobMayExist || current.Started {
 		return invalid("cannot hand back the attempt: its Job exists")
@@ -249,7 +253,16 @@ func onHandedBack(current CurrentState) Decision {
 		return decision
 	}
 
-	const handedBack = "handed back by its worker before a Job was created"
+	handedBack := "handed back by its worker before a Job was created"
+	if report.Diagnosis != "" {
+		handedBack += ": " + report.Diagnosis
+	}
+	if report.Unserved {
+		outcome := Outcome{Category: Invalid, Message: "no worker of the pool can run it: " + report.Diagnosis}
+		decision.Outcome = &OutcomeDecision{Outcome: outcome, State: finalState(outcome), RetriesUsed: current.RetriesUsed}
+		decision.State = &decision.Outcome.State
+		return decision
+	}
 	used, _ := current.RetriesUsed.startsFailed()
 	if used.exhausted() {
 		outcome := Outcome{Category: Unknown, Message: neverStarted(handedBack)}

@@ -99,15 +99,34 @@ func (b *reportBatch) report(ctx context.Context, tx *Tx, r Report, actor string
 	if err := b.findRaise(ctx, tx, run, r); err != nil {
 		return ReportResult{}, err
 	}
+	var err error
+	if r.unserved, err = tx.unserved(ctx, run, r); err != nil {
+		return ReportResult{}, err
+	}
 	result := b.apply(tx, run, r, actor)
 	return result, b.noteFindings(run, r, result)
+}
+
+// unserved reports whether an attempt is handed back for a namespace that no worker of its pool serves, alive or not: one
+// that does may only be restarting.
+func (tx *Tx) unserved(ctx context.Context, run *lockedRun, r Report) (bool, error) {
+	if r.Kind != ReportHandedBack || r.JobNamespace == "" {
+		return false, nil
+	}
+	workers, err := tx.ListWorkers(ctx, run.Pool)
+	if err != nil {
+		return false, err
+	}
+	return !slices.ContainsFunc(workers, func(w Worker) bool {
+		return len(w.Namespaces) == 0 || slices.Contains(w.Namespaces, r.JobNamespace)
+	}), nil
 }
 
 // decisive are the parts of a report that a decision depends on.
 func (r Report) decisive() lifecycle.Report {
 	return lifecycle.Report{
 		Kind: r.Kind, Epoch: r.Epoch, Manifest: r.manifestHash(), JobUID: r.JobUID, JobName: r.JobName, Node: r.Node,
-		Diagnosis: r.Diagnosis, Outcome: r.Outcome,
+		Diagnosis: r.Diagnosis, Outcome: r.Outcome, Unserved: r.unserved,
 	}
 }
 

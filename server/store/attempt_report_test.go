@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -161,6 +162,36 @@ func TestAnAttemptHandedBackIsClaimedAgainUnderTheSameNumber(t *testing.T) {
 		same(t, "handed back once more by the first", w.says(back), []store.ReportStatus{store.ReportStale})
 		w.accepts(manifest(again), submitted(again), succeeded(again))
 		w.isIn(run.ID, "COMPLETED Completed")
+	})
+}
+
+// An attempt whose Job belongs into a namespace of another worker waits for that one. Without any such worker it ends.
+func TestAnAttemptHandedBackForItsNamespaceEndsOnlyIfNoWorkerServesThat(t *testing.T) {
+	onEach(t, func(w *world) {
+		run := w.one()
+		worker := store.Worker{Pool: "p", Type: "kubernetes", ClusterID: "c"}
+		here, there := worker, worker
+		here.Name, here.Namespaces = "here", []string{"here"}
+		there.Name, there.Namespaces = "there", []string{"there"}
+		back := func(c store.Claim, namespace string) store.Report {
+			for _, known := range []store.Worker{here, there} {
+				w.check(w.UpsertWorker(t.Context(), known, uuid.New()))
+			}
+			return store.Report{
+				Lease: leaseOf(c), Kind: store.ReportHandedBack, JobNamespace: namespace, Diagnosis: "not served here",
+			}
+		}
+		c := w.claimOne("here")
+		w.accepts(manifest(c), back(c, "there"))
+		if r := w.isIn(run.ID, "SCHEDULED Scheduled"); !strings.Contains(r.State.Message, "not served here") {
+			t.Errorf("the run waits with %q", r.State.Message)
+		}
+		c = w.claimOne("here")
+		w.accepts(manifest(c), back(c, "nowhere"), back(c, "nowhere"))
+		r := w.isIn(run.ID, "CRASHED Crashed")
+		if r.Category != lifecycle.Invalid || !strings.Contains(r.State.Message, "no worker of the pool can run it: not served here") {
+			t.Errorf("the run ended as %s with %q", r.Category, r.State.Message)
+		}
 	})
 }
 

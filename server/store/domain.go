@@ -365,6 +365,9 @@ type Report struct {
 	InfrastructureMax *int
 	// RuleFindings are what rules said of the Job that was about to be created.
 	RuleFindings []RuleFinding
+
+	// unserved: the attempt is handed back for a namespace that no worker of the pool serves.
+	unserved bool
 }
 
 // ReportStatus is the answer to a report.

@@ -18,10 +18,11 @@ type Health struct {
 
 	mu        sync.Mutex
 	pulses    []*Pulse
-	resynced  bool          // the runtime has finished its first resync
-	leaseTime time.Duration // a lease may be overdue for as long
-	reachedAt time.Time     // when the server answered last
-	lastErr   error         // of the last call, nil if it reached the server
+	resynced  bool      // the runtime has finished its first resync
+	access    error     // why the runtime reaches nothing of its infrastructure
+	lost      []string  // what the runtime cannot reach, while it reaches the rest
+	reachedAt time.Time // when the server answered last
+	lastErr   error     // of the last call, nil if it reached the server
 }
 
 // New returns a Health with the given clock.
@@ -65,11 +66,19 @@ func (h *Health) Away(err error) {
 	h.lastErr = err
 }
 
-// SetLeaseTime says how long leases last.
-func (h *Health) SetLeaseTime(d time.Duration) {
+// SetAccess records why the runtime reaches nothing of its infrastructure (nil: it does), and otherwise which parts
+// of it it cannot reach.
+func (h *Health) SetAccess(err error, lost []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.leaseTime = d
+	h.access, h.lost = err, lost
+}
+
+// Lost lists what cannot be served by a worker that is ready.
+func (h *Health) Lost() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.lost
 }
 
 // Resynced records that the runtime has finished its first resync.
@@ -79,18 +88,15 @@ func (h *Health) Resynced() {
 	h.resynced = true
 }
 
-// Alive returns why the worker should be restarted, or nil. overdue is how long ago a lease expired; a lease
-// that is overdue for longer than it lasts is one reason.
-func (h *Health) Alive(overdue time.Duration) error {
+// Alive returns why the worker should be restarted, or nil. It never depends on the server: every call and every
+// wait for it is bounded by less than a loop may be silent, and a restart would bring nothing back.
+func (h *Health) Alive() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, p := range h.pulses {
 		if silence := h.now().Sub(p.last); silence > p.maxSilence {
 			return fmt.Errorf("%s loop made no progress for %s", p.name, silence.Round(time.Second))
 		}
-	}
-	if overdue > h.leaseTime {
-		return fmt.Errorf("leases could not be renewed: expired %s ago", overdue.Round(time.Second))
 	}
 	return nil
 }
@@ -105,6 +111,8 @@ func (h *Health) Ready() error {
 		return errors.Join(errors.New("server has not answered yet"), h.lastErr)
 	case !h.resynced:
 		return errors.New("runtime has not finished its first resync")
+	case h.access != nil:
+		return fmt.Errorf("no access to the cluster: %w", h.access)
 	case h.lastErr != nil && silence > awayPatience:
 		return fmt.Errorf("server has not answered for %s: %w", silence.Round(time.Second), h.lastErr)
 	}

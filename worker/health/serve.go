@@ -12,16 +12,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Serve answers /healthz, /readyz and /metrics until ctx ends. It asks overdue how long ago a lease expired.
-func (h *Health) Serve(
-	ctx context.Context,
-	listener net.Listener,
-	registry *prometheus.Registry,
-	overdue func() time.Duration,
-) error {
+// Serve answers /healthz, /readyz and /metrics until ctx ends.
+func (h *Health) Serve(ctx context.Context, listener net.Listener, registry *prometheus.Registry) error {
 	mux := http.NewServeMux()
-	mux.Handle("GET /healthz", probe(func() error { return h.Alive(overdue()) }))
-	mux.Handle("GET /readyz", probe(h.Ready))
+	mux.Handle("GET /healthz", probe(h.Alive, nil))
+	mux.Handle("GET /readyz", probe(h.Ready, h.Lost))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
 
@@ -39,7 +34,8 @@ func (h *Health) Serve(
 	}
 }
 
-func probe(check func() error) http.Handler {
+// probe answers what a check says. The notes follow where it passes.
+func probe(check func() error, notes func() []string) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
 		rw.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		if err := check(); err != nil {
@@ -48,5 +44,11 @@ func probe(check func() error) http.Handler {
 		}
 		// A client that has gone does not read the answer.
 		_, _ = fmt.Fprintln(rw, "ok")
+		if notes == nil {
+			return
+		}
+		for _, note := range notes() {
+			_, _ = fmt.Fprintln(rw, note)
+		}
 	})
 }

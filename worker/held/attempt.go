@@ -30,8 +30,10 @@ type Attempt struct {
 	// endsAs is the outcome if the Job is only found gone after we had the runtime end it; nil before.
 	endsAs *job.Observation
 
+	claimed   time.Time
 	leaseTime time.Duration
 	expires   time.Time // of the lease, by our own clock
+	released  bool      // the lease, until it is renewed again
 	// endDelayedUntil keeps the outcome back for the last output.
 	endDelayedUntil time.Time
 	queued          bool // for the reporter
@@ -56,6 +58,8 @@ type facts struct {
 	job job.Launched
 	// observation is the newest one; nil before the first.
 	observation *job.Observation
+	// handBack is why the attempt is handed back, and the namespace that this worker does not serve.
+	handBack, unserved string
 	// refusal is why the server called the outcome invalid; it is then reported without details.
 	refusal string
 }
@@ -79,7 +83,7 @@ type accepted struct {
 	node      string
 }
 
-func newAttempt(c api.Claim, leaseTime time.Duration, expires time.Time) *Attempt {
+func newAttempt(c api.Claim, leaseTime time.Duration, claimed time.Time) *Attempt {
 	a := &Attempt{
 		ID:        c.AttemptID,
 		Ref:       job.Ref{RunID: c.RunID, Attempt: int(c.Attempt)},
@@ -87,8 +91,9 @@ func newAttempt(c api.Claim, leaseTime time.Duration, expires time.Time) *Attemp
 		Pool:      c.Pool,
 		changed:   make(chan struct{}, 1),
 		stage:     Preparing,
+		claimed:   claimed,
 		leaseTime: leaseTime,
-		expires:   expires,
+		expires:   claimed.Add(leaseTime),
 	}
 
 	// An earlier holder that reported a manifest may have created the Job.

@@ -21,7 +21,9 @@ func due(stage Stage, f facts, s accepted, report newReport) []api.Report {
 	case Abandoned, Released:
 		return nil
 	case HandingBack:
-		return []api.Report{report(api.ReportKindHandedBack)}
+		r := report(api.ReportKindHandedBack)
+		r.Diagnosis, r.JobNamespace = optional(f.handBack), optional(f.unserved)
+		return []api.Report{r}
 	}
 
 	var reports []api.Report

@@ -4,11 +4,75 @@ import (
 	"time"
 
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/worker/job"
 )
 
 // Leases lists the leases of all attempts that the server has not ended by itself.
 func (t *Table) Leases() []api.AttemptLease {
 	return t.leases(func(s Stage) bool { return s != Abandoned })
+}
+
+// A Judgement says whether an attempt, held since a time, cannot be observed.
+type Judgement func(ref job.Ref, since time.Time) bool
+
+// LeasesObserved lists the leases to renew, and those to release because their attempts cannot be observed and have
+// not been released before. Where there is nothing to observe yet, or the end is known, nothing is released.
+func (t *Table) LeasesObserved(unobserved Judgement) (renew, release []api.AttemptLease) {
+	type lease struct {
+		api.AttemptLease
+		ref      job.Ref
+		since    time.Time
+		released bool
+	}
+	t.mu.Lock()
+	renew = make([]api.AttemptLease, 0, len(t.byID))
+	var asked []lease
+	for _, a := range t.byID {
+		l := api.AttemptLease{AttemptID: a.ID, Epoch: a.Epoch}
+		switch a.stage {
+		case Abandoned:
+		case Launching, Live, Ending:
+			asked = append(asked, lease{l, a.Ref, a.claimed, a.released})
+		default:
+			renew = append(renew, l)
+		}
+	}
+	t.mu.Unlock()
+
+	// The judgement takes other locks.
+	for _, l := range asked {
+		switch {
+		case !unobserved(l.ref, l.since):
+			renew = append(renew, l.AttemptLease)
+		case !l.released:
+			release = append(release, l.AttemptLease)
+		}
+	}
+	t.expire(release)
+	return renew, release
+}
+
+// expire ends leases by our own clock, before the server is asked to end them.
+func (t *Table) expire(leases []api.AttemptLease) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := t.now()
+	for _, lease := range leases {
+		if a, ok := t.byID[lease.AttemptID]; ok && a.Epoch == lease.Epoch && now.Before(a.expires) {
+			a.expires = now
+		}
+	}
+}
+
+// Released records that leases were released while their attempts stay held.
+func (t *Table) Released(leases []api.AttemptLease) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, lease := range leases {
+		if a, ok := t.byID[lease.AttemptID]; ok && a.Epoch == lease.Epoch {
+			a.released = true
+		}
+	}
 }
 
 // CancellableLeases lists the leases of the attempts that a cancel would change. A claim that listed others
@@ -35,23 +99,8 @@ func (t *Table) Renewed(leases []api.AttemptLease, until time.Time) {
 	defer t.mu.Unlock()
 	for _, lease := range leases {
 		if a, ok := t.byID[lease.AttemptID]; ok && a.Epoch == lease.Epoch && until.After(a.expires) {
-			a.expires = until
+			a.expires, a.released = until, false
 			notify(a.changed)
 		}
 	}
-}
-
-// Overdue is how long ago the first lease expired; 0 if none has. It leaves out what Leases leaves out: the
-// Job of an abandoned attempt may take long to end, and its lease is not renewed meanwhile.
-func (t *Table) Overdue() time.Duration {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var longest time.Duration
-	now := t.now()
-	for _, a := range t.byID {
-		if a.stage != Abandoned {
-			longest = max(longest, now.Sub(a.expires))
-		}
-	}
-	return longest
 }

@@ -56,7 +56,7 @@ func (t *Table) Add(c api.Claim, asked time.Time) *Attempt {
 	}
 
 	leaseTime := time.Duration(c.LeaseSeconds) * time.Second
-	a := newAttempt(c, leaseTime, asked.Add(leaseTime))
+	a := newAttempt(c, leaseTime, asked)
 	t.byID[a.ID], t.byRef[a.Ref] = a, a
 	return a
 }
@@ -152,6 +152,16 @@ func (t *Table) End(a *Attempt, category api.Category, message string) Action {
 	defer t.mu.Unlock()
 	a.observe(job.Observation{Phase: job.Ended, Category: category, Message: message, EndedAt: &at})
 	return t.applyLocked(a, EndDecided)
+}
+
+// HandBack returns an attempt of which certainly nothing was created, with the reason, and the namespace of the Job
+// if this worker does not serve it.
+func (t *Table) HandBack(a *Attempt, reason, unserved string) Action {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	a.createTried = false
+	a.facts.handBack, a.facts.unserved = reason, unserved
+	return t.applyLocked(a, StoppedBeforeCreate)
 }
 
 // Refuse is End for an attempt whose Job was refused, with what rules said of it.

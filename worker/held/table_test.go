@@ -213,17 +213,36 @@ func TestAnOutcomeIsReportedInFullOnlyOnceEvenIfTheServerGivesNoReason(t *testin
 	}
 }
 
-func TestALeaseIsOverdueOnlyIfItIsRenewed(t *testing.T) {
+func TestTheLeaseOfAnAttemptThatCannotBeObservedIsReleasedOnceAndRenewedLater(t *testing.T) {
 	w := newWorld()
-	w.launched("u1")
-	w.now = w.now.Add(time.Minute)
-	if got := w.Overdue(); got != 30*time.Second {
-		t.Errorf("overdue for %s, want 30s", got)
+	blind := true
+	judge := func(job.Ref, time.Time) bool { return blind }
+	check := func(what string, wantRenew, wantRelease int) {
+		t.Helper()
+		renew, release := w.LeasesObserved(judge)
+		if len(renew) != wantRenew || len(release) != wantRelease {
+			t.Errorf("%s: %d leases are renewed and %d released, want %d and %d",
+				what, len(renew), len(release), wantRenew, wantRelease)
+		}
+		w.Released(release)
 	}
-	w.Apply(w.attempt, EndedAtServer)
-	if got := w.Overdue(); w.stage() != Abandoned || got != 0 {
-		t.Errorf("a lease that is not renewed is overdue for %s (stage %s)", got, w.stage())
+	check("nothing to observe yet", 1, 0)
+	w.StartLaunching(w.attempt)
+	check("unobserved", 0, 1)
+	if w.MayCreate(w.attempt) {
+		t.Error("a Job may be created without the lease")
 	}
+	check("released before", 0, 0)
+	blind = false
+	check("observed again", 1, 0)
+	w.Renewed(w.Leases(), w.now.Add(time.Minute))
+	if !w.MayCreate(w.attempt) {
+		t.Error("no Job may be created although the lease is back")
+	}
+	blind = true
+	check("unobserved again", 0, 1)
+	w.Observe(w.attempt, ended(api.CategoryApp), 0)
+	check("the end is known", 1, 0)
 }
 
 func kindsOf(batch []DueReport) string {

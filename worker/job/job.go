@@ -119,6 +119,17 @@ type Handler interface {
 	Discovered(object Object)
 	// Gone is called when a discovered Job no longer exists, because another worker finalized it.
 	Gone(object Object)
+	// AccessChanged is called when the runtime has lost or regained access to a part of its infrastructure, and
+	// before Run says that it is ready if some part cannot be reached from the start.
+	AccessChanged(access Access)
+}
+
+// Access says what of its infrastructure a runtime cannot reach. The zero value means that it reaches all.
+type Access struct {
+	// Err is why no Job can be created or observed anywhere; nil while some part can be served.
+	Err error
+	// Lost says why, for each namespace that cannot be served.
+	Lost map[string]error
 }
 
 // Runtime runs attempts on one kind of infrastructure.
@@ -137,8 +148,8 @@ type Runtime interface {
 	// for the processes of a process runtime, which cannot outlive their worker.
 	Run(ctx context.Context, installation uuid.UUID, h Handler, ready chan<- struct{}) error
 	// Launch makes the attempt's Job exist exactly once, or adopts the existing one, and observes it from
-	// then on. It waits out temporary failures until ctx ends. A *Refused error is final. ErrLeaseLost
-	// (wrapped or not) promises that this call created nothing; any other error leaves that open.
+	// then on. It waits out temporary failures until ctx ends. A *Refused error is final. ErrLeaseLost and
+	// *Declined (wrapped or not) promise that this call created nothing; any other error leaves that open.
 	Launch(ctx context.Context, a Attempt) (Launched, error)
 	// Grant lets a gated Job run, once the server has recorded it as the attempt's Job. It may be repeated,
 	// and does nothing to a Job that is not gated or does not exist.
@@ -146,6 +157,9 @@ type Runtime interface {
 	// Adopt observes an attempt whose Job was created earlier, by this worker or another. If the Job no
 	// longer exists, Adopt succeeds and the observation is Ended with category deleted.
 	Adopt(ctx context.Context, a Attempt) error
+	// Unobserved returns for how long the runtime has not been able to observe what there may be of the attempt;
+	// 0 if it can.
+	Unobserved(ref Ref) time.Duration
 	// Cancel ends the attempt. Its end is then observed with category cancelled, or with the category of
 	// another end that came first.
 	Cancel(ctx context.Context, ref Ref) error
@@ -177,6 +191,16 @@ type Refused struct {
 
 func (e *Refused) Error() string { return e.Message }
 func (e *Refused) Unwrap() error { return e.Err }
+
+// Declined is the error of a launch that this worker cannot carry out and another worker may: it has lost the
+// access to its cluster, or the Job belongs where it may not go. This call created nothing.
+type Declined struct {
+	Message string // why
+	// Namespace of the Job, if this worker does not serve it; else empty.
+	Namespace string
+}
+
+func (e *Declined) Error() string { return e.Message }
 
 // ErrLeaseLost is returned by Launch if HoldsLease reported false and nothing was created.
 var ErrLeaseLost = errors.New("the lease of the attempt is lost")

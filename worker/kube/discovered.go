@@ -79,12 +79,3 @@ func (r *Runtime) markFinalized(j *batchv1.Job) {
 		r.discovered[j.UID] = discovery{finalized: true}
 	}
 }
-
-// reportAllDiscovered reports every Job that the first list shows.
-func (w *watcher) reportAllDiscovered() {
-	for j := range w.allJobs() {
-		if ref, ok := jobclient.RefOf(j); ok {
-			w.reportDiscovered(ref, w.attempt(ref))
-		}
-	}
-}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -14,6 +15,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/berth-dev/berth/worker/job"
+	"github.com/berth-dev/berth/worker/kube/access"
 	"github.com/berth-dev/berth/worker/kube/cluster"
 	"github.com/berth-dev/berth/worker/kube/jobclient"
 	"github.com/berth-dev/berth/worker/kube/observe"
@@ -45,7 +47,7 @@ func (w *watcher) addInformers(namespace string) error {
 			return fmt.Errorf("observe namespace %q: %w", namespace, err)
 		}
 	}
-	w.factories = append(w.factories, factory)
+	w.factories[namespace] = factory
 	w.jobCopies, w.podCopies = append(w.jobCopies, jobs), append(w.podCopies, pods)
 	return nil
 }
@@ -62,6 +64,7 @@ func (w *watcher) configure(informer cache.SharedIndexInformer, namespace string
 	}
 	logInterruption := func(ctx context.Context, reflector *cache.Reflector, err error) {
 		if ctx.Err() == nil {
+			w.access.Failed(namespace, access.List, err, time.Now()) // has no effect once the list is there
 			w.options.Log.Warn("watch interrupted, resuming",
 				"namespace", namespace, "error", cluster.WithHint(err))
 		}
@@ -78,12 +81,30 @@ func (w *watcher) configure(informer cache.SharedIndexInformer, namespace string
 	return err
 }
 
-func (w *watcher) awaitSync(ctx context.Context) bool {
-	var synced []cache.InformerSynced
-	for _, informer := range slices.Concat(w.jobCopies, w.podCopies) {
-		synced = append(synced, informer.HasSynced)
+// awaitList waits until the Jobs and pods of a scope are known. Then every Job of it that this runtime does not observe is
+// reported, and what is observed is reconciled.
+func (w *watcher) awaitList(ctx context.Context, scope string, settled chan<- struct{}) {
+	factory := w.factories[scope]
+	jobs, pods := factory.Batch().V1().Jobs().Informer(), factory.Core().V1().Pods().Informer()
+	if !cache.WaitForCacheSync(ctx.Done(), jobs.HasSynced, pods.HasSynced) {
+		return
 	}
-	return cache.WaitForCacheSync(ctx.Done(), synced...)
+	w.access.Listed(scope)
+	for j := range all[*batchv1.Job]([]cache.SharedIndexInformer{jobs}) {
+		if ref, ok := jobclient.RefOf(j); ok {
+			w.reportDiscovered(ref, w.attempt(ref))
+		}
+	}
+	w.enqueueScope(scope)
+	w.publishAccess()
+	notify(settled)
+}
+
+func notify(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }
 
 // changed handles an added or changed Job or pod.

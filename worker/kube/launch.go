@@ -52,7 +52,7 @@ func (r *Runtime) Launch(ctx context.Context, a job.Attempt) (job.Launched, erro
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	r.mu.Lock()
-	r.launches[a.Ref] = func() { cancel(errCancelled) }
+	r.launches[a.Ref] = launching{namespace: manifest.Namespace, cancel: func() { cancel(errCancelled) }}
 	r.mu.Unlock()
 	defer func() {
 		r.mu.Lock()
@@ -88,7 +88,7 @@ func (r *Runtime) placeManifest(a job.Attempt) (*batchv1.Job, error) {
 		manifest.Namespace = r.config.Namespace
 	}
 	if !r.serves(manifest.Namespace) {
-		return nil, &job.Refused{Category: api.CategoryInvalid, Message: fmt.Sprintf(
+		return nil, &job.Declined{Namespace: manifest.Namespace, Message: fmt.Sprintf(
 			"this worker does not serve namespace %q: start one with --watch-namespace %s, "+
 				"or name another namespace in the template",
 			manifest.Namespace, manifest.Namespace,
@@ -107,6 +107,9 @@ var (
 func (l *launch) run(ctx context.Context) (job.Launched, error) {
 	wait := firstLaunchWait
 	for {
+		if err := l.decline(); err != nil {
+			return job.Launched{}, err
+		}
 		launched, err := l.try(ctx)
 		if err == nil {
 			return launched, nil
@@ -127,6 +130,17 @@ func (l *launch) run(ctx context.Context) (job.Launched, error) {
 		}
 		wait = min(2*wait, lastLaunchWait)
 	}
+}
+
+// decline returns a *job.Declined while the worker has no access to the Job's namespace, if certainly nothing was
+// created.
+func (l *launch) decline() error {
+	lost := l.lost(l.manifest.Namespace)
+	if lost == nil || l.mayExist {
+		return nil
+	}
+	return &job.Declined{Message: fmt.Sprintf(
+		"this worker has no access to namespace %q: %v", l.manifest.Namespace, cluster.WithHint(lost))}
 }
 
 // retryAfter is the wait that the API server asks for.
@@ -156,7 +170,11 @@ func (l *launch) try(ctx context.Context) (job.Launched, error) {
 	call, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
 	defer cancel()
 	options := metav1.CreateOptions{FieldManager: jobclient.FieldManager}
+	began := time.Now()
 	created, err := l.api.BatchV1().Jobs(l.manifest.Namespace).Create(call, l.manifest, options)
+	if ctx.Err() == nil {
+		l.noteCreate(l.manifest.Namespace, err, began)
+	}
 	switch {
 	case err == nil:
 		return l.launched(ctx, created, false)

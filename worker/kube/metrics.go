@@ -11,6 +11,14 @@ import (
 
 // registerGauges registers the gauges that read the informers' copies.
 func (r *Runtime) registerGauges() error {
+	var err error
+	r.served, err = cluster.RegisterMetric(r.options.Registerer, prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "berth_worker_namespace_served",
+		Help: "1 if the worker can create and observe Jobs in the namespace (* for all), 0 if it cannot.",
+	}, []string{"job_namespace"}))
+	if err != nil {
+		return err
+	}
 	for _, gauge := range []prometheus.GaugeFunc{
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "berth_finalizer_legacy_objects",

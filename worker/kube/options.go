@@ -68,6 +68,10 @@ type Timing struct {
 	TTL time.Duration
 	// Sweep is the interval at which legacy finalizers are replaced. Default 1 hour.
 	Sweep time.Duration
+	// Probe is the interval at which the access to each namespace is checked. Default 15 seconds.
+	Probe time.Duration
+	// LoseAccess is how long requests of one kind may fail before a namespace counts as lost. Default 10 seconds.
+	LoseAccess time.Duration
 	// Resync is the interval at which everything is reconciled, whatever the watch shows. Default 5 minutes.
 	Resync time.Duration
 }
@@ -98,6 +102,8 @@ func (o Options) withDefaults(c cluster.Config) Options {
 	o.Timing.Output = orDefault(o.Timing.Output, 10*time.Second)
 	o.Timing.TTL = orDefault(o.Timing.TTL, time.Hour)
 	o.Timing.Sweep = orDefault(o.Timing.Sweep, time.Hour)
+	o.Timing.Probe = orDefault(o.Timing.Probe, 15*time.Second)
+	o.Timing.LoseAccess = orDefault(o.Timing.LoseAccess, 10*time.Second)
 	o.Timing.Resync = orDefault(o.Timing.Resync, 5*time.Minute)
 	return o
 }

@@ -28,8 +28,8 @@ const watchLag = 15 * time.Second
 func (w *watcher) reconcile(ctx context.Context, ref job.Ref) (time.Duration, error) {
 	a := w.attempt(ref)
 	w.reportDiscovered(ref, a)
-	if a == nil || a.ended {
-		return 0, nil
+	if a == nil || a.ended || !w.access.IsListed(w.scopeOf(a.namespace)) {
+		return 0, nil // until it is listed, copies that are missing say nothing; then it is reconciled
 	}
 	s, again, err := w.snapshot(ctx, a)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -27,15 +28,22 @@ type Runtime struct {
 	api     kubernetes.Interface
 	jobs    *jobclient.Client
 	guard   guard
+	served  *prometheus.GaugeVec // by namespace
 
 	mu         sync.Mutex
 	attempts   map[job.Ref]*attempt
-	launches   map[job.Ref]func() // cancels a Launch in progress
+	launches   map[job.Ref]launching
 	discovered map[types.UID]discovery
 	watcher    *watcher // nil unless Run runs
 }
 
 var _ job.Runtime = (*Runtime)(nil)
+
+// launching is a Launch in progress.
+type launching struct {
+	namespace string
+	cancel    func()
+}
 
 // attempt is an attempt that this runtime observes: launched or adopted here, and not yet finalized or
 // disowned.
@@ -98,7 +106,7 @@ func newRuntime(config cluster.Config, options Options, api kubernetes.Interface
 	r := &Runtime{
 		config: config, options: options, api: api,
 		attempts:   map[job.Ref]*attempt{},
-		launches:   map[job.Ref]func(){},
+		launches:   map[job.Ref]launching{},
 		discovered: map[types.UID]discovery{},
 	}
 	r.jobs = &jobclient.Client{
@@ -136,6 +144,14 @@ func (r *Runtime) scopes() []string {
 		return []string{metav1.NamespaceAll}
 	}
 	return r.options.Namespaces
+}
+
+// scopeOf is the scope that a namespace belongs to.
+func (r *Runtime) scopeOf(namespace string) string {
+	if r.servesAll() {
+		return metav1.NamespaceAll
+	}
+	return namespace
 }
 
 func (r *Runtime) serves(namespace string) bool {

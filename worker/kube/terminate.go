@@ -20,7 +20,7 @@ import (
 // observed when they are gone.
 func (r *Runtime) Cancel(_ context.Context, ref job.Ref) error {
 	r.mu.Lock()
-	cancelLaunch, launching := r.launches[ref]
+	launch, launching := r.launches[ref]
 	a := r.attempts[ref]
 	if a != nil && a.planned == nil {
 		a.planned = &observe.Outcome{Category: api.CategoryCancelled, Message: "cancelled"}
@@ -29,7 +29,7 @@ func (r *Runtime) Cancel(_ context.Context, ref job.Ref) error {
 
 	// A launch in progress may have created the Job already; then it returns the Job, and cancels again.
 	if launching {
-		cancelLaunch()
+		launch.cancel()
 	}
 	if a == nil && !launching {
 		return fmt.Errorf("cancel attempt %s: this worker does not observe it", ref)

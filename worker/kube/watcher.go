@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 
 	"github.com/berth-dev/berth/worker/job"
+	"github.com/berth-dev/berth/worker/kube/access"
 	"github.com/berth-dev/berth/worker/kube/cluster"
 )
 
@@ -24,9 +26,15 @@ type watcher struct {
 	queue        workqueue.TypedRateLimitingInterface[job.Ref]
 	jobCopies    []cache.SharedIndexInformer // one per namespace
 	podCopies    []cache.SharedIndexInformer
-	factories    []informers.SharedInformerFactory
+	factories    map[string]informers.SharedInformerFactory // by scope
 	followers    sync.WaitGroup
 	ctx          context.Context // of Run: followers live as long
+
+	access *access.Breaker
+	// suspect is notified, by scope, when a create has failed in a way that says something about the access.
+	suspect    map[string]chan struct{}
+	publishing sync.Mutex
+	published  map[string]error // the namespaces that the handler knows to be lost; guarded by publishing
 }
 
 // Waits before an attempt is reconciled again after an error.
@@ -40,9 +48,13 @@ func (r *Runtime) newWatcher(installation uuid.UUID, h job.Handler) (*watcher, e
 		firstReconcileWait, lastReconcileWait)
 	w := &watcher{
 		Runtime: r, installation: installation, handler: h,
-		queue: workqueue.NewTypedRateLimitingQueue(limiter),
+		queue:     workqueue.NewTypedRateLimitingQueue(limiter),
+		factories: map[string]informers.SharedInformerFactory{}, published: map[string]error{},
+		access:  access.New(r.options.Timing.LoseAccess, r.scopes()...),
+		suspect: map[string]chan struct{}{},
 	}
 	for _, namespace := range r.scopes() {
+		w.suspect[namespace] = make(chan struct{}, 1)
 		if err := w.addInformers(namespace); err != nil {
 			w.queue.ShutDown()
 			return nil, err
@@ -74,21 +86,36 @@ func (r *Runtime) Run(
 	for _, factory := range w.factories {
 		factory.StartWithContext(ctx)
 	}
-	if !w.awaitSync(ctx) {
-		return nil
+	settled := make(chan struct{}, 1)
+	for _, scope := range w.scopes() {
+		group.Go(func() error { w.awaitList(ctx, scope, settled); return nil })
+		group.Go(func() error { w.watchAccess(ctx, scope, settled); return nil })
 	}
-	// Ready promises a complete resync: everything in the cluster is reported before it is closed.
-	w.reportAllDiscovered()
-	w.enqueueAll()
-	close(ready)
-
 	for range r.options.Reconcilers {
 		group.Go(func() error { return w.work(ctx) })
 	}
 	group.Go(func() error { return w.sweepLoop(ctx) })
+	if w.awaitSettled(ctx, settled) {
+		close(ready)
+	}
 	<-ctx.Done()
 	w.queue.ShutDown()
 	return group.Wait()
+}
+
+// awaitSettled returns when every namespace is listed, or cannot be: one that is lost must not keep the others from
+// being served. It returns false if ctx ends first.
+func (w *watcher) awaitSettled(ctx context.Context, settled <-chan struct{}) bool {
+	unsettled := func(scope string) bool { return !w.access.Settled(scope, time.Now()) }
+	for slices.ContainsFunc(w.scopes(), unsettled) {
+		select {
+		case <-settled:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	w.publishAccess()
+	return true
 }
 
 // stop returns when everything that Run started has ended.
@@ -107,11 +134,14 @@ func (w *watcher) stop() {
 	}
 }
 
-func (w *watcher) enqueueAll() {
+// enqueueScope schedules a reconcile of the attempts of a scope.
+func (w *watcher) enqueueScope(scope string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for ref := range w.attempts {
-		w.queue.Add(ref)
+	for ref, a := range w.attempts {
+		if w.scopeOf(a.namespace) == scope {
+			w.queue.Add(ref)
+		}
 	}
 }
 

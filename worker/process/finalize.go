@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/berth-dev/berth/worker/job"
 )
@@ -34,6 +35,9 @@ func (r *Runtime) FinalizeUnknown(ctx context.Context, object job.Object) error 
 func (r *Runtime) DeleteDuplicate(_ context.Context, object job.Object) error {
 	return r.endAndRemove(object, byDelete)
 }
+
+// Unobserved is always 0: a host can always observe its processes.
+func (r *Runtime) Unobserved(job.Ref) time.Duration { return 0 }
 
 // Disown stops reporting observations of an attempt. Its process runs on.
 func (r *Runtime) Disown(ref job.Ref) {

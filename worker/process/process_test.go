@@ -92,6 +92,8 @@ func (e *recorder) Output(_ context.Context, ref job.Ref, offset int64, text []b
 	return nil
 }
 
+func (e *recorder) AccessChanged(job.Access) {}
+
 func (e *recorder) Gone(job.Object) {}
 
 func (e *recorder) Discovered(found job.Object) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/berth-dev/berth/worker/client"
 )
@@ -27,6 +28,9 @@ type Calls struct {
 	Log     *slog.Logger
 }
 
+// maxRetryAfter bounds the wait that a server can ask for: the worker is not told when a server is back earlier.
+const maxRetryAfter = time.Minute
+
 // Failed decides what follows a failed call. It waits, at least as long as the server asked for, and returns
 // nil if the call is to be repeated. It returns ErrStopped when ctx ends, and an error that ends the worker
 // if the server refuses its API key.
@@ -45,7 +49,7 @@ func (c *Calls) Failed(ctx context.Context, err error) error {
 
 	c.Contact.Away(err)
 	c.Log.Warn("call to the server failed, retrying", "loop", c.Name, "error", err)
-	if !c.Wait(ctx, failed.RetryAfter) {
+	if !c.Wait(ctx, min(failed.RetryAfter, maxRetryAfter)) {
 		return ErrStopped
 	}
 	return nil

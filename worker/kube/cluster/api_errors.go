@@ -21,10 +21,14 @@ type CreateFailure struct {
 	Hint     string // what to do about it
 }
 
-// ClassifyCreateError tells final errors from temporary ones. An error that is not known to be final is
-// retried until the attempt's start deadline.
+// ClassifyCreateError tells final errors from temporary ones. Only the API server's own Status can be final. An
+// error that is not known to be final is retried until the attempt's start deadline.
 func ClassifyCreateError(err error) CreateFailure {
 	var status apierrors.APIStatus
+	if IsForeign(err) {
+		return temporary("a proxy or load balancer answers in the place of the API server: " +
+			"check it, and the cluster's address")
+	}
 	if !errors.As(err, &status) {
 		var network net.Error
 		if errors.As(err, &network) {
@@ -53,11 +57,12 @@ func ClassifyCreateError(err error) CreateFailure {
 			Category: api.CategoryQuota,
 			Hint:     "wait until the namespace's resource quota has room, or raise it",
 		}
+	case IsUnpermitted(err):
+		return temporary("grant the worker's ServiceAccount the Role it needs in the namespace")
 	case code == http.StatusForbidden:
 		return CreateFailure{
 			Category: api.CategoryInvalid,
-			Hint: "grant the worker's ServiceAccount the Role it needs in the namespace, " +
-				"or correct what the admission plugin rejects",
+			Hint:     "correct what the admission plugin or webhook rejects",
 		}
 	case code == http.StatusTooManyRequests, code >= http.StatusInternalServerError,
 		code == http.StatusConflict, code == http.StatusRequestTimeout:

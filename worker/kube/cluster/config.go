@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -61,6 +62,7 @@ func (o ConnectOptions) config(rc *rest.Config, namespace string) (Config, error
 	if rc.UserAgent == "" {
 		rc.UserAgent = rest.DefaultKubernetesUserAgent()
 	}
+	rc.Wrap(func(next http.RoundTripper) http.RoundTripper { return &foreignTransport{next} })
 
 	config := Config{REST: rc, ClusterID: o.ClusterID, Namespace: namespace}
 	if o.Namespace != "" {

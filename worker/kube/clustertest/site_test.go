@@ -319,6 +319,8 @@ func (r *recorder) Output(ctx context.Context, ref job.Ref, offset int64, text [
 	return nil
 }
 
+func (r *recorder) AccessChanged(job.Access) {}
+
 func (r *recorder) Gone(object job.Object) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -187,7 +187,8 @@ spec:
       onPodConditions:
       - {type: DisruptionTarget, status: "True"}
     - action: FailJob
-      onExitCodes: {operator: NotIn, values: [0, 137, 143]}
+      onExitCodes: {containerName: prefect-job, operator: NotIn, values: [0, 137, 143]}
+  podReplacementPolicy: Failed
   template:
     metadata:
       labels: {{- include "labels" . | nindent 8 }}

@@ -169,8 +169,10 @@ func (b *builder) own() {
 	b.ownLabels()
 	b.ownSpec()
 	b.ownContainers()
+	largest := b.checkProgramSizes()
 	b.ownKey()
-	if b.id.EnvAsSecret || b.finished.Policy.EnvAsSecret {
+	asSecret := b.id.EnvAsSecret || b.finished.Policy.EnvAsSecret
+	if asSecret && largest <= maxSealed { // a larger value has been refused, and may be too large to build
 		b.sealEnv()
 	}
 	b.ownPolicy()

@@ -56,6 +56,8 @@ const (
 	AnnotationPolicy = Prefix + "policy"
 	// AnnotationSecret names the Secret of the attempt, where it has one.
 	AnnotationSecret = Prefix + "secret"
+	// AnnotationShape is the Shape of the Job on each of its pods, unless it is OnePod: it outlives the Job.
+	AnnotationShape = Prefix + "job-shape"
 )
 
 // Finalizer keeps a Job until its outcome is recorded. It is on Jobs only, never on pods.

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/berth-dev/berth/templating"
@@ -108,25 +107,9 @@ func (b *builder) addAnnotations(annotations map[string]string) {
 	}
 }
 
-// ownSpec decides how often and how many: one pod, no retries by the Job controller.
+// ownSpec decides what the pods run as, and what the Job controller may do with them.
 func (b *builder) ownSpec() {
-	spec := &b.job.Spec
-	place := manifestPointer.key("spec")
-	if limit := spec.BackoffLimit; limit != nil && *limit > 0 {
-		retries := int(*limit)
-		b.finished.InfrastructureRetries = &retries
-		b.warn(
-			templating.CodeImport,
-			place.key("backoffLimit"),
-			"backoffLimit becomes the number of retries of the run after infrastructure failures: Berth retries, not the Job",
-		)
-	}
-	if limit := spec.BackoffLimit; limit != nil && *limit < 0 {
-		b.fail(templating.CodeInvalid, place.key("backoffLimit"), "must not be negative")
-	}
-	spec.BackoffLimit = new(int32(0))
-	pod := &spec.Template.Spec
-	pod.RestartPolicy = cmp.Or(pod.RestartPolicy, corev1.RestartPolicyNever)
+	pod := &b.job.Spec.Template.Spec
 	if pod.ServiceAccountName == "" && pod.DeprecatedServiceAccount == "" {
 		pod.ServiceAccountName, b.finished.FromWorker.ServiceAccount = b.id.ServiceAccount, true
 		if pod.AutomountServiceAccountToken == nil { // who needs the API names an account
@@ -136,50 +119,7 @@ func (b *builder) ownSpec() {
 	if pod.EnableServiceLinks == nil { // a Service named berth-… would add BERTH_… variables beside ours
 		pod.EnableServiceLinks = new(false)
 	}
-	if spec.CompletionMode == nil || *spec.CompletionMode != batchv1.IndexedCompletion {
-		b.onePod("parallelism", &spec.Parallelism)
-		b.onePod("completions", &spec.Completions)
-	}
-	b.addFailurePolicy()
-}
-
-// onePod sets a count to 1; anything else would need completionMode Indexed.
-func (b *builder) onePod(key string, count **int32) {
-	if *count != nil && **count != 1 {
-		b.warn(templating.CodeImport, manifestPointer.key("spec").key(key),
-			"%s is set to 1 unless completionMode is Indexed", key)
-	}
-	*count = new(int32(1))
-}
-
-// addFailurePolicy makes the Job's own Failed condition name the disruption or the exit code for as long as
-// the Job lives: the pod that was evicted is soon gone and takes its conditions with it. The exit codes of
-// SIGKILL and SIGTERM stay out: a pod that is stopped because its Job is suspended ends with them, and the
-// policy would fail the Job for it. Where suspending is to be expected, no exit code says anything, since a
-// process may end with any when it is told to stop.
-func (b *builder) addFailurePolicy() {
-	spec := &b.job.Spec
-	indexed := spec.Completions == nil || *spec.Completions != 1
-	against := spec.PodReplacementPolicy != nil && *spec.PodReplacementPolicy != batchv1.Failed
-	if spec.PodFailurePolicy != nil || indexed || against ||
-		spec.Template.Spec.RestartPolicy != corev1.RestartPolicyNever {
-		return
-	}
-	rules := []batchv1.PodFailurePolicyRule{{
-		Action: batchv1.PodFailurePolicyActionFailJob,
-		OnPodConditions: []batchv1.PodFailurePolicyOnPodConditionsPattern{
-			{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue},
-		},
-	}}
-	if _, queued := b.job.Labels[LabelKueueQueue]; !queued && (spec.Suspend == nil || !*spec.Suspend) {
-		rules = append(rules, batchv1.PodFailurePolicyRule{
-			Action: batchv1.PodFailurePolicyActionFailJob,
-			OnExitCodes: &batchv1.PodFailurePolicyOnExitCodesRequirement{
-				Operator: batchv1.PodFailurePolicyOnExitCodesOpNotIn, Values: []int32{0, 137, 143},
-			},
-		})
-	}
-	spec.PodFailurePolicy = &batchv1.PodFailurePolicy{Rules: rules}
+	b.ownPods()
 }
 
 // ownContainers gives every container the run's environment, before its own so that that may refer to it.

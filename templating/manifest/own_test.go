@@ -121,19 +121,15 @@ func TestShapeOfTheJob(t *testing.T) {
 		holds        func(f *manifest.Finished) bool
 	}{
 		{"restartPolicy is Never where nothing is said", job("", "", oneContainer), func(f *manifest.Finished) bool { return f.Job.Spec.Template.Spec.RestartPolicy == never }},
-		{"OnFailure stays", job("", "", "restartPolicy: OnFailure, "+oneContainer), func(f *manifest.Finished) bool { return f.Job.Spec.Template.Spec.RestartPolicy == "OnFailure" }},
-		{"one pod", job("", "parallelism: 3, completions: 3, ", oneContainer), func(f *manifest.Finished) bool { return *f.Job.Spec.Parallelism == 1 && *f.Job.Spec.Completions == 1 }},
-		{"indexed on purpose stays", job("", "parallelism: 2, completions: 3, completionMode: Indexed, ", oneContainer), func(f *manifest.Finished) bool { return *f.Job.Spec.Parallelism == 2 && *f.Job.Spec.Completions == 3 }},
 		{"a plain Job has our failure policy", job("", "", oneContainer), failed},
 		{"the failure policy names exit codes, but for those of a pod that is stopped", job("", "", oneContainer), func(f *manifest.Finished) bool {
 			rules := f.Job.Spec.PodFailurePolicy.Rules
-			return len(rules) == 2 && cmp.Equal(rules[1].OnExitCodes.Values, []int32{0, 137, 143})
+			return len(rules) == 2 && cmp.Equal(rules[1].OnExitCodes.Values, []int32{0, 137, 143}) && *rules[1].OnExitCodes.ContainerName == "main"
 		}},
 		{"that of a Job which Kueue may suspend names disruptions alone", job("  labels: {kueue.x-k8s.io/queue-name: batch}\n", "", oneContainer), onlyDisruptions},
 		{"so does that of a Job which begins suspended", job("", "suspend: true, ", oneContainer), onlyDisruptions},
-		{"an indexed one has none", job("", "completions: 3, completionMode: Indexed, ", oneContainer), func(f *manifest.Finished) bool { return !failed(f) }},
-		{"with OnFailure it has none", job("", "", "restartPolicy: OnFailure, "+oneContainer), func(f *manifest.Finished) bool { return !failed(f) }},
-		{"with a replacement policy against it there is none", job("", "podReplacementPolicy: TerminatingOrFailed, ", oneContainer), func(f *manifest.Finished) bool { return !failed(f) }},
+		{"so has a Job that retries no index", job("", "completions: 3, completionMode: Indexed, ", oneContainer), failed},
+		{"one that retries its indexes has none", job("", "completions: 3, completionMode: Indexed, backoffLimitPerIndex: 1, ", oneContainer), func(f *manifest.Finished) bool { return !failed(f) }},
 		{"the template's own stays", job("", "podFailurePolicy: {rules: []}, ", oneContainer), func(f *manifest.Finished) bool { return len(f.Job.Spec.PodFailurePolicy.Rules) == 0 }},
 		{"a suspended Job stays suspended", job("", "suspend: true, ", oneContainer), func(f *manifest.Finished) bool { return *f.Job.Spec.Suspend }},
 		{"the worker's namespace where nothing is said", job("", "", oneContainer), func(f *manifest.Finished) bool { return f.Job.Namespace == "jobs" }},

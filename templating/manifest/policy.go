@@ -27,6 +27,11 @@ type Policy struct {
 	WaitSeconds map[string]int64 `json:"wait_seconds,omitempty"`
 	// AllLogs takes the output of every container; otherwise that of the job container alone.
 	AllLogs bool `json:"all_logs,omitempty"`
+	// KubeletRestarts leaves restartPolicy OnFailure to the template: the kubelet then restarts a failed container
+	// in its pod, as often as the Job's backoffLimit says. Otherwise each failure ends the attempt.
+	KubeletRestarts bool `json:"kubelet_restarts,omitempty"`
+	// RescheduleDeleted takes a pod that somebody deleted for an evicted one; otherwise its run ends.
+	RescheduleDeleted bool `json:"reschedule_deleted,omitempty"`
 	// EnvAsSecret keeps the values of environment variables out of the manifest.
 	EnvAsSecret bool `json:"env_as_secret,omitempty"`
 }
@@ -88,6 +93,8 @@ func (b *builder) readPolicy() {
 	}
 	r.waits(p)
 	p.AllLogs = r.choice("logs", "first", "all")
+	p.KubeletRestarts = r.choice("restarts", "berth", "kubelet")
+	p.RescheduleDeleted = r.choice("pod_deleted", "fail", "reschedule")
 	p.EnvAsSecret = r.boolean("env_as_secret")
 	r.unknown(at(keyPolicy), object, r.known)
 }

@@ -11,20 +11,25 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// Finalize takes our finalizers off a Job whose outcome is recorded, and sets its TTL. A Job that still runs
-// is deleted: the server ended the attempt without us, or the Job was created after the attempt was given up.
-// It may be repeated.
+// Finalize takes our finalizers off a Job whose outcome is recorded, and sets its TTL. It waits until the Job
+// has its final condition: before that the Job is never let go, whatever its pods look like. A Job that still
+// runs is deleted: the server ended the attempt without us, or the Job was created after the attempt was given
+// up. It may be repeated.
 func (r *Runtime) Finalize(ctx context.Context, object job.Object) error {
 	r.awaitOutput(ctx, object)
 	err := r.forEachJob(ctx, object, func(j *batchv1.Job) error {
-		running, err := r.mayRun(ctx, object.Ref, j)
+		left, err := r.remainsOf(ctx, object.Ref, j)
 		switch {
 		case err != nil:
 			return err
-		case running:
+		case left == remainsRunning:
 			r.options.Log.Warn("job still runs after its attempt has ended, deleting it",
 				"attempt", object.Ref.String(), "job", j.Namespace+"/"+j.Name)
 			return r.jobs.DeleteAndFinalize(ctx, j)
+		case left == remainsEnding:
+			if j, err = r.awaitEnd(ctx, object.Ref, j); err != nil {
+				return err
+			}
 		}
 		return r.jobs.Finalize(ctx, j)
 	})

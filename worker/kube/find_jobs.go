@@ -66,16 +66,28 @@ func (r *Runtime) listJobs(ctx context.Context, namespace, selector string) ([]b
 	return list.Items, nil
 }
 
-// mayRun reports whether a pod of the Job runs, or may start yet. Copies suffice to show that it ended; that
-// something runs is believed only of the API server. What is left of a Job that is being deleted is
-// Kubernetes' to end.
-func (r *Runtime) mayRun(ctx context.Context, ref job.Ref, j *batchv1.Job) (bool, error) {
-	singlePod := observe.Snapshot{Job: j}.SinglePod()
-	if w := r.running(); w != nil && singlePod && allEnded(podsOfJob(w.podsOf(ref), j)) {
-		return false, nil
-	}
+// remains is what is left of a Job whose attempt is over.
+type remains int
+
+const (
+	// remainsEnded: the Job has ended, or is being deleted. Kubernetes ends what is left of it.
+	remainsEnded remains = iota
+	// remainsEnding: its only pod has ended, and the Job controller has yet to say so.
+	remainsEnding
+	// remainsRunning: a pod of it runs, or may start yet.
+	remainsRunning
+)
+
+// remainsOf reports what is left of a Job. The Job's own final condition says that it has ended, whatever its
+// pods look like: a Job may make new pods. Copies suffice to show that; that something runs is believed only of
+// the API server.
+func (r *Runtime) remainsOf(ctx context.Context, ref job.Ref, j *batchv1.Job) (remains, error) {
 	if observe.JobStopped(j) || j.DeletionTimestamp != nil {
-		return false, nil
+		return remainsEnded, nil
+	}
+	single := observe.Snapshot{Job: j}.SinglePod()
+	if w := r.running(); w != nil && single && allEnded(podsOfJob(w.podsOf(ref), j)) {
+		return remainsEnding, nil
 	}
 
 	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
@@ -83,23 +95,36 @@ func (r *Runtime) mayRun(ctx context.Context, ref job.Ref, j *batchv1.Job) (bool
 	latest, err := r.api.BatchV1().Jobs(j.Namespace).Get(ctx, j.Name, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
-		return false, nil
+		return remainsEnded, nil
 	case err != nil:
-		return false, fmt.Errorf("get job %s/%s: %w", j.Namespace, j.Name, err)
+		return 0, fmt.Errorf("get job %s/%s: %w", j.Namespace, j.Name, err)
 	case latest.UID != j.UID, observe.JobStopped(latest), latest.DeletionTimestamp != nil:
-		return false, nil
+		return remainsEnded, nil
 	}
+	pods, err := r.listPodsOf(ctx, j)
+	switch {
+	case err != nil:
+		return 0, err
+	case single && allEnded(pods):
+		return remainsEnding, nil
+	}
+	return remainsRunning, nil
+}
 
+// listPodsOf asks the API server for the pods of a Job.
+func (r *Runtime) listPodsOf(ctx context.Context, j *batchv1.Job) ([]*corev1.Pod, error) {
+	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
+	defer cancel()
 	options := metav1.ListOptions{LabelSelector: batchv1.ControllerUidLabel + "=" + string(j.UID)}
 	list, err := r.api.CoreV1().Pods(j.Namespace).List(ctx, options)
 	if err != nil {
-		return false, fmt.Errorf("list pods of job %s/%s: %w", j.Namespace, j.Name, err)
+		return nil, fmt.Errorf("list pods of job %s/%s: %w", j.Namespace, j.Name, err)
 	}
 	pods := make([]*corev1.Pod, len(list.Items))
 	for i := range list.Items {
 		pods[i] = &list.Items[i]
 	}
-	return !singlePod || !allEnded(pods), nil
+	return pods, nil
 }
 
 // allEnded is false if there are no pods.

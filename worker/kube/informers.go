@@ -113,8 +113,11 @@ func (w *watcher) changed(object any) {
 	if !ok {
 		return
 	}
-	if pod, ok := object.(*corev1.Pod); ok {
-		w.noteStopped(ref, pod)
+	switch o := object.(type) {
+	case *corev1.Pod:
+		w.noteStopped(ref, o)
+	case *batchv1.Job:
+		w.jobChanged(o.UID)
 	}
 	w.queue.Add(ref)
 }
@@ -151,16 +154,28 @@ func (w *watcher) deleted(object any) {
 	delete(w.discovered, meta.GetUID())
 	if pod, ok := object.(*corev1.Pod); ok {
 		if a := w.attempts[ref]; a != nil {
-			a.pastPods = append(a.pastPods, pod)
-			a.pastPods = a.pastPods[max(0, len(a.pastPods)-pastPodsKept):]
+			a.keepPastPod(pod)
 		}
 	}
 	w.mu.Unlock()
+	w.jobChanged(meta.GetUID())
 
 	if discovered {
 		w.handler.Gone(job.Object{Ref: ref, UID: string(meta.GetUID())})
 	}
 	w.queue.Add(ref)
+}
+
+// keepPastPod remembers a deleted pod. Beyond the bound those go first that were stopped while they ran: the
+// Job controller stops many because one failed. The caller holds the lock.
+func (a *attempt) keepPastPod(pod *corev1.Pod) {
+	a.pastPods = append(a.pastPods, pod)
+	if len(a.pastPods) <= pastPodsKept {
+		return
+	}
+	stopped := func(pod *corev1.Pod) bool { return slices.Contains(a.stoppedPods, pod.UID) }
+	drop := max(0, slices.IndexFunc(a.pastPods, stopped))
+	a.pastPods = slices.Delete(a.pastPods, drop, drop+1)
 }
 
 // jobsOf are the copies of Jobs with the labels of the attempt; there should be at most one.

@@ -37,6 +37,13 @@ func (w *watcher) reconcile(ctx context.Context, ref job.Ref) (time.Duration, er
 	}
 
 	observed := observe.Attempt(s)
+	if observed.Phase == job.Ended && s.StalePods() {
+		// How it ended depends on a pod of which the watch shows too little: ask the API server.
+		if s.Pods, err = w.listPodsOf(ctx, s.Job); err != nil {
+			return 0, err
+		}
+		observed = observe.Attempt(s)
+	}
 	if observed.Events != nil {
 		// The events may explain what the objects do not: observe again with them.
 		if again, err = w.addEvents(ctx, a, &s, *observed.Events, again); err != nil {

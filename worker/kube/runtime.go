@@ -34,7 +34,8 @@ type Runtime struct {
 	attempts   map[job.Ref]*attempt
 	launches   map[job.Ref]launching
 	discovered map[types.UID]discovery
-	watcher    *watcher // nil unless Run runs
+	jobWaiters map[types.UID]chan struct{} // closed when the watch shows a change of the Job
+	watcher    *watcher                    // nil unless Run runs
 }
 
 var _ job.Runtime = (*Runtime)(nil)
@@ -108,6 +109,7 @@ func newRuntime(config cluster.Config, options Options, api kubernetes.Interface
 		attempts:   map[job.Ref]*attempt{},
 		launches:   map[job.Ref]launching{},
 		discovered: map[types.UID]discovery{},
+		jobWaiters: map[types.UID]chan struct{}{},
 	}
 	r.jobs = &jobclient.Client{
 		API: api, Finalizers: finalizers, TTL: options.Timing.TTL, Log: options.Log, Metrics: metrics,

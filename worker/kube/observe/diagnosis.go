@@ -2,12 +2,15 @@ package observe
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
 	"github.com/berth-dev/berth/worker/kube/podstatus"
 )
@@ -48,15 +51,28 @@ func (s Snapshot) explain(pod *corev1.Pod, phase job.Phase) (*Diagnosis, *EventQ
 	if pod == nil {
 		return s.explainByEvents(s.Job.UID, s.podExpectedSince(), quietJob)
 	}
-	for _, d := range []*Diagnosis{DiagnosePod(pod), lostNode(pod, s.Now), stopping(pod)} {
-		if d != nil {
-			return d, nil
+	for _, pod := range s.waitingPods(pod) {
+		for _, d := range []*Diagnosis{DiagnosePod(pod), lostNode(pod, s.Now), stopping(pod)} {
+			if d != nil {
+				return d, nil
+			}
 		}
 	}
 	if phase == job.Running || podstatus.Terminal(pod) {
 		return nil, nil
 	}
 	return s.explainByEvents(pod.UID, scheduledAt(pod), quietPod)
+}
+
+// waitingPods are the pods that may have something to explain: of a Job of several pods all that have not
+// ended, in the order of their names.
+func (s Snapshot) waitingPods(shown *corev1.Pod) []*corev1.Pod {
+	if s.shape() == manifest.OnePod {
+		return []*corev1.Pod{shown}
+	}
+	active := slices.DeleteFunc(slices.Clone(s.Pods), podstatus.Terminal)
+	slices.SortFunc(active, func(a, b *corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
+	return active
 }
 
 // explainJob explains an attempt whose Job itself holds it back.

@@ -7,8 +7,8 @@
 // next: pods to stop, events to fetch, output to follow.
 //
 // Rules that the code depends on:
-//   - The Job's conditions decide how an attempt ended. The pod of a single-pod Job may decide earlier, since
-//     the Job controller follows about a second later.
+//   - The Job's conditions decide that an attempt has ended, and the pod that they blame how. The pod of a
+//     single-pod Job may say so earlier, since the Job controller follows about a second later.
 //   - An outcome that came before a deletion wins over the deletion.
 //   - There is no outcome while a pod may still run.
 package observe
@@ -70,12 +70,13 @@ func Attempt(s Snapshot) Result {
 	if s.Job != nil {
 		r.UID = string(s.Job.UID)
 		r.Policy, r.PolicyError = manifest.PolicyOf(s.Job.Annotations)
-		s.trustExitZero = r.Policy.TrustExitZero
+		s.trustExitZero, s.rescheduleDeleted = r.Policy.TrustExitZero, r.Policy.RescheduleDeleted
 	}
-	pod := s.NewestPod()
+	s.sorted = s.allPods()
+	pod := s.shownPod()
 	if pod != nil {
-		r.Node = pod.Spec.NodeName
-		r.RunningSince = podstatus.StartedAt(podstatus.Container(pod, s.jobContainer()))
+		r.Node = s.node(pod)
+		r.RunningSince = s.runningSince(pod)
 		r.HasOutput = r.RunningSince != nil || (r.Policy.AllLogs && podstatus.AnyStarted(pod))
 	}
 	r.StrayPods = s.strayPods()
@@ -86,7 +87,7 @@ func Attempt(s Snapshot) Result {
 	}
 
 	r.Phase = job.Pending
-	if r.RunningSince != nil && pod.Status.Phase != corev1.PodPending && !s.suspended() {
+	if r.RunningSince != nil && !s.suspended() && (s.shape() != manifest.OnePod || pod.Status.Phase != corev1.PodPending) {
 		r.Phase = job.Running
 	}
 	if r.AwaitsPod = s.awaitsPod(); r.AwaitsPod {

@@ -3,9 +3,7 @@ package observe
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
-	"strconv"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -29,9 +27,15 @@ type Outcome struct {
 	At        *time.Time   `json:"at,omitempty"`
 }
 
-// outcome decides whether the attempt has ended, and how. The Job's final condition decides. Before there is
-// one, the pod of a single-pod Job may decide. A Job that is being deleted ends with its planned outcome, or
-// as deleted. An outcome that came before the deletion wins over it.
+// outcome decides whether the attempt has ended, and how. There is one rule, so that it does not matter what is
+// seen first (docs/kubernetes-worker.md has it as a table):
+//
+//  1. The Job's final condition decides that it has ended. The pod that it blames says how (blame.go,
+//     pod_outcome.go); where that pod is not known, the condition's own words do.
+//  2. A Job that is deleted without having ended, ends when none of its pods may run: with what Berth deleted
+//     it for, or as deleted.
+//  3. The pod of a Job that replaces none has ended by itself: the condition follows, and will blame this pod.
+//     What it says is recorded already.
 func (s Snapshot) outcome() (Outcome, bool) {
 	if condition := s.finalCondition(); condition != nil {
 		if s.awaitsPod() {
@@ -42,11 +46,7 @@ func (s Snapshot) outcome() (Outcome, bool) {
 	if s.Deleting() {
 		return s.deletedOutcome()
 	}
-	pod := s.NewestPod()
-	if pod == nil || !s.SinglePod() || !endedByItself(pod) || s.failureTargeted() {
-		return Outcome{}, false
-	}
-	return s.podOutcome(pod), true
+	return s.earlyOutcome()
 }
 
 // finalCondition is the condition that ended the Job; nil if there is none, or if the deletion of the Job
@@ -70,12 +70,31 @@ func (s Snapshot) finalCondition() *batchv1.JobCondition {
 // podLag is how far the watch of pods may lag behind the watch of Jobs; the two are independent.
 const podLag = 5 * time.Second
 
-// awaitsPod reports whether the Job has ended while its pod still looks active, or no pod of it was seen at
-// all. The pod's exit code and message are worth a short wait.
+// awaitsPod reports whether the Job has ended and the pod that says how is not seen yet, or looks active. It is
+// worth a short wait.
 func (s Snapshot) awaitsPod() bool {
 	condition := s.finalCondition()
-	return condition != nil && s.SinglePod() && s.Now.Sub(condition.LastTransitionTime.Time) < podLag &&
-		(len(s.allPods()) == 0 || podstatus.AnyActive(s.Pods))
+	if condition == nil || s.Now.Sub(condition.LastTransitionTime.Time) >= podLag {
+		return false
+	}
+	if s.shape() == manifest.OnePod {
+		return len(s.allPods()) == 0 || podstatus.AnyActive(s.Pods)
+	}
+	return condition.Type == batchv1.JobFailed && condition.Reason != batchv1.JobReasonDeadlineExceeded &&
+		(podstatus.AnyActive(s.Pods) || s.blamed(*condition) == nil)
+}
+
+// StalePods reports whether the Job has ended and the copy of one of its pods still looks active.
+func (s Snapshot) StalePods() bool { return s.finalCondition() != nil && podstatus.AnyActive(s.Pods) }
+
+// earlyOutcome is the outcome of a single-pod Job before the Job has its final condition, where that can only
+// confirm what the pod shows.
+func (s Snapshot) earlyOutcome() (Outcome, bool) {
+	pod := s.NewestPod()
+	if pod == nil || !s.SinglePod() || !endedByItself(pod) || s.failureTargeted() || s.nearDeadline(pod) {
+		return Outcome{}, false
+	}
+	return s.podOutcome(pod), true
 }
 
 // failureTargeted reports whether the Job controller is ending the Job for a reason other than its pod, such
@@ -85,6 +104,24 @@ func (s Snapshot) failureTargeted() bool {
 		return c.Type == batchv1.JobFailureTarget && c.Status == corev1.ConditionTrue &&
 			c.Reason != batchv1.JobReasonPodFailurePolicy
 	})
+}
+
+// deadlineMargin covers the clocks of the node and of the control plane, and the lag of the watches.
+const deadlineMargin = 10 * time.Second
+
+// nearDeadline reports whether the pod ended about when the deadline of its Job passed: only the Job's
+// condition says which of the two came first.
+func (s Snapshot) nearDeadline(pod *corev1.Pod) bool {
+	seconds, start := s.Job.Spec.ActiveDeadlineSeconds, s.Job.Status.StartTime
+	if seconds == nil || start == nil {
+		return false
+	}
+	deadline := start.Add(time.Duration(*seconds) * time.Second)
+	ended := s.Now
+	if at := podstatus.FinishedAt(pod, s.jobContainer()); at != nil {
+		ended = *at
+	}
+	return ended.After(deadline.Add(-deadlineMargin))
 }
 
 // endedByItself reports whether the pod ended before anyone deleted it. It compares no clocks.
@@ -99,7 +136,8 @@ func (s Snapshot) deletedOutcome() (Outcome, bool) {
 		return Outcome{}, false
 	}
 	for _, pod := range s.allPods() {
-		if endedByItself(pod) && (s.Job == nil || s.SinglePod()) {
+		decides := s.Job == nil || s.SinglePod() || pod.Status.Phase == corev1.PodSucceeded
+		if s.shape() == manifest.OnePod && decides && endedByItself(pod) {
 			return s.podOutcome(pod), true
 		}
 	}
@@ -146,93 +184,4 @@ func (s Snapshot) lastFinished() *time.Time {
 		last = s.Now
 	}
 	return &last
-}
-
-// conditionOutcome reads the outcome from the Job's final condition, and what the condition leaves open from
-// the pods that are known.
-func (s Snapshot) conditionOutcome(condition batchv1.JobCondition) Outcome {
-	at := &condition.LastTransitionTime.Time
-	outcome := Outcome{Category: api.CategoryUnknown, Message: condition.Message, At: at}
-	if condition.Type == batchv1.JobComplete {
-		return s.completeOutcome(at)
-	}
-
-	switch condition.Reason {
-	case batchv1.JobReasonDeadlineExceeded:
-		outcome.Category = api.CategoryDeadline
-		outcome.Message = "the Job ran longer than its activeDeadlineSeconds" + s.deadlineSeconds()
-		return outcome
-	case batchv1.JobReasonPodFailurePolicy:
-		return s.policyOutcome(outcome)
-	case batchv1.JobReasonFailedIndexes, batchv1.JobReasonMaxFailedIndexesExceeded:
-		outcome.Category = api.CategoryApp
-		return outcome
-	}
-
-	for _, pod := range s.allPods() {
-		if pod.Status.Phase == corev1.PodFailed {
-			return s.podOutcome(pod)
-		}
-	}
-	outcome.Message = fmt.Sprintf("the Job failed (%s: %s); its pod was deleted before Berth could read why",
-		condition.Reason, condition.Message)
-	return outcome
-}
-
-func (s Snapshot) deadlineSeconds() string {
-	if s.Job.Spec.ActiveDeadlineSeconds == nil {
-		return ""
-	}
-	return fmt.Sprintf(" (%d s)", *s.Job.Spec.ActiveDeadlineSeconds)
-}
-
-// completeOutcome is success, unless the pod was disrupted and exited with code 0 only because of that.
-func (s Snapshot) completeOutcome(at *time.Time) Outcome {
-	if s.SinglePod() {
-		for _, pod := range s.allPods() {
-			// A process that exits with 0 on SIGTERM did not finish its work.
-			if category, message, ok := disruption(pod); ok && !s.trustExitZero {
-				message += "; it exited with code 0 when it was told to stop"
-				return Outcome{Category: category, Message: message, At: at}
-			}
-			if finished := podstatus.FinishedAt(pod, s.jobContainer()); finished != nil {
-				at = finished
-			}
-		}
-	}
-	return Outcome{Succeeded: true, ExitCode: new(int32), At: at}
-}
-
-// The Job controller's messages about a podFailurePolicy. They outlive the pod.
-var (
-	policyExitCode   = regexp.MustCompile(`^Container (\S+) for pod (\S+) failed with exit code (-?\d+) `)
-	policyDisruption = regexp.MustCompile(`^Pod (\S+) has condition DisruptionTarget `)
-)
-
-// policyOutcome reads the outcome from the message of a podFailurePolicy, or from the pod that it names.
-func (s Snapshot) policyOutcome(outcome Outcome) Outcome {
-	if match := policyDisruption.FindStringSubmatch(outcome.Message); match != nil {
-		if pod := s.podNamed(match[1]); pod != nil {
-			return s.podOutcome(pod)
-		}
-		outcome.Category = api.CategoryEvicted
-		outcome.Message = fmt.Sprintf("pod %s was disrupted (evicted, preempted, or its node drained); "+
-			"it was deleted before Berth could read the reason", match[1])
-		return outcome
-	}
-
-	match := policyExitCode.FindStringSubmatch(outcome.Message)
-	if match == nil {
-		outcome.Category = api.CategoryApp
-		return outcome
-	}
-	if pod := s.podNamed(match[2]); pod != nil && pod.Status.Phase == corev1.PodFailed {
-		return s.podOutcome(pod)
-	}
-	outcome.Category = api.CategoryApp
-	outcome.Message = fmt.Sprintf("container %q exited with code %s", match[1], match[3])
-	if code, err := strconv.ParseInt(match[3], 10, 32); err == nil {
-		outcome.ExitCode = new(int32(code))
-	}
-	return outcome
 }

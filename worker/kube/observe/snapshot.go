@@ -1,7 +1,9 @@
 package observe
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -31,6 +33,10 @@ type Snapshot struct {
 
 	// trustExitZero is the policy that exit code 0 is a success even of a pod that was told to stop.
 	trustExitZero bool
+	// sorted are all pods, newest first, once Attempt has sorted them.
+	sorted []*corev1.Pod
+	// rescheduleDeleted is the policy that a pod which somebody deleted counts as evicted.
+	rescheduleDeleted bool
 }
 
 // jobContainer is the name of the container whose exit is the attempt's.
@@ -56,6 +62,9 @@ func (s Snapshot) jobContainer() string {
 
 // allPods are the present and the past pods, newest first.
 func (s Snapshot) allPods() []*corev1.Pod {
+	if s.sorted != nil {
+		return s.sorted
+	}
 	pods := slices.Concat(s.Pods, s.PastPods)
 	slices.SortStableFunc(pods, func(a, b *corev1.Pod) int {
 		return b.CreationTimestamp.Compare(a.CreationTimestamp.Time)
@@ -71,14 +80,58 @@ func (s Snapshot) NewestPod() *corev1.Pod {
 	return nil
 }
 
-// podNamed finds a pod by namespace/name.
-func (s Snapshot) podNamed(key string) *corev1.Pod {
+// shownPod is the pod that stands for the attempt while it runs: its newest. Of a Job of several pods it is the
+// one of those that have started which runs, in the order of their names, so that it changes rarely.
+func (s Snapshot) shownPod() *corev1.Pod {
+	if s.shape() == manifest.OnePod {
+		return s.NewestPod()
+	}
+	var shown *corev1.Pod
 	for _, pod := range s.allPods() {
-		if key == pod.Namespace+"/"+pod.Name {
-			return pod
+		if shown == nil || cmp.Or(standing(pod)-standing(shown), strings.Compare(pod.Name, shown.Name)) < 0 {
+			shown = pod
 		}
 	}
-	return nil
+	return shown
+}
+
+// standing orders pods: those that run, those that have ended, those that have not started.
+func standing(pod *corev1.Pod) int {
+	switch {
+	case !podstatus.AnyStarted(pod):
+		return 2
+	case podstatus.Terminal(pod):
+		return 1
+	}
+	return 0
+}
+
+// node is where the attempt runs; of a Job of several pods it is where the one ran because of which it failed.
+func (s Snapshot) node(shown *corev1.Pod) string {
+	if s.shape() == manifest.OnePod {
+		return shown.Spec.NodeName
+	}
+	if condition := s.finalCondition(); condition != nil && condition.Type == batchv1.JobFailed {
+		if pod := s.blamed(*condition); pod != nil {
+			return pod.Spec.NodeName
+		}
+	}
+	return ""
+}
+
+// runningSince is when the job container of the pod started; of several pods, when the first one did.
+func (s Snapshot) runningSince(pod *corev1.Pod) *time.Time {
+	if s.shape() == manifest.OnePod {
+		return podstatus.StartedAt(podstatus.Container(pod, s.jobContainer()))
+	}
+	var first *time.Time
+	for _, pod := range s.allPods() {
+		at := podstatus.StartedAt(podstatus.Container(pod, s.jobContainer()))
+		if at != nil && (first == nil || at.Before(*first)) {
+			first = at
+		}
+	}
+	return first
 }
 
 // suspended reports whether the Job is suspended and its pods have stopped.
@@ -107,30 +160,43 @@ func (s Snapshot) strayPods() []*corev1.Pod {
 	return stray
 }
 
-// lingering returns the outcome of the job container if its pod runs on without it.
+// lingering returns the outcome of the job container if its pod runs on without it. Under OnFailure a container
+// that failed is about to be restarted.
 func (s Snapshot) lingering(pod *corev1.Pod) *Outcome {
-	if s.Deleting() || !s.SinglePod() ||
-		pod == nil || pod.DeletionTimestamp != nil || podstatus.Terminal(pod) {
+	if s.Deleting() || s.shape() != manifest.OnePod || pod == nil || pod.DeletionTimestamp != nil ||
+		podstatus.Terminal(pod) {
 		return nil
 	}
 	status := podstatus.Container(pod, s.jobContainer())
-	if status == nil || status.State.Terminated == nil {
+	if status == nil || status.State.Terminated == nil || (!s.SinglePod() && status.State.Terminated.ExitCode != 0) {
 		return nil
 	}
 	outcome := s.containerOutcome(*status)
 	return &outcome
 }
 
-// SinglePod reports whether the Job is one pod that is never restarted. The outcome of that pod is the Job's.
+// shape is how many pods the Job has. That of a Job which is gone is read from its pods.
+func (s Snapshot) shape() manifest.Shape {
+	if s.Job != nil {
+		return manifest.ShapeOf(&s.Job.Spec)
+	}
+	for _, pod := range s.allPods() {
+		if shape := pod.Annotations[manifest.AnnotationShape]; shape != "" {
+			return manifest.Shape(shape)
+		}
+	}
+	return manifest.OnePod
+}
+
+// SinglePod reports whether the Job is one pod that is never restarted or replaced. The end of that pod is the
+// end of the Job.
 func (s Snapshot) SinglePod() bool {
 	if s.Job == nil {
 		return false
 	}
 	spec := s.Job.Spec
 	one := func(n *int32) bool { return n == nil || *n == 1 }
-	return one(spec.Completions) && one(spec.Parallelism) &&
-		spec.BackoffLimit != nil && *spec.BackoffLimit == 0 &&
-		spec.Template.Spec.RestartPolicy == corev1.RestartPolicyNever
+	return one(spec.Completions) && one(spec.Parallelism) && !manifest.ReplacesPods(&spec)
 }
 
 // JobStopped reports whether the Job itself says that none of its pods runs. The Job controller sets a final

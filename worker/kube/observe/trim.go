@@ -58,9 +58,11 @@ func identityLabels(labels map[string]string) map[string]string {
 	return kept
 }
 
-// deleteForeign deletes annotations that are not Berth's.
+// deleteForeign deletes annotations that are not Berth's, but for the index of a pod.
 func deleteForeign(annotations map[string]string) {
-	maps.DeleteFunc(annotations, func(key, _ string) bool { return !strings.HasPrefix(key, manifest.Prefix) })
+	maps.DeleteFunc(annotations, func(key, _ string) bool {
+		return !strings.HasPrefix(key, manifest.Prefix) && key != batchv1.JobCompletionIndexAnnotation
+	})
 }
 
 // trimContainers keeps the names, restart policies and memory limits.

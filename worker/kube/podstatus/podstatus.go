@@ -118,6 +118,19 @@ func FirstFailed(pod *corev1.Pod) *corev1.ContainerStatus {
 	return sidecar
 }
 
+// MostRestarted returns the container that the kubelet restarted most often after it had ended; nil if it
+// restarted none. Sidecars do not count.
+func MostRestarted(pod *corev1.Pod) *corev1.ContainerStatus {
+	var most *corev1.ContainerStatus
+	for _, status := range All(pod) {
+		restarted := status.RestartCount > 0 && status.LastTerminationState.Terminated != nil
+		if restarted && !IsSidecar(pod, status.Name) && (most == nil || status.RestartCount > most.RestartCount) {
+			most = &status
+		}
+	}
+	return most
+}
+
 // Overdue returns for how long the pod has existed past the time by which its deletion should have completed.
 // It is negative within the grace period, and 0 if the pod is not being deleted.
 func Overdue(pod *corev1.Pod, now time.Time) time.Duration {

@@ -1,6 +1,9 @@
 package e2e
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 // A scenario is a row of the table: the workload, the fault and the expected outcome.
 type scenario struct {
@@ -11,12 +14,14 @@ type scenario struct {
 	script                       string
 	deployment                   string // a YAML mapping merged over the deployment
 	labels                       map[string]string
-	flags                        []string // of the worker
-	kube, server                 bool     // the first worker goes through a proxy to the API server, to the server
-	idle                         bool     // no worker is started
-	alone                        bool     // nothing else runs beside it
-	unseen                       bool     // the Job does not show how the attempt ended
-	resumed                      bool     // the Job has several pods in turn, because it is resumed
+	flags                        []string       // of the worker
+	kube, server                 bool           // the first worker goes through a proxy to the API server, to the server
+	idle                         bool           // no worker is started
+	alone                        bool           // nothing else runs beside it
+	unseen                       bool           // the Job does not show how the attempt ended
+	resumed                      bool           // the Job has several pods in turn, because it is resumed
+	many                         bool           // the Job has several pods
+	variables                    map[string]any // further job variables, which prepare may add
 	prepare, act                 func(p *scenarioTest)
 
 	// The expected outcome.
@@ -299,7 +304,7 @@ func scenarios() []scenario {
 			prepare: serverFault(2, claimsRuns, dropAnswer), state: "COMPLETED", ends: "ok", pods: 1,
 		},
 	}
-	return append(rows, killedWorkerScenarios()...)
+	return slices.Concat(rows, jobShapeScenarios(), killedWorkerScenarios())
 }
 
 // killedWorkerScenarios generates rows in which the worker is killed (-9) at each step of launching and
@@ -354,6 +359,11 @@ func requiredScenarios() []string {
 		"the server away for many leases", "the API server restarted", "409 at the release", "410 on every watch for a while", "429 at the creation", "500 at the creation", "500 at whatever is read",
 		"500 at a cancel", "a creation that times out", "creations whose answers are lost", "releases whose answers are lost", "every third connection breaks",
 		"reports whose answers are lost", "claims whose answers are lost",
+		"OnFailure", "OnFailure kept by the policy", "OnFailure kept by the policy, and overcome", "a template's own podFailurePolicy", "a work queue", "a work queue whose pods fail",
+		"a child out of memory, and exit code 0", "a container that fails after success", "refused by its kubelet, and run again", "a node that does not match, and another attempt",
+		"over its own storage limit", "the pod deleted by hand, and run again by policy", "an argument that no program takes", "indexed", "indexed, with one failing index",
+		"an index that fails once", "an index that fails for good", "too many failed indexes", "an index that its policy does not retry", "indexes of which one is enough",
+		"an index that is evicted, and replaced by the Job", "an index that is evicted, and another attempt",
 	}
 }
 

@@ -88,6 +88,10 @@ func whyNotRetried(facts *store.RunFacts) string {
 		setting, used = "retries.infrastructure_max", facts.RetriesUsed.Infrastructure
 		limit = facts.Policy.InfrastructureMaxFor(run.Category)
 	default:
+		if run.Category == lifecycle.Deleted {
+			return "not retried: whoever deleted its Job or pod may want no other; after a deleted pod another attempt " +
+				"follows if the pool's template has policy: {pod_deleted: reschedule}"
+		}
 		return fmt.Sprintf("not retried: category %s is never retried automatically", run.Category)
 	}
 

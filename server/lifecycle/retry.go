@@ -16,7 +16,7 @@ const (
 type Budget string
 
 // Budgets. A category without a budget is never retried automatically: the next attempt would fail the same
-// way.
+// way, or a user has deleted or cancelled this one and may want no other.
 const (
 	NoBudget             Budget = ""
 	RetriesBudget        Budget = "retries"        // RetryPolicy.Max

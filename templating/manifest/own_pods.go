@@ -113,7 +113,7 @@ func ownLimit(spec *batchv1.JobSpec) int32 {
 }
 
 // checkFailureActions refuses rules under which the Job makes a new pod for a failed one: Berth has recorded
-// the end of the attempt by then, and nobody would watch that pod.
+// the end of the attempt by then, and no worker would watch that pod.
 func (b *builder) checkFailureActions() {
 	spec := &b.job.Spec
 	if spec.PodFailurePolicy == nil || isIndexed(spec) && above1(spec.Completions) {

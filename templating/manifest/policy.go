@@ -30,7 +30,7 @@ type Policy struct {
 	// KubeletRestarts leaves restartPolicy OnFailure to the template: the kubelet then restarts a failed container
 	// in its pod, as often as the Job's backoffLimit says. Otherwise each failure ends the attempt.
 	KubeletRestarts bool `json:"kubelet_restarts,omitempty"`
-	// RescheduleDeleted takes a pod that somebody deleted for an evicted one; otherwise its run ends.
+	// RescheduleDeleted takes a pod that a user deleted for an evicted one; otherwise its run ends.
 	RescheduleDeleted bool `json:"reschedule_deleted,omitempty"`
 	// EnvAsSecret keeps the values of environment variables out of the manifest.
 	EnvAsSecret bool `json:"env_as_secret,omitempty"`

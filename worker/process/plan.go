@@ -38,6 +38,10 @@ func newPlan(a job.Attempt) (plan, *job.Refused) {
 	if container == nil {
 		return plan{}, refuse("the manifest has no container %q", a.Container)
 	}
+	if shape := manifest.ShapeOf(&a.Manifest.Spec); shape != manifest.OnePod {
+		return plan{}, refuse("the Job has several pods (%s), and a worker of type process runs one process: "+
+			"leave completionMode, completions and parallelism out of the template", shape)
+	}
 	env, refused := environment(*container, a.Secret)
 	if refused != nil {
 		return plan{}, refused
@@ -128,6 +132,7 @@ func unsupported(pod corev1.PodSpec, c corev1.Container) []string {
 	add(len(pod.Volumes)+len(c.VolumeMounts)+len(c.VolumeDevices) > 0, "volumes")
 	add(len(pod.InitContainers) > 0, "initContainers")
 	add(len(pod.Containers) > 1, "other containers")
+	add(pod.RestartPolicy == corev1.RestartPolicyOnFailure, "restartPolicy OnFailure")
 	add(pod.SecurityContext != nil || c.SecurityContext != nil, "securityContext")
 	add(len(pod.NodeSelector) > 0 || pod.Affinity != nil || len(pod.Tolerations) > 0, "node selection")
 	add(

@@ -248,6 +248,7 @@ func env(pairs ...string) []corev1.EnvVar {
 func TestAManifestThatAProcessCannotHonourIsRefusedWithAHint(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir)
+	const severalPods = "several pods"
 	tests := map[string]struct {
 		edit     func(*corev1.Container)
 		category api.Category
@@ -266,6 +267,7 @@ func TestAManifestThatAProcessCannotHonourIsRefusedWithAHint(t *testing.T) {
 			func(c *corev1.Container) { c.Command = []string{"no-such-program"} }, api.CategoryConfig,
 			"no-such-program",
 		},
+		severalPods: {func(*corev1.Container) {}, api.CategoryInvalid, "the Job has several pods (indexed)"},
 		"a directory that is not": {
 			func(c *corev1.Container) { c.WorkingDir = "/no/such/dir" }, api.CategoryConfig, "workingDir",
 		},
@@ -274,6 +276,10 @@ func TestAManifestThatAProcessCannotHonourIsRefusedWithAHint(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a := attempt(uuid.New(), 1, "echo x",
 				func(j *batchv1.Job) { test.edit(&j.Spec.Template.Spec.Containers[0]) })
+			if name == severalPods {
+				indexed := batchv1.IndexedCompletion
+				a.Manifest.Spec.CompletionMode, a.Manifest.Spec.Completions = &indexed, new(int32(3))
+			}
 			_, err := s.Launch(t.Context(), a)
 			var refused *job.Refused
 			if !errors.As(err, &refused) || refused.Category != test.category ||

@@ -35,7 +35,7 @@ func (s Snapshot) blamed(condition batchv1.JobCondition) *corev1.Pod {
 	if pod := s.restartedPod(); pod != nil {
 		return pod
 	}
-	if len(stopped) > 0 { // somebody deleted one of them
+	if len(stopped) > 0 { // a user deleted one of them
 		return slices.MinFunc(stopped, compareDeletions)
 	}
 	return nil
@@ -72,7 +72,7 @@ func (s Snapshot) mayHaveFailed(pod *corev1.Pod) bool {
 	return !hasIndex(s.Job.Status.CompletedIndexes, index)
 }
 
-// wasStopped reports whether the pod ended because somebody deleted it: the Job controller, or a person. A pod
+// wasStopped reports whether the pod ended because it was deleted, by the Job controller or a user. A pod
 // that succeeded was stopped only where that was seen, since Kubernetes counts it as a success; not where its
 // Job was suspended, after which Kubernetes goes on with it.
 func (s Snapshot) wasStopped(pod *corev1.Pod) bool {

@@ -247,7 +247,7 @@ const reasonOOM = "OOMKilled"
 // restartsOutcome is the outcome of a container that the kubelet restarted until the Job allowed no more: how
 // it ended by itself the last time, not how it ended when its pod was stopped.
 func (s Snapshot) restartsOutcome(status corev1.ContainerStatus) Outcome {
-	status.State = status.LastTerminationState
+	status.State.Terminated = podstatus.LastEnd(&status)
 	outcome := s.containerOutcome(status)
 	if outcome.Succeeded {
 		outcome.Succeeded, outcome.Category = false, api.CategoryApp

@@ -35,7 +35,7 @@ type Snapshot struct {
 	trustExitZero bool
 	// sorted are all pods, newest first, once Attempt has sorted them.
 	sorted []*corev1.Pod
-	// rescheduleDeleted is the policy that a pod which somebody deleted counts as evicted.
+	// rescheduleDeleted is the policy that a pod which a user deleted counts as evicted.
 	rescheduleDeleted bool
 }
 
@@ -80,8 +80,8 @@ func (s Snapshot) NewestPod() *corev1.Pod {
 	return nil
 }
 
-// shownPod is the pod that stands for the attempt while it runs: its newest. Of a Job of several pods it is the
-// one of those that have started which runs, in the order of their names, so that it changes rarely.
+// shownPod is the pod that stands for the attempt while it runs: its newest. Of a Job of several pods it is a
+// running one, the first by name, so that it changes rarely.
 func (s Snapshot) shownPod() *corev1.Pod {
 	if s.shape() == manifest.OnePod {
 		return s.NewestPod()
@@ -95,7 +95,7 @@ func (s Snapshot) shownPod() *corev1.Pod {
 	return shown
 }
 
-// standing orders pods: those that run, those that have ended, those that have not started.
+// standing orders pods: running ones, ended ones, and ones that have not started.
 func standing(pod *corev1.Pod) int {
 	switch {
 	case !podstatus.AnyStarted(pod):

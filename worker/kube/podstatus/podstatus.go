@@ -123,12 +123,21 @@ func FirstFailed(pod *corev1.Pod) *corev1.ContainerStatus {
 func MostRestarted(pod *corev1.Pod) *corev1.ContainerStatus {
 	var most *corev1.ContainerStatus
 	for _, status := range All(pod) {
-		restarted := status.RestartCount > 0 && status.LastTerminationState.Terminated != nil
+		restarted := status.RestartCount > 0 && LastEnd(&status) != nil
 		if restarted && !IsSidecar(pod, status.Name) && (most == nil || status.RestartCount > most.RestartCount) {
 			most = &status
 		}
 	}
 	return most
+}
+
+// LastEnd returns how the container last ended by itself: before its newest start where that is known, since
+// its pod may have been stopped after it. It is nil if it has not ended.
+func LastEnd(status *corev1.ContainerStatus) *corev1.ContainerStateTerminated {
+	if status.LastTerminationState.Terminated != nil {
+		return status.LastTerminationState.Terminated
+	}
+	return status.State.Terminated
 }
 
 // Overdue returns for how long the pod has existed past the time by which its deletion should have completed.

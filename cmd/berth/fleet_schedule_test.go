@@ -104,7 +104,7 @@ func (f *fleet) slotsOf(s *store.Store, deployment string) []time.Time {
 		for _, r := range runs {
 			slots = append(slots, r.ScheduledTime)
 		}
-		if page.Cursor = next; next == "" {
+		if page.Cursor = next.Cursor; page.Cursor == "" {
 			return slots
 		}
 	}

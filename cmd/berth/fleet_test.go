@@ -290,7 +290,7 @@ func (f *fleet) inspect(s *store.Store, runs int) {
 			}
 			all[r.Deployment] = append(all[r.Deployment], slot{attempts[0].ClaimedAt, *attempts[0].EndedAt})
 		}
-		if page.Cursor = next; next == "" {
+		if page.Cursor = next.Cursor; page.Cursor == "" {
 			break
 		}
 	}

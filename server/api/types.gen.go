@@ -2212,6 +2212,9 @@ type RunIDList struct {
 type RunList struct {
 	Items      []Run   `json:"items"`
 	NextCursor *string `json:"next_cursor,omitempty"`
+
+	// SearchedTo Set where the page has fewer items than `limit` because few runs match: a request looks at a limited number of runs, and has come to this time. The next page goes on from there
+	SearchedTo *time.Time `json:"searched_to,omitempty"`
 }
 
 // RunName One line that does not begin or end with a space
@@ -3334,7 +3337,7 @@ type ListRunsParams struct {
 	// IDPrefix Start of the id
 	IDPrefix *string `form:"id_prefix,omitempty" json:"id_prefix,omitempty"`
 
-	// Sort Sort by time of creation or scheduled time; `-` sorts newest first
+	// Sort Sort by time of creation or scheduled time; `-` sorts newest first. Where thousands of runs were created within minutes, sorting them by their scheduled time is rejected with 400 `list-too-long`; filter by deployment, pool or name
 	Sort *ListRunsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 }
 

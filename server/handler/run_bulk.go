@@ -117,6 +117,6 @@ func (h *Handler) selectRuns(
 		filter.States = change.states
 	}
 	page := store.Page{Limit: int(wire.Or(s.Limit, maxBulk)), Cursor: wire.Or(s.Cursor, "")}
-	runs, next, err := h.store.ListRuns(ctx, filter, page)
-	return wire.Each(runs, func(r store.Run) uuid.UUID { return r.ID }), next, err
+	runs, rest, err := h.store.ListRuns(ctx, filter, page)
+	return wire.Each(runs, func(r store.Run) uuid.UUID { return r.ID }), rest.Cursor, err
 }

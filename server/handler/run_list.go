@@ -37,7 +37,9 @@ func (h *Handler) ListRuns(
 			return apiserver.ListRuns200JSONResponse{}, err
 		}
 		items, err := h.withDerivedStates(ctx, runs, wire.ListedRun)
-		return apiserver.ListRuns200JSONResponse{Items: items, NextCursor: wire.OrNil(next)}, err
+		return apiserver.ListRuns200JSONResponse{
+			Items: items, NextCursor: wire.OrNil(next.Cursor), SearchedTo: next.SearchedTo,
+		}, err
 	}
 	// The command line resolves a reference to a run with these, right after it was created.
 	resolves := filter.Name != "" || filter.NamePrefix != "" || filter.IDPrefix != ""

@@ -49,11 +49,11 @@ func readsMany(f store.RunFilter) bool {
 // listRuns is ListRuns of the store. One that may read many runs takes a slot.
 func (h *Handler) listRuns(
 	ctx context.Context, f store.RunFilter, p store.Page,
-) (runs []store.Run, next string, err error) {
+) (runs []store.Run, next store.NextRuns, err error) {
 	if readsMany(f) {
 		leave, err := h.scans.enter(ctx)
 		if err != nil {
-			return nil, "", err
+			return nil, store.NextRuns{}, err
 		}
 		defer leave()
 	}

@@ -61,7 +61,7 @@ func TestEveryCodeOfTheStoreHasAStatus(t *testing.T) {
 		store.NotFound, store.AlreadyExists, store.Conflict, store.PreconditionFailed,
 		store.IdempotencyMismatch, store.PoolHasLiveRuns, store.PoolInUse, store.QueueInUse, store.VariableInUse,
 		store.DeploymentHasLiveRuns, store.RunFinished, store.RunNotFinished, store.RevisionChanged,
-		store.LeaseHeld, store.InvalidCursor, store.Unavailable, store.QueryTimeout,
+		store.LeaseHeld, store.InvalidCursor, store.Unavailable, store.QueryTimeout, store.ListTooLong,
 		store.StorageFull,
 	}
 	for _, code := range codes {

@@ -121,6 +121,8 @@ func storeMeaning(code store.Code) meaning {
 		return meaning{http.StatusServiceUnavailable, "The disk of the database is full"}
 	case store.QueryTimeout:
 		return meaning{http.StatusServiceUnavailable, "The query takes too long"}
+	case store.ListTooLong:
+		return meaning{http.StatusBadRequest, "The list is too long to be sorted"}
 	case store.InvalidCursor:
 		return meaning{http.StatusBadRequest, "The cursor is not valid"}
 	}

@@ -123,7 +123,7 @@ func TestDeploymentsPoolsAndRunsAreListedInPages(t *testing.T) {
 				runs = append(runs, r.Deployment)
 			}
 			w.run("b")
-			if page.Cursor = next; next == "" {
+			if page.Cursor = next.Cursor; page.Cursor == "" {
 				break
 			}
 		}

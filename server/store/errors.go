@@ -27,6 +27,7 @@ const (
 	InvalidText                = database.InvalidText // what no database column takes, such as a NUL character
 	Unavailable                = database.Unavailable
 	QueryTimeout               = database.QueryTimeout        // of a query that takes too long
+	ListTooLong           Code = "list-too-long"              // to be sorted
 	ArchiveUnavailable    Code = "output-archive-unavailable" // output is in the archive, which cannot be read
 	StorageFull                = database.StorageFull         // the disk of the database
 )

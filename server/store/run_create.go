@@ -112,6 +112,7 @@ type newRunRecord struct {
 	ScheduleID      *uuid.UUID     `json:"schedule_id"`
 	CallerKind      string         `json:"caller_kind"`
 	CallerRole      string         `json:"caller_role"`
+	Apart           bool           `json:"apart"`
 }
 
 // runMaker makes runs of one deployment in one transaction.
@@ -155,7 +156,7 @@ func (m runMaker) newRecord(n NewRun) (newRunRecord, error) {
 		StoredNames:  m.none, Tags: m.tags,
 		BodyHash: n.BodyHash, ScheduledTime: database.Time(scheduled), DueAt: database.Time(due), StartDeadlineAt: startDeadline(m.d, due, m.now),
 		CreatedAt: database.Time(m.now), CreatedBy: m.actor,
-		CallerKind: n.CallerKind, CallerRole: n.CallerRole,
+		CallerKind: n.CallerKind, CallerRole: n.CallerRole, Apart: isApart(id, scheduled),
 	}
 	var err error
 	if len(n.StoredNames) > 0 {
@@ -194,12 +195,12 @@ func insertRunsSQL(d database.Dialect) string {
 	return `
 INSERT INTO runs (
 	id, name, deployment_id, revision_id, pool_id, queue_id, schedule_id, parameters, job_variables, stored_names, tags,
-	idempotency_key, body_hash, scheduled_time, created_at, created_by, caller_kind, caller_role,
+	idempotency_key, body_hash, scheduled_time, created_at, created_by, caller_kind, caller_role, apart,
 	state_type, state_name, state_message, state_at, due_at, attempt, spent, category, last_event
 )
 SELECT
 	id, name, deployment_id, revision_id, pool_id, queue_id, schedule_id, parameters, job_variables, stored_names, tags,
-	idempotency_key, body_hash, scheduled_time, created_at, created_by, caller_kind, caller_role,
+	idempotency_key, body_hash, scheduled_time, created_at, created_by, caller_kind, caller_role, apart,
 	'SCHEDULED', 'Scheduled', '', created_at, due_at, 0, '{}', '', 1
 FROM ` + database.RecordsOf[newRunRecord](d) + ` AS n`
 }

@@ -44,7 +44,7 @@ func TestEventsComeInPagesNewestFirst(t *testing.T) {
 		w.run("d")
 		_, foreign, err := w.ListRuns(t.Context(), store.RunFilter{}, store.Page{Limit: 1})
 		w.check(err)
-		_, _, err = w.PageEvents(t.Context(), run.ID, store.Page{Cursor: foreign})
+		_, _, err = w.PageEvents(t.Context(), run.ID, store.Page{Cursor: foreign.Cursor})
 		w.refuses(err, store.InvalidCursor)
 	})
 }

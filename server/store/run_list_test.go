@@ -79,7 +79,7 @@ func TestRunsAreFilteredAndSorted(t *testing.T) {
 				runs, next, err := w.ListRuns(ctx, store.RunFilter{Sort: order}, page)
 				w.check(err)
 				all = append(all, runs...)
-				if page.Cursor = next; next == "" {
+				if page.Cursor = next.Cursor; page.Cursor == "" {
 					break
 				}
 			}
@@ -89,7 +89,7 @@ func TestRunsAreFilteredAndSorted(t *testing.T) {
 		}
 		_, next, err := w.ListRuns(ctx, store.RunFilter{Sort: store.OldestFirst}, store.Page{Limit: 1})
 		w.check(err)
-		if _, _, err := w.ListRuns(ctx, store.RunFilter{Sort: store.EarliestDueFirst}, store.Page{Cursor: next}); !store.IsCode(
+		if _, _, err := w.ListRuns(ctx, store.RunFilter{Sort: store.EarliestDueFirst}, store.Page{Cursor: next.Cursor}); !store.IsCode(
 			err, store.InvalidCursor,
 		) {
 			t.Errorf("the cursor of another order: %v", err)

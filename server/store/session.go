@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/berth-dev/berth/server/store/database"
@@ -134,13 +133,6 @@ func (f SessionFilter) conditions() conditions {
 		c.add("last_used_at > ?", at.Add(-f.Idle))
 	}
 	return c
-}
-
-func (c conditions) sql() string {
-	if len(c.where) == 0 {
-		return ""
-	}
-	return " WHERE " + strings.Join(c.where, " AND ")
 }
 
 // ListSessions lists sessions, the newest first. Served by sessions_person for one person, else by the primary

@@ -453,6 +453,8 @@ type ClientInterface interface {
 
 	// ListRuns List runs, newest first
 	//
+	// A request looks at a limited number of runs. Where few of them match, a page has fewer items than `limit`, or none; as long as it has a `next_cursor`, there may be more.
+	//
 	// Corresponds with GET /api/v1/runs (the `ListRuns` operationId).
 	ListRuns(ctx context.Context, params *ListRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
@@ -2080,6 +2082,8 @@ func (c *Client) IntrospectRunToken(ctx context.Context, body IntrospectRunToken
 }
 
 // ListRuns List runs, newest first
+//
+// A request looks at a limited number of runs. Where few of them match, a page has fewer items than `limit`, or none; as long as it has a `next_cursor`, there may be more.
 //
 // Corresponds with GET /api/v1/runs (the `ListRuns` operationId).
 func (c *Client) ListRuns(ctx context.Context, params *ListRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -10289,6 +10293,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListRunsWithResponse List runs, newest first
 	//
+	// A request looks at a limited number of runs. Where few of them match, a page has fewer items than `limit`, or none; as long as it has a `next_cursor`, there may be more.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/runs (the `ListRuns` operationId).
@@ -16921,6 +16927,8 @@ func (c *ClientWithResponses) IntrospectRunTokenWithResponse(ctx context.Context
 }
 
 // ListRunsWithResponse List runs, newest first
+//
+// A request looks at a limited number of runs. Where few of them match, a page has fewer items than `limit`, or none; as long as it has a `next_cursor`, there may be more.
 //
 // Returns a wrapper object for the known response body format(s).
 //

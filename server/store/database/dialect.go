@@ -82,6 +82,14 @@ func (d Dialect) Contains(column string) string {
 	return "EXISTS (SELECT 1 FROM json_each(" + column + ") WHERE value = ?)"
 }
 
+// Position is where the text of a parameter begins in a column, from 1 on; 0 where it is not there.
+func (d Dialect) Position(column string) string {
+	if d == Postgres {
+		return "POSITION(? IN " + column + ")"
+	}
+	return "INSTR(" + column + ", ?)"
+}
+
 // RecordsOf is a subquery over a ListOf records of a type, with a column for each json tag. A Time travels as
 // microseconds.
 func RecordsOf[T any](d Dialect) string {

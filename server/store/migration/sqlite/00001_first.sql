@@ -162,6 +162,8 @@ CREATE TABLE runs (
     -- run's pool.
     caller_kind       TEXT NOT NULL,
     caller_role       TEXT NOT NULL,
+    -- The scheduled time is far from the time of the ID (run_order.go).
+    apart             BOOLEAN NOT NULL DEFAULT FALSE,
     -- The end.
     state_type        TEXT NOT NULL,
     state_name        TEXT NOT NULL,
@@ -189,6 +191,8 @@ CREATE INDEX runs_deployment ON runs (deployment_id, id);
 -- People know runs by their name, or by the beginning of it.
 CREATE INDEX runs_name ON runs (name);
 CREATE INDEX runs_unsuccessful ON runs (unsuccessful, id) WHERE unsuccessful IS NOT NULL;
+-- Few: all other runs are found by their ID, which tells about when they were scheduled.
+CREATE INDEX runs_apart ON runs (scheduled_time, id) WHERE apart;
 
 -- The first run of each idempotency key of a deployment.
 CREATE TABLE idempotency_keys (

@@ -122,7 +122,7 @@ func cycle(
 }
 
 // fill makes n runs that are due.
-func fill(b *testing.B, s *storetest.Store, n int) {
+func fill(b testing.TB, s *storetest.Store, n int) {
 	b.Helper()
 	ctx := b.Context()
 	if _, err := s.CreatePool(ctx, store.NewPool{Name: "p", Type: "kubernetes", Template: store.TemplateDocument{Document: []byte(`{}`)}}, actor); err != nil {
@@ -134,7 +134,7 @@ func fill(b *testing.B, s *storetest.Store, n int) {
 	create(b, s, n)
 }
 
-func create(b *testing.B, s *storetest.Store, n int) {
+func create(b testing.TB, s *storetest.Store, n int) {
 	b.Helper()
 	for ; n > 0; n -= 1000 {
 		if _, err := s.CreateRuns(b.Context(), "d", make([]store.NewRun, min(n, 1000)), actor); err != nil {

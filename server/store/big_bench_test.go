@@ -52,9 +52,9 @@ func BenchmarkQuestions(b *testing.B) {
 	}
 }
 
-func installation(b *testing.B, deployments, runs int) *storetest.Store {
+func installation(b testing.TB, deployments, runs int, options ...storetest.Option) *storetest.Store {
 	b.Helper()
-	s := storetest.PostgreSQL(b)
+	s := storetest.PostgreSQL(b, options...)
 	db := must[*sql.DB](b)(sql.Open("postgres", s.URL))
 	defer db.Close()
 	if _, err := db.ExecContext(b.Context(), fmt.Sprintf(bigSQL, deployments, runs)); err != nil {

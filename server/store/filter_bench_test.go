@@ -33,7 +33,7 @@ func BenchmarkFilters(b *testing.B) {
 }
 
 // filterQuestions are all filters alone, each in every order, with values that many runs have and that none has.
-func filterQuestions(b *testing.B, s *storetest.Store) []question {
+func filterQuestions(b testing.TB, s *storetest.Store) []question {
 	b.Helper()
 	newest, _, err := s.ListRuns(b.Context(), store.RunFilter{}, store.Page{Limit: 500})
 	if err != nil || len(newest) == 0 {

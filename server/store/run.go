@@ -88,6 +88,19 @@ const runStateTypeSQL = "CASE WHEN w.run_id IS NOT NULL THEN 'SCHEDULED' ELSE CO
 const stateJoinsSQL = `LEFT JOIN ready w ON w.deployment_id = r.deployment_id AND w.run_id = r.id AND r.ended_at IS NULL
 LEFT JOIN live l ON l.deployment_id = r.deployment_id AND l.run_id = r.id AND r.ended_at IS NULL`
 
+// listedStatesSQL is stateJoinsSQL for a list. For some thousand runs, PostgreSQL would read all of ready and live, and
+// sort the runs once more; so it may only look up each run.
+func listedStatesSQL(d database.Dialect) string {
+	if d == database.SQLite {
+		return stateJoinsSQL
+	}
+	join := func(table, as string) string {
+		return "LEFT JOIN LATERAL (\n\tSELECT * FROM " + table +
+			" s WHERE s.deployment_id = r.deployment_id AND s.run_id = r.id AND r.ended_at IS NULL OFFSET 0\n) " + as + " ON TRUE"
+	}
+	return join("ready", "w") + "\n" + join("live", "l")
+}
+
 // GetRun returns a run.
 func (q Reader) GetRun(ctx context.Context, id uuid.UUID) (*Run, error) {
 	var row runRow

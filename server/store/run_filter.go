@@ -182,7 +182,8 @@ type stateGroup struct {
 	table  string     // ready or live, which has a row of each of them; empty: neither
 	states []any      // of rows of live
 	where  conditions // on a run and its state
-	served bool       // by runs_unsuccessful
+	// unsuccessful is the state, if runs_unsuccessful serves it.
+	unsuccessful lifecycle.StateType
 }
 
 // stateGroups returns a group for each table and index that has the states: a list of several groups is merged from the
@@ -207,7 +208,7 @@ func stateGroups(states []lifecycle.StateType) []stateGroup {
 		case state == lifecycle.Completed:
 			group.where.add("r.state_type = ? AND r.ended_at IS NOT NULL", state)
 		case state.Terminal():
-			group.served = true
+			group.unsuccessful = state
 			group.where.add("r.unsuccessful = ?", state)
 		default:
 			live = append(live, state)

@@ -50,9 +50,9 @@ func (q Reader) ListRuns(ctx context.Context, f RunFilter, page Page) ([]Run, Ne
 			all.horizon, all.stuck = found.horizon, found.stuck
 		}
 	}
-	rows, next, err := all.cut(sort, page)
-	if err != nil {
-		return nil, NextRuns{}, err
+	rows, next := all.cut(sort, page)
+	if all.stuck && next.SearchedTo != nil {
+		return nil, NextRuns{}, tooManyAtOnce(q.s.searched, *next.SearchedTo)
 	}
 	runs := make([]Run, len(rows))
 	for i, r := range rows {
@@ -62,7 +62,7 @@ func (q Reader) ListRuns(ctx context.Context, f RunFilter, page Page) ([]Run, Ne
 }
 
 // cut merges what the sources have found into a page.
-func (l listedRuns) cut(sort RunSort, page Page) ([]runRow, NextRuns, error) {
+func (l listedRuns) cut(sort RunSort, page Page) ([]runRow, NextRuns) {
 	rows := l.rows
 	slices.SortFunc(rows, func(a, b runRow) int { return sort.compare(sort.keyOf(a), sort.keyOf(b)) })
 	// A run that moved to another table between two queries may have been found in both.
@@ -72,19 +72,16 @@ func (l listedRuns) cut(sort RunSort, page Page) ([]runRow, NextRuns, error) {
 	}
 	if len(rows) > page.Size() || l.horizon == nil {
 		rows, cursor := database.CutPage(rows, page, sort.kind(), func(r runRow) string { return sort.text(sort.keyOf(r)) })
-		return rows, NextRuns{Cursor: cursor}, nil
-	}
-	if l.stuck {
-		return nil, NextRuns{}, tooManyAtOnce(sort.time(*l.horizon))
+		return rows, NextRuns{Cursor: cursor}
 	}
 	to := sort.time(*l.horizon)
-	return rows, NextRuns{Cursor: database.NewCursor(sort.kind(), sort.text(*l.horizon)), SearchedTo: &to}, nil
+	return rows, NextRuns{Cursor: database.NewCursor(sort.kind(), sort.text(*l.horizon)), SearchedTo: &to}
 }
 
-func tooManyAtOnce(at time.Time) error {
+func tooManyAtOnce(searched int, at time.Time) error {
 	return &Error{Code: ListTooLong, Message: fmt.Sprintf(
 		"more than %d runs were made around %s, too many to sort by their scheduled time: filter by deployment, pool or "+
-			"name, or sort by the time of creation", walkRuns, at.Format(time.RFC3339))}
+			"name, or sort by the time of creation", searched, at.Format(time.RFC3339))}
 }
 
 // CountRuns counts runs by state.
@@ -111,4 +108,3 @@ func (q Reader) CountRuns(ctx context.Context, f RunFilter) (map[lifecycle.State
 	}
 	return counts, nil
 }
-

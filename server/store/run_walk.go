@@ -12,15 +12,12 @@ import (
 )
 
 // A page of a list is read from sources: each finds a part of the runs that match. No source looks at more runs than
-// walkRuns, however few of them match. A source that has looked at that many says how far it has come, its horizon:
-// the page ends there, and the next one goes on from there.
+// Options.SearchedRuns, however few of them match. A source that has looked at that many says how far it has come, its
+// horizon: the page ends there, and the next one goes on from there.
 const (
-	// walkRuns is how many runs a page looks at in one index.
-	walkRuns = 3000
-	// setRuns is up to how many runs a page sorts, or takes from ready or live.
-	setRuns = 2000
-	// walkPools is up to how many pools a page walks through side by side.
-	walkPools = 16
+	searchedRuns = 2000 // by default
+	// walkedPools is up to how many pools a page walks through side by side.
+	walkedPools = 16
 )
 
 // listedRuns are the runs of a source that come first after the cursor, in the order of the list.
@@ -34,6 +31,7 @@ type listedRuns struct {
 type runSource struct {
 	ids     []uuid.UUID // nil: walk
 	order   RunSort     // of the index that is walked
+	leading string      // the column before these, of which one value is asked for; empty: none
 	served  conditions  // by this index
 	rest    conditions  // on all that it finds
 	nearest bool        // runs that are not apart, found by their ID in an order by the scheduled time
@@ -43,10 +41,10 @@ type runSource struct {
 type runSearch struct {
 	runConditions
 	dialect database.Dialect
-	states []stateGroup
-	sort   RunSort
-	after  *sortKey // the runs past it
-	size   int      // how many runs
+	states  []stateGroup
+	sort    RunSort
+	after   *sortKey // the runs past it
+	size    int      // how many runs
 }
 
 // sources plans a list.
@@ -117,20 +115,25 @@ func (s runSearch) walks(groups []stateGroup, more conditions) []runSource {
 	var sources []runSource
 	for _, group := range groups {
 		rest := s.other.with(s.names, s.scheduled, more)
-		add := func(served, rest conditions) {
-			sources = append(sources, runSource{order: s.sort.byID(), served: served.with(s.ids), rest: rest})
+		add := func(column, kind string, value any, rest conditions) {
+			served := conditions{[]string{s.dialect.Leading(column, kind)}, []any{value}}
+			sources = append(sources, runSource{
+				order: s.sort.byID(), leading: column, served: served.with(s.ids), rest: rest,
+			})
 		}
 		switch {
 		case s.deployment != nil:
-			add(s.whereDeployment(), rest.with(s.wherePools(), group.where))
-		case group.served:
-			add(group.where, rest.with(s.wherePools()))
-		case s.pools != nil && len(s.pools) <= walkPools:
+			add("r.deployment_id", "uuid", *s.deployment, rest.with(s.wherePools(), group.where))
+		case group.unsuccessful != "":
+			add("r.unsuccessful", "text", group.unsuccessful, rest.with(s.wherePools()))
+		case s.pools != nil && len(s.pools) <= walkedPools:
 			for _, pool := range s.pools {
-				add(conditions{[]string{"r.pool_id = ?"}, []any{pool}}, rest.with(group.where))
+				add("r.pool_id", "uuid", pool, rest.with(group.where))
 			}
 		default:
-			add(conditions{}, rest.with(s.wherePools(), group.where))
+			sources = append(sources, runSource{
+				order: s.sort.byID(), served: s.ids, rest: rest.with(s.wherePools(), group.where),
+			})
 		}
 	}
 	return sources
@@ -193,13 +196,13 @@ func (q Reader) idsOf(ctx context.Context, s runSearch, group stateGroup) ([]uui
 	return q.fewIDs(ctx, query+where.sql(), where.args)
 }
 
-// fewIDs returns the IDs that a query finds, nil if they are more than setRuns.
+// fewIDs returns the IDs that a query finds, nil if they are too many to be sorted for a page.
 func (q Reader) fewIDs(ctx context.Context, query string, args []any) ([]uuid.UUID, error) {
 	ids := []uuid.UUID{}
-	if err := q.db.All(ctx, &ids, query+"\nLIMIT ?", append(slices.Clone(args), setRuns+1)...); err != nil {
+	if err := q.db.All(ctx, &ids, query+"\nLIMIT ?", append(slices.Clone(args), q.s.searched+1)...); err != nil {
 		return nil, fmt.Errorf("list the runs of an index: %w", err)
 	}
-	if len(ids) > setRuns {
+	if len(ids) > q.s.searched {
 		return nil, nil
 	}
 	return ids, nil
@@ -215,7 +218,7 @@ func (q Reader) read(ctx context.Context, s runSearch, source runSource) (listed
 		return q.readNearest(ctx, s, source)
 	}
 	source.served = source.served.with(s.past())
-	most := walkRuns
+	most := q.s.searched
 	if len(source.rest.where) == 0 {
 		most = s.size
 	}
@@ -228,20 +231,27 @@ func (q Reader) read(ctx context.Context, s runSearch, source runSource) (listed
 }
 
 // readNearest finds runs in the order of their scheduled time by their ID, whose time is within scheduledApart of it.
-// What it has not looked at comes after its horizon.
+// What it has not looked at comes after its horizon. Most pages need a fifth of the runs that it may look at.
 func (q Reader) readNearest(ctx context.Context, s runSearch, source runSource) (listedRuns, error) {
-	early, late := -scheduledApart, scheduledApart+time.Millisecond
 	if s.after != nil && s.sort.descending() {
-		source.served.add("r.id < ?", firstID(s.after.at.Add(late)))
+		source.served.add("r.id < ?", firstID(s.after.at.Add(scheduledApart+time.Millisecond)))
 	} else if s.after != nil {
-		source.served.add("r.id >= ?", firstID(s.after.at.Add(early)))
+		source.served.add("r.id >= ?", firstID(s.after.at.Add(-scheduledApart)))
 	}
-	var found listedRuns
-	last, err := q.keyAt(ctx, source, walkRuns-1)
+	found, err := q.nearest(ctx, s, source, q.s.searched/5)
+	if err != nil || found.horizon == nil || len(found.rows) >= s.size {
+		return found, err
+	}
+	return q.nearest(ctx, s, source, q.s.searched)
+}
+
+// nearest looks at the first runs of a source.
+func (q Reader) nearest(ctx context.Context, s runSearch, source runSource, most int) (found listedRuns, err error) {
+	rest := source.rest.with(s.past())
+	last, err := q.keyAt(ctx, source, most-1)
 	if err != nil {
 		return found, err
 	}
-	rest := source.rest.with(s.past())
 	if last != nil {
 		first, err := q.keyAt(ctx, source, 0)
 		if err != nil || first == nil {
@@ -256,7 +266,7 @@ func (q Reader) readNearest(ctx context.Context, s runSearch, source runSource) 
 			rest.add("r.scheduled_time < ?", database.Time(found.horizon.at))
 		}
 	}
-	found.rows, err = q.window(ctx, s, source, walkRuns, rest)
+	found.rows, err = q.window(ctx, s, source, most, rest)
 	return found, err
 }
 
@@ -278,8 +288,20 @@ func (s runSearch) among(ids []uuid.UUID) (c conditions) {
 func (q Reader) window(
 	ctx context.Context, s runSearch, source runSource, most int, rest conditions,
 ) ([]runRow, error) {
-	from := "(SELECT r.* FROM runs r" + source.served.sql() + "\nORDER BY " + source.order.order() + "\nLIMIT ?) AS r"
+	from := "(SELECT r.* FROM runs r" + source.served.sql() + source.inOrder() + "\nLIMIT ?) AS r"
 	return q.runRows(ctx, s, from, append(slices.Clone(source.served.args), most), rest)
+}
+
+// inOrder names all columns of the index, also the one of which there is one value: PostgreSQL would otherwise read the
+// IDs of all pools where it takes a pool for a frequent one, though its runs may be at the other end.
+func (o runSource) inOrder() string {
+	if o.leading == "" {
+		return "\nORDER BY " + o.order.order()
+	}
+	if o.order.descending() {
+		return "\nORDER BY " + o.leading + " DESC, " + o.order.order()
+	}
+	return "\nORDER BY " + o.leading + ", " + o.order.order()
 }
 
 // runRows reads the first runs of a table or subquery r with arguments.
@@ -287,7 +309,7 @@ func (q Reader) runRows(
 	ctx context.Context, s runSearch, from string, args []any, rest conditions,
 ) ([]runRow, error) {
 	var rows []runRow
-	query := runColumns + "\nFROM " + from + "\n" + stateJoinsSQL + rest.sql() + "\nORDER BY " + s.sort.order() + "\nLIMIT ?"
+	query := runColumns + "\nFROM " + from + "\n" + listedStatesSQL(s.dialect) + rest.sql() + "\nORDER BY " + s.sort.order() + "\nLIMIT ?"
 	if err := q.db.All(ctx, &rows, query, append(slices.Concat(args, rest.args), s.size)...); err != nil {
 		return nil, fmt.Errorf("list runs: %w", err)
 	}
@@ -305,7 +327,7 @@ func (q Reader) keyAt(ctx context.Context, source runSource, n int) (*sortKey, e
 		columns += ", r.scheduled_time"
 	}
 	query := "SELECT " + columns + " FROM runs r" + source.served.sql() +
-		"\nORDER BY " + source.order.order() + "\nLIMIT 1\nOFFSET ?"
+		source.inOrder() + "\nLIMIT 1\nOFFSET ?"
 	if err := q.db.All(ctx, &rows, query, append(slices.Clone(source.served.args), n)...); err != nil {
 		return nil, fmt.Errorf("find how far a list has come: %w", err)
 	}

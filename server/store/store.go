@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -37,6 +38,8 @@ type Options struct {
 	Raise Raiser
 	// Archive reads output that was moved out of the database; nil: there is none.
 	Archive Archive
+	// SearchedRuns is how many runs a page of a list looks at in one index; 0: 2000.
+	SearchedRuns int
 	// ClockOffset is added to the database's time, so that a test can let leases expire. nil: none.
 	ClockOffset func() time.Duration
 }
@@ -54,6 +57,7 @@ type Store struct {
 	settings cache[claimSetting, *settingRow]
 	// deadlinesRest is true while Sweep leaves start deadlines and timeouts alone.
 	deadlinesRest atomic.Bool
+	searched      int      // see Options.SearchedRuns
 	waiters       sync.Map // pool → the queue of its claims in this process, as *waiters
 }
 
@@ -108,7 +112,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		db: db, raise: o.Raise, archive: o.Archive,
+		db: db, raise: o.Raise, archive: o.Archive, searched: cmp.Or(o.SearchedRuns, searchedRuns),
 		terms:    cache[termsKey, runTerms]{most: termsMax},
 		settings: cache[claimSetting, *settingRow]{most: settingsMax, weigh: (*settingRow).weight, maximum: settingsBytes},
 	}

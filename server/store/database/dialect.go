@@ -82,6 +82,15 @@ func (d Dialect) Contains(column string) string {
 	return "EXISTS (SELECT 1 FROM json_each(" + column + ") WHERE value = ?)"
 }
 
+// Leading is the condition that a column has the value of its parameter, of a kind: uuid or text. A list in the order
+// of this column, then of another, is read from an index of the two.
+func (d Dialect) Leading(column, kind string) string {
+	if d == Postgres { // it would drop a column with = from the order, and be free to read another index
+		return column + " = ANY(ARRAY[?::" + kind + "])"
+	}
+	return column + " = ?"
+}
+
 // Position is where the text of a parameter begins in a column, from 1 on; 0 where it is not there.
 func (d Dialect) Position(column string) string {
 	if d == Postgres {

@@ -3,6 +3,7 @@ package server_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -43,6 +44,22 @@ func TestUIFiltersRuns(t *testing.T) {
 		chromedp.Click(chromedp.CSS("#run a")), shows("#runs td", "run 17"), hides("#runs td", "run 18"))
 	do(t, ctx, "no match", chromedp.SendKeys(chromedp.CSS("#runs-filter input"), "00"),
 		shows("#runs-none", "No run matches"), hides("#runs-empty", "No run"))
+}
+
+func TestUISaysHowFarItHasSearched(t *testing.T) {
+	r := start(t, withoutKeys)
+	r.deploy("hello", "")
+	r.startRun("hello", `{"name":"the odd one"}`)
+	for range 5 {
+		body := `{"runs":[{}` + strings.Repeat(",{}", 499) + `]}`
+		r.call(http.MethodPost, "/api/v1/deployments/hello/runs/bulk", body).is(http.StatusOK)
+	}
+	ctx := browser(t)
+	do(t, ctx, "a text that none of the newest has", chromedp.Navigate(r.url+"/"), shows("#runs td", "hello"),
+		chromedp.SendKeys(chromedp.CSS("#runs-filter input"), "the odd one"),
+		shows("#runs-searched", "No run matches so far: searched back to"), hides("#runs-none", "No run"))
+	do(t, ctx, "searching on", chromedp.Click(chromedp.CSS("#runs-older")), shows("#runs td", "the odd one"),
+		hides("#runs-searched", "searched"))
 }
 
 // input dispatches the event that a browser sends when the user changes a field.

@@ -1,11 +1,31 @@
 package main
 
 import (
+	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/berth-dev/berth/server/api"
 )
+
+func TestASearchForFewRunsSaysHowFarItHasCome(t *testing.T) {
+	t.Parallel()
+	pages := 0
+	u := hostileServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		pages++
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = fmt.Fprintf(w, `{"items":[],"next_cursor":"%d","searched_to":"2026-01-02T03:04:05Z"}`, pages)
+	})
+	r := u.run(t, "run", "ls", "--text", "nowhere")
+	if r.code != 0 || pages != 500 {
+		t.Errorf("exit code %d after %d pages", r.code, pages)
+	}
+	demand(t, "standard error", r.stderr, "searched to 2026-01-02T03:04:05Z …",
+		"there may be more: search on with --until 2026-01-02T03:04:05Z")
+	r = u.run(t, "run", "ls", "--text", "nowhere", "--sort", "created")
+	demand(t, "standard error, oldest first", r.stderr, "search on with --since 2026-01-02T03:04:05Z")
+}
 
 func TestManyRunsAreListedCancelledAndTriedAgainByAFilter(t *testing.T) {
 	t.Parallel()

@@ -32,7 +32,7 @@ func (h *Handler) ListRuns(
 	filter.Sort = store.RunSort(wire.Or(p.Sort, ""))
 
 	read := func(ctx context.Context) (apiserver.ListRuns200JSONResponse, error) {
-		runs, next, err := h.listRuns(ctx, filter, page(p.Limit, p.Cursor))
+		runs, next, err := h.store.ListRuns(ctx, filter, page(p.Limit, p.Cursor))
 		if err != nil {
 			return apiserver.ListRuns200JSONResponse{}, err
 		}

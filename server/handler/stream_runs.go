@@ -109,7 +109,7 @@ func (s *listStream) VisitStreamRunsResponse(w http.ResponseWriter) error {
 
 // readRunList reads a list for the streams that follow it.
 func (h *Handler) readRunList(ctx context.Context, f store.RunFilter, p store.Page) (*runList, error) {
-	runs, _, err := h.listRuns(ctx, f, p)
+	runs, _, err := h.store.ListRuns(ctx, f, p)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package store_test
 import (
 	"database/sql"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/berth-dev/berth/server/store"
@@ -19,6 +20,9 @@ func TestEveryFilterReadsALimitedNumberOfRows(t *testing.T) {
 			w := &world{installation(t, 100, size, few), t}
 			w.waitAndRun(size / 10)
 			for _, q := range filterQuestions(t, w.Store) {
+				if strings.HasPrefix(q.name, "count/") {
+					continue
+				}
 				before := w.rowsRead()
 				asking := w.OpenAgain(t)
 				_, err := q.ask(t.Context(), asking, questionPage)

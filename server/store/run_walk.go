@@ -83,8 +83,8 @@ func (q Reader) sources(ctx context.Context, s runSearch) ([]runSource, error) {
 	return q.addScheduled(ctx, s, sources, walked)
 }
 
-// addScheduled adds the sources of a list that has to do with the scheduled time: those of runs that are apart, and of
-// those that are not.
+// addScheduled adds the sources of a list that has to do with the scheduled time: one of runs that are apart, and
+// the walks to all others.
 func (q Reader) addScheduled(
 	ctx context.Context, s runSearch, sources []runSource, walked []stateGroup,
 ) ([]runSource, error) {

@@ -2,7 +2,7 @@
 
 import { get } from "/ui/api.js";
 import { showWaiting } from "/ui/approval.js";
-import { cell, element, moment, updateRows, runRow, tag, deploymentLink, poolLink } from "/ui/app.js";
+import { cell, element, moment, updateChildren, updateRows, runRow, tag, deploymentLink, poolLink } from "/ui/app.js";
 
 const PAGE_SIZE = 25; // runs
 const TYPING_DELAY = 250; // milliseconds after a key stroke before the filter is applied
@@ -51,12 +51,23 @@ async function showRuns() {
   next = runs.next_cursor;
   fill("runs", runs.items, runRow);
   const none = document.getElementById("runs-none");
-  none.hidden = runs.items.length > 0 || !filtered();
+  none.hidden = runs.items.length > 0 || !filtered() || Boolean(runs.searched_to);
+  showSearched(runs);
   if (filtered()) document.getElementById("runs-empty").hidden = true;
   filter.hidden = runs.items.length === 0 && !filtered() && cursors.length === 0;
   document.getElementById("runs-newer").disabled = cursors.length === 0;
   document.getElementById("runs-older").disabled = !next;
   document.getElementById("runs-pages").hidden = cursors.length === 0 && !next;
+}
+
+// showSearched says how far the server has searched for runs that match, if it has not come to the end.
+function showSearched(runs) {
+  const line = document.getElementById("runs-searched");
+  line.hidden = !runs.searched_to;
+  if (runs.searched_to) {
+    const found = runs.items.length === 0 ? "No run matches so far: searched" : "Searched";
+    updateChildren(line, `${found} back to `, moment(runs.searched_to), ". Older searches on.");
+  }
 }
 
 // refresh updates the view.

@@ -107,8 +107,12 @@ func foreignResponse(status int, body []byte) string {
 // pageSize is the number of items that one request asks for.
 const pageSize = 500
 
-// maxListed bounds the items that a list collects in memory.
-const maxListed = 1_000_000
+// maxListed bounds the items that a list collects in memory, and maxPages the pages: a page may be empty where a server
+// searches for little among much.
+const (
+	maxListed = 1_000_000
+	maxPages  = 20_000
+)
 
 // Pages collects the items of all pages, at most limit of them; 0 means all.
 func Pages[T any](
@@ -128,10 +132,10 @@ func Pages[T any](
 		}
 
 		all = append(all, items...)
-		if next == nil || *next == "" || len(items) == 0 || (limit > 0 && len(all) >= limit) {
+		if next == nil || *next == "" || (limit > 0 && len(all) >= limit) {
 			return all, nil
 		}
-		if seen[*next] || len(all) > maxListed {
+		if seen[*next] || len(all) > maxListed || len(seen) > maxPages {
 			return nil, fmt.Errorf("the list does not end: after %d items, the server repeats a page or has more than "+
 				"%d items; filter the list, or check any proxy in between", len(all), maxListed)
 		}

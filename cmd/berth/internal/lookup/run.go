@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
@@ -15,10 +16,24 @@ import (
 func ListRuns(
 	ctx context.Context, client *cli.Client, limit int, filter api.ListRunsParams,
 ) ([]api.Run, error) {
+	return SearchRuns(ctx, client, limit, filter, func(time.Time, int) bool { return true })
+}
+
+// SearchRuns is ListRuns for a filter that few runs may match. After each page that was cut short, goOn is told up to
+// when the server has searched and how many such pages there were; the list ends where it returns false.
+func SearchRuns(
+	ctx context.Context, client *cli.Client, limit int, filter api.ListRunsParams, goOn func(to time.Time, pages int) bool,
+) ([]api.Run, error) {
+	short := 0
 	return cli.Pages(limit, func(limit int32, cursor *string) ([]api.Run, *string, error) {
 		params := filter
 		params.Limit, params.Cursor = &limit, cursor
 		page, err := cli.Value(client.ListRunsWithResponse(ctx, &params))
+		if page.SearchedTo != nil && page.NextCursor != nil && len(page.Items) < int(limit) {
+			if short++; !goOn(*page.SearchedTo, short) {
+				page.NextCursor = nil
+			}
+		}
 		return page.Items, page.NextCursor, err
 	})
 }

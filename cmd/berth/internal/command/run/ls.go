@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -9,6 +10,32 @@ import (
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/server/api"
 )
+
+const (
+	// shortPages is after how many pages, of some thousand runs each, a search says how far it has come.
+	shortPages = 50
+	// maxShortPages is after how many it ends.
+	maxShortPages = 500
+)
+
+// searchOn says how far a search has come, and whether it goes on.
+func searchOn(app *cli.App, order api.ListRunsParamsSort, to time.Time, pages int) bool {
+	at := to.UTC().Format(time.RFC3339)
+	switch {
+	case pages < maxShortPages:
+		if pages%shortPages == 0 {
+			app.Notef("searched to %s …", at)
+		}
+		return true
+	case order == api.MinusCreated:
+		app.Notef("searched to %s, there may be more: search on with --until %s", at, at)
+	case order == api.Created:
+		app.Notef("searched to %s, there may be more: search on with --since %s", at, at)
+	default:
+		app.Notef("searched to %s, there may be more: narrow the search with --since, --until or --deployment", at)
+	}
+	return false
+}
 
 func lsCommand(app *cli.App) *cobra.Command {
 	var filter runFilter
@@ -18,7 +45,11 @@ func lsCommand(app *cli.App) *cobra.Command {
 		Use:     "ls",
 		Aliases: []string{"list"},
 		Short:   "List runs, newest first",
-		Args:    cobra.NoArgs,
+		Long: `List runs, newest first.
+
+A filter that few runs match, such as a text or a tag, takes a search through all runs. It ends after
+a million runs, and says how to search on. Narrow it with --since, --until, --pool or --deployment.`,
+		Args: cobra.NoArgs,
 	}
 	filter.add(cmd)
 	flags := cmd.Flags()
@@ -39,7 +70,9 @@ func lsCommand(app *cli.App) *cobra.Command {
 		if limit < 0 {
 			return cli.Usagef("--limit %d: must not be negative", limit)
 		}
-		runs, err := lookup.ListRuns(ctx, client, limit, params)
+		runs, err := lookup.SearchRuns(ctx, client, limit, params, func(to time.Time, pages int) bool {
+			return searchOn(app, order, to, pages)
+		})
 		if err != nil {
 			return err
 		}

@@ -10,7 +10,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -44,7 +43,7 @@ type template struct {
 func Shared(t testing.TB) *Server {
 	t.Helper()
 	requireBinaries(t)
-	shared.once.Do(func() { shared.server, shared.err = start(nil) })
+	shared.once.Do(func() { shared.server, shared.err = start(nil, nil) })
 	if shared.err != nil {
 		t.Fatalf("start PostgreSQL: %v", shared.err)
 	}
@@ -60,12 +59,12 @@ func Start(t testing.TB) *Server {
 func startFor(t testing.TB, primary *Server) *Server {
 	t.Helper()
 	requireBinaries(t)
-	s, err := start(primary)
+	s, err := start(primary, nil)
 	if err != nil {
 		t.Fatalf("start PostgreSQL: %v", err)
 	}
 	t.Cleanup(func() {
-		if err := s.close(); err != nil {
+		if err := s.Close(); err != nil {
 			t.Errorf("stop PostgreSQL: %v", err)
 		}
 	})
@@ -176,7 +175,7 @@ func (s *Server) Restart(t testing.TB) {
 // Stop stops the server and breaks its connections.
 func (s *Server) Stop(t testing.TB) {
 	t.Helper()
-	if err := s.pgctl("stop", "-m", "immediate"); err != nil {
+	if err := s.Kill(); err != nil {
 		t.Fatalf("stop PostgreSQL: %v", err)
 	}
 }
@@ -184,9 +183,8 @@ func (s *Server) Stop(t testing.TB) {
 // Resume starts the server again after Stop.
 func (s *Server) Resume(t testing.TB) {
 	t.Helper()
-	if err := s.pgctl("start", "-l", filepath.Join(s.dir, "log")); err != nil {
-		log, _ := os.ReadFile(filepath.Join(s.dir, "log"))
-		t.Fatalf("start PostgreSQL: %v\n%s", err, log)
+	if err := s.StartAgain(); err != nil {
+		t.Fatalf("start PostgreSQL: %v\n%s", err, s.Log())
 	}
 }
 

@@ -27,6 +27,7 @@ type Server struct {
 	credential *syscall.Credential // nil: our own
 	lifeline   io.Closer           // closing it ends the server and removes its directory
 	supervisor *exec.Cmd
+	disk       *Disk // nil: the data is on a disk of the machine
 }
 
 // binaries is the directory of the newest PostgreSQL of the machine.
@@ -86,25 +87,29 @@ cat >/dev/null || true
 rm -rf "$2"
 `
 
-// start starts a server: a standby of the primary, or a new one if that is nil.
-func start(primary *Server) (*Server, error) {
+// start starts a server: a standby of the primary, or a new one if that is nil. Its data is on the disk, if there is one.
+func start(primary *Server, disk *Disk) (*Server, error) {
 	bin, err := binaries()
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{bin: bin}
+	s := &Server{bin: bin, disk: disk}
 	if s.dir, err = os.MkdirTemp(shortTempDir(), "berth-pg-"); err != nil {
 		return nil, err
 	}
 	if err := s.dropRoot(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(s.dir))
 	}
-	s.supervisor = exec.Command("/bin/sh", "-c", supervise, "supervise", bin, s.dir, primary.socketDir())
-	s.supervisor.Dir = s.dir
-	s.supervisor.SysProcAttr = &syscall.SysProcAttr{
+	supervisor := []string{"/bin/sh", "-c", supervise, "supervise", bin, s.dir, primary.socketDir()}
+	attributes := &syscall.SysProcAttr{
 		Credential: s.credential,
 		Setpgid:    true,
 	} // a signal to our process group must not reach the server
+	if disk != nil {
+		supervisor, attributes.Credential = disk.around(s, supervisor), nil
+	}
+	s.supervisor = exec.Command(supervisor[0], supervisor[1:]...)
+	s.supervisor.Dir, s.supervisor.SysProcAttr = s.dir, attributes
 	s.supervisor.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8", "HOME=" + s.dir}
 	if s.lifeline, err = s.supervisor.StdinPipe(); err != nil {
 		return nil, err
@@ -161,19 +166,47 @@ func (s *Server) dropRoot() error {
 	return os.Chown(s.dir, int(uid), int(gid))
 }
 
-func (s *Server) close() error {
+// Launch starts a server for a program that is a test itself. Its data is on the disk, or on one of the machine if that is
+// nil. It ends with Close, or with the process.
+func Launch(disk *Disk) (*Server, error) { return start(nil, disk) }
+
+// Close ends the server and removes its directory.
+func (s *Server) Close() error {
 	if err := s.lifeline.Close(); err != nil {
 		return err
 	}
 	return s.supervisor.Wait()
 }
 
+// Kill ends the server at once, without a checkpoint, which breaks its connections.
+func (s *Server) Kill() error { return s.pgctl("stop", "-m", "immediate") }
+
+// StartAgain starts the server after Kill, or after it ended by itself.
+func (s *Server) StartAgain() error { return s.pgctl("start", "-l", filepath.Join(s.dir, "log")) }
+
+// Running reports whether the server runs.
+func (s *Server) Running() bool { return s.pgctl("status") == nil }
+
+// Log is what the server has logged.
+func (s *Server) Log() string {
+	log, err := os.ReadFile(filepath.Join(s.dir, "log"))
+	if err != nil {
+		return err.Error()
+	}
+	return string(log)
+}
+
+// Socket is the address of the server, a unix socket.
+func (s *Server) Socket() string { return filepath.Join(s.socketDir(), ".s.PGSQL.5432") }
+
 func (s *Server) pgctl(args ...string) error {
-	cmd := exec.Command(
-		filepath.Join(s.bin, "pg_ctl"),
-		append([]string{"-D", filepath.Join(s.dir, "data"), "-w"}, args...)...)
-	cmd.Dir = s.dir
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.credential, Setpgid: true}
+	command := append([]string{filepath.Join(s.bin, "pg_ctl"), "-D", filepath.Join(s.dir, "data"), "-w"}, args...)
+	attributes := &syscall.SysProcAttr{Credential: s.credential, Setpgid: true}
+	if s.disk != nil {
+		command, attributes.Credential = s.disk.inside(s, command), nil
+	}
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Dir, cmd.SysProcAttr = s.dir, attributes
 	if err := cmd.Run(); err != nil { // its output is not read: a server that it starts would keep that open
 		return fmt.Errorf("pg_ctl %s: %w", args[0], err)
 	}

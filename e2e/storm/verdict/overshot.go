@@ -1,0 +1,142 @@
+package verdict
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/e2e/storm/journal"
+)
+
+// overshot finds limits that were exceeded, in the samples of the database and as the workers saw it.
+func (j *judge) overshot() {
+	limits := map[string]int{}
+	for _, l := range j.Limits {
+		limits[l.Scope] = l.Max
+	}
+	for _, s := range j.Samples {
+		if limit, limited := limits[s.Scope]; limited && s.Used > limit {
+			j.violate(Overshot, uuid.Nil, "%s had %d attempts in live after %s, at most %d are allowed", s.Scope, s.Used, s.At,
+				limit)
+		}
+	}
+	slots := j.slots()
+	for _, l := range j.Limits {
+		j.overshotBy(l, slots[l.Scope])
+	}
+	j.claimedWhilePaused()
+}
+
+// slot is the time during which an attempt had a slot for certain: from the first answer that gave it to a worker until
+// the first report that can have ended it was sent.
+type slot struct {
+	run uuid.UUID
+	span
+}
+
+// slots returns the slots of each scope.
+func (j *judge) slots() map[string][]slot {
+	byScope := map[string][]slot{}
+	for _, holds := range j.holds {
+		run := j.runs[holds[0].run]
+		if run == nil {
+			continue
+		}
+		for _, s := range j.slotsOf(holds) {
+			for _, scope := range run.scopes() {
+				byScope[scope] = append(byScope[scope], slot{run.ID, s})
+			}
+		}
+	}
+	return byScope
+}
+
+// scopes are what the slots of a run belong to.
+func (r *Run) scopes() []string {
+	return []string{"pool " + r.Pool, "queue " + r.Queue, "deployment " + r.Deployment}
+}
+
+// slotsOf returns when an attempt had a slot. It may have had several: handing it back frees the slot.
+func (j *judge) slotsOf(holds []*hold) []span {
+	ends := j.ends()[holds[0].attempt]
+	var spans []span
+	for _, h := range holds {
+		until := forever
+		for _, at := range ends {
+			if at >= h.from {
+				until = min(until, at)
+			}
+		}
+		if n := len(spans); n > 0 && spans[n-1].until >= h.from {
+			continue // taken over, in the same slot
+		}
+		spans = append(spans, span{h.from, until})
+	}
+	return spans
+}
+
+// ends are the times, by attempt, at which a report that can have freed its slot was sent.
+func (j *judge) ends() map[uuid.UUID][]time.Duration {
+	if j.ended == nil {
+		j.ended = map[uuid.UUID][]time.Duration{}
+		for _, e := range j.Entries {
+			if e.Kind == journal.Reported && (e.Report == "ended" || e.Report == "handed_back") &&
+				(e.Status == journal.Accepted || e.Status == journal.NoAnswer) {
+				j.ended[e.Attempt] = append(j.ended[e.Attempt], e.Sent)
+			}
+		}
+	}
+	return j.ended
+}
+
+// overshotBy finds the moments at which more slots of a limit were in use than it allows.
+func (j *judge) overshotBy(l Limit, slots []slot) {
+	type change struct {
+		at  time.Duration
+		by  int
+		run uuid.UUID
+	}
+	var changes []change
+	for _, s := range slots {
+		changes = append(changes, change{s.from, 1, s.run}, change{s.until, -1, s.run})
+	}
+	slices.SortFunc(changes, func(a, b change) int { return cmp.Or(cmp.Compare(a.at, b.at), a.by-b.by) })
+	used := 0
+	for _, c := range changes {
+		if used += c.by; c.by > 0 && used > l.Max {
+			j.violate(Overshot, c.run, "%s had %d slots in use after %s, at most %d are allowed", l.Scope, used, c.at, l.Max)
+		}
+	}
+}
+
+// claimedWhilePaused finds claims that were sent after a pause was answered and answered before its end was sent. A pause
+// does not stop takeovers, which have a text.
+func (j *judge) claimedWhilePaused() {
+	pauses := map[string][]span{}
+	for _, e := range j.Entries {
+		switch e.Kind {
+		case journal.Paused:
+			pauses[e.Scope] = append(pauses[e.Scope], span{e.At, forever})
+		case journal.Resumed:
+			if n := len(pauses[e.Scope]); n > 0 {
+				last := &pauses[e.Scope][n-1]
+				last.until = min(last.until, e.Sent)
+			}
+		}
+	}
+	for _, e := range j.Entries {
+		run := j.runs[e.Run]
+		if e.Kind != journal.Claimed || run == nil || e.Text != "" {
+			continue
+		}
+		for _, scope := range run.scopes() {
+			for _, p := range pauses[scope] {
+				if e.Sent > p.from && e.At < p.until {
+					j.violate(Overshot, run.ID, "%s claimed attempt %d while %s was paused", e.Who, e.Number, scope)
+				}
+			}
+		}
+	}
+}

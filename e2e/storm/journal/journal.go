@@ -25,10 +25,8 @@ const (
 	Lost      Kind = "lost"      // a worker was told that it has lost an attempt
 	Abandoned Kind = "abandoned" // a worker renews the lease of an attempt no longer
 	Released  Kind = "released"  // a worker gives up the lease of an attempt
-	Started   Kind = "started"   // an attempt begins to execute
-	Stopped   Kind = "stopped"   // an attempt executes no longer
 	Reported  Kind = "reported"  // a worker reported Report with Outcome
-	Killed    Kind = "killed"    // a worker was killed, with all that it executed
+	Killed    Kind = "killed"    // a worker was killed, and executes nothing any longer
 	Fault     Kind = "fault"     // something was done to the installation
 	Jumped    Kind = "jumped"    // the database's clock was moved by By
 )

@@ -98,10 +98,14 @@ func endsHold(e journal.Entry) bool {
 }
 
 // valid are the times during which the worker of a hold had the lease: what was granted, up to a jump of the database's
-// clock, after which every earlier lease has expired.
+// clock, after which every earlier lease has expired. A renewal that was sent before the claim was answered did not list the
+// attempt, so it counts for nothing.
 func (j *judge) valid(h *hold) []span {
 	var spans []span
-	for _, g := range append([]grant{h.claim}, j.grants[h.session]...) {
+	for i, g := range append([]grant{h.claim}, j.grants[h.session]...) {
+		if i > 0 && g.sent < h.from {
+			continue
+		}
 		s := span{g.from, g.until}
 		for _, jumped := range j.jumps {
 			if g.sent < jumped.until {

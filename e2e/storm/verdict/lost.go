@@ -19,6 +19,7 @@ func (j *judge) lost() {
 			j.lostOutcome(e)
 		}
 	}
+	j.lostExecutions()
 }
 
 func (j *judge) lostRun(told map[int64]uuid.UUID, e journal.Entry) {
@@ -42,5 +43,23 @@ func (j *judge) lostOutcome(e journal.Entry) {
 	case !strings.Contains(stored.Message, e.Outcome):
 		j.violate(Lost, e.Run, "attempt %d: the outcome %q was accepted from %s, stored is %q", e.Number, e.Outcome, e.Who,
 			stored.Message)
+	}
+}
+
+// lostExecutions finds attempts that are stored as succeeded and whose process never came to its end.
+func (j *judge) lostExecutions() {
+	type key struct {
+		run    uuid.UUID
+		number int32
+	}
+	ended := map[key]bool{}
+	for _, e := range j.Executions {
+		ended[key{e.Run, e.Number}] = e.Ended > 0
+	}
+	for _, a := range j.Attempts {
+		run := j.runs[a.Run]
+		if run != nil && run.Pool == j.ProcessPool && a.Succeeded && !ended[key{a.Run, a.Number}] {
+			j.violate(Lost, a.Run, "attempt %d is stored as succeeded, and its process did not come to its end", a.Number)
+		}
 	}
 }

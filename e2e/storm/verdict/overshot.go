@@ -111,21 +111,35 @@ func (j *judge) overshotBy(l Limit, slots []slot) {
 	}
 }
 
-// claimedWhilePaused finds claims that were sent after a pause was answered and answered before its end was sent. A pause
-// does not stop takeovers, which have a text.
-func (j *judge) claimedWhilePaused() {
-	pauses := map[string][]span{}
+// straggling is for how long a call without an answer may still be carried out.
+const straggling = time.Minute
+
+// pauses are the times, by scope, during which nothing may be claimed: from the answer to a pause until its end was sent.
+// A call without an answer that ends a pause may end the next ones, too.
+func (j *judge) pauses() map[string][]span {
+	pauses, doubtful := map[string][]span{}, map[string]time.Duration{}
 	for _, e := range j.Entries {
 		switch e.Kind {
 		case journal.Paused:
-			pauses[e.Scope] = append(pauses[e.Scope], span{e.At, forever})
+			if e.At >= doubtful[e.Scope] {
+				pauses[e.Scope] = append(pauses[e.Scope], span{e.At, forever})
+			}
 		case journal.Resumed:
-			if n := len(pauses[e.Scope]); n > 0 {
-				last := &pauses[e.Scope][n-1]
-				last.until = min(last.until, e.Sent)
+			for i, p := range pauses[e.Scope] {
+				pauses[e.Scope][i].until = min(p.until, max(p.from, e.Sent))
+			}
+			if e.Status == journal.NoAnswer {
+				doubtful[e.Scope] = e.At + straggling
 			}
 		}
 	}
+	return pauses
+}
+
+// claimedWhilePaused finds claims that were sent and answered during a pause. A pause does not stop takeovers, which have a
+// text.
+func (j *judge) claimedWhilePaused() {
+	pauses := j.pauses()
 	for _, e := range j.Entries {
 		run := j.runs[e.Run]
 		if e.Kind != journal.Claimed || run == nil || e.Text != "" {

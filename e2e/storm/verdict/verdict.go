@@ -45,7 +45,9 @@ type Facts struct {
 	Limits     []Limit
 	Samples    []Sample
 	Executions []Execution
-	Left       []string // what else was found that should be gone
+	// ProcessPool is the pool whose attempts are processes, which Executions has.
+	ProcessPool string
+	Left        []string // what else was found that should be gone
 }
 
 // Run as it is stored. It has a row in ready or live until it has ended.

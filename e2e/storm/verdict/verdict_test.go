@@ -118,6 +118,9 @@ func TestEveryPlantedViolationIsFound(t *testing.T) {
 		"an attempt of a run is missing": {
 			func(f *verdict.Facts) { f.Runs[0].Attempts = 2 }, verdict.Lost, "it had 2 attempts, stored are 1",
 		},
+		"an attempt without a process": {
+			func(f *verdict.Facts) { f.ProcessPool, f.Executions = "p", nil }, verdict.Lost, "did not come to its end",
+		},
 		"two answers to one request": {
 			func(f *verdict.Facts) {
 				f.Entries = append(f.Entries, journal.Entry{At: 21 * second, Kind: journal.Created, Request: 1, Run: id(2)})

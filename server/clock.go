@@ -151,6 +151,6 @@ func (s *server) logCorrection(c store.ClockCorrection) {
 	}
 	if c.Any() {
 		s.Logger.Warn("corrected what was stored while the database's clock was ahead",
-			"schedules", len(c.Schedules), "leases", c.Leases, "runs", c.Runs)
+			"schedules", len(c.Schedules), "leases", c.Leases, "attempts", c.Attempts, "runs", c.Runs)
 	}
 }

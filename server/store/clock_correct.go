@@ -24,6 +24,7 @@ func (s *Store) RestDeadlines(rest bool) { s.deadlinesRest.Store(rest) }
 type ClockCorrection struct {
 	Schedules []TakenBackSchedule
 	Leases    int64
+	Attempts  int64 // under way, that were claimed, released or started in a time that has not come
 	Runs      int64 // that are due earlier
 }
 
@@ -34,10 +35,12 @@ type TakenBackSchedule struct {
 }
 
 // Any reports whether anything was corrected.
-func (c ClockCorrection) Any() bool { return len(c.Schedules) > 0 || c.Leases > 0 || c.Runs > 0 }
+func (c ClockCorrection) Any() bool {
+	return len(c.Schedules) > 0 || c.Leases > 0 || c.Attempts > 0 || c.Runs > 0
+}
 
 // CorrectClock corrects what was stored while the database's clock was ahead, so that nothing waits until that
-// time comes: schedules, leases and the due times of runs. lease is the duration of a lease. Every server may
+// time comes: schedules, leases, attempts and the due times of runs. lease is the duration of a lease. Every server may
 // call it at any time.
 func (s *Store) CorrectClock(ctx context.Context, lease time.Duration) (ClockCorrection, error) {
 	return inTx(ctx, s, func(tx *Tx) (ClockCorrection, error) {
@@ -52,6 +55,9 @@ func (s *Store) CorrectClock(ctx context.Context, lease time.Duration) (ClockCor
 		if c.Leases, err = tx.db.Exec(ctx, cutLeasesSQL, now.Add(lease), now,
 			now.Add(lease+clockSlack)); err != nil {
 			return c, fmt.Errorf("cut leases: %w", err)
+		}
+		if c.Attempts, err = tx.takeBackAttempts(ctx, now); err != nil {
+			return c, fmt.Errorf("take attempts back: %w", err)
 		}
 		if c.Runs, err = tx.db.Exec(ctx, dueEarlierSQL, now, now, now.Add(clockSlack)); err != nil {
 			return c, fmt.Errorf("make runs due earlier: %w", err)
@@ -83,6 +89,22 @@ UPDATE worker_sessions
 SET expires_at = ?,
 	seen_at = ?
 WHERE expires_at > ?`
+	aheadAttemptsSQL = `
+SELECT attempt_id
+FROM live
+WHERE leased_at > ? OR running_at > ? OR started_at > ?`
+	// takeBackAttemptsSQL keeps leased_at after claimed_at where it is: that tells a takeover. The sweep then looks for
+	// the deadline again.
+	takeBackAttemptsSQL = `
+UPDATE live
+SET leased_at = CASE WHEN leased_at <= ? THEN leased_at WHEN leased_at > claimed_at THEN ? ELSE ? END,
+	claimed_at = CASE WHEN claimed_at > ? THEN ? ELSE claimed_at END,
+	submitted_at = CASE WHEN submitted_at > ? THEN ? ELSE submitted_at END,
+	running_at = CASE WHEN running_at > ? THEN ? ELSE running_at END,
+	timeout_at = CASE WHEN started_at > ? THEN timeout_at - (started_at - ?) ELSE timeout_at END,
+	started_at = CASE WHEN started_at > ? THEN ? ELSE started_at END,
+	deadline_at = CASE WHEN deadline_at > ? THEN ? ELSE deadline_at END
+WHERE attempt_id IN `
 	// dueEarlierSQL shifts the due times of runs that were made or retried while the clock was ahead. A run that
 	// was asked for at a time that the caller chose keeps it.
 	dueEarlierSQL = `
@@ -140,4 +162,23 @@ func (tx *Tx) takeBackSchedules(ctx context.Context, now time.Time) ([]TakenBack
 		}
 	}
 	return taken, nil
+}
+
+// takeBackAttempts makes attempts under way older: the lease of one that was released, or whose claim was never answered,
+// would not end until the time comes, and neither would its timeout. live is small, and nothing is locked in most cases.
+func (tx *Tx) takeBackAttempts(ctx context.Context, now time.Time) (int64, error) {
+	ahead := now.Add(clockSlack)
+	var ids []uuid.UUID
+	if err := tx.db.All(ctx, &ids, aheadAttemptsSQL, ahead, ahead, ahead); err != nil || len(ids) == 0 {
+		return 0, err
+	}
+	leases := make([]Lease, len(ids))
+	for i, id := range ids {
+		leases[i].AttemptID = id
+	}
+	if err := tx.lockAttempts(ctx, leases); err != nil {
+		return 0, err
+	}
+	return tx.db.Exec(ctx, takeBackAttemptsSQL+tx.db.Dialect().List("uuid"), now, now.Add(time.Microsecond), now, now, now, now,
+		now, now, now, now, now, now, now, now, now, database.ListOf(ids))
 }

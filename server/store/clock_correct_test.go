@@ -41,6 +41,64 @@ func TestALeaseOfAClockThatWasAheadEndsInTime(t *testing.T) {
 	})
 }
 
+// TestAnAttemptOfAClockThatWasAheadIsReleasedInTime: nothing but leased_at says when the lease of an attempt ends that was
+// released, or whose claim was never answered so that its worker does not renew it.
+func TestAnAttemptOfAClockThatWasAheadIsReleasedInTime(t *testing.T) {
+	onEach(t, func(w *world) {
+		w.pool("p")
+		w.deployment("d", "p")
+		for _, r := range []struct {
+			name    string
+			release func(store.Claim)
+		}{
+			{"released", func(c store.Claim) {
+				w.check(w.ReleaseLeases(w.t.Context(), "w", []store.Lease{leaseOf(c)}))
+			}},
+			{"never answered", func(store.Claim) {}},
+		} {
+			w.run("d")
+			var claim store.Claim
+			c := w.ahead(func() {
+				claim = w.claimOne("w")
+				r.release(claim)
+			})
+			if c.Attempts != 1 {
+				w.t.Errorf("%s: corrected %+v, want one attempt", r.name, c)
+			}
+			w.Advance(leaseTime + time.Second)
+			_, _, err := w.renew("w") // the worker is alive and knows of no attempt
+			w.check(err)
+			taken := w.claimOne("other")
+			if taken.AttemptID != claim.AttemptID || !taken.Takeover {
+				w.t.Errorf("%s: claimed %+v, want attempt %s taken over", r.name, taken, claim.AttemptID)
+			}
+			w.accepts(succeeded(taken))
+			if c := w.correctClock(); c.Any() {
+				w.t.Errorf("%s: corrected %+v although the clock is right", r.name, c)
+			}
+		}
+	})
+}
+
+func TestATimeoutOfAClockThatWasAheadPassesInTime(t *testing.T) {
+	onEach(t, func(w *world) {
+		limit := time.Minute
+		run := w.one(func(d *store.Deployment) { d.Timeout = &limit })
+		var claim store.Claim
+		w.ahead(func() {
+			claim = w.claimOne("w")
+			w.accepts(submitted(claim), running(claim))
+		})
+		w.Advance(limit + time.Second)
+		w.sweep()
+		w.isIn(run.ID, "CANCELLING Cancelling")
+		w.accepts(ended(claim, lifecycle.Outcome{Category: lifecycle.CancelledEnd}))
+		if ended := w.getRun(run.ID).EndedAt; ended == nil || ended.After(w.Now().Add(time.Second)) {
+			t.Errorf("the run ended at %v, which is after %s", ended, w.Now())
+		}
+	})
+}
+
 // TestAClockThatJumpsForwardMovesAttemptsButDoublesNone: every lease seems to have expired.
 func TestAClockThatJumpsForwardMovesAttemptsButDoublesNone(t *testing.T) {
 	onEach(t, func(w *world) {

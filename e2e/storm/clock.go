@@ -41,6 +41,9 @@ func (s *site) setClock(ctx context.Context, ahead time.Duration) error {
 			return fmt.Errorf("move the clock: %w", err)
 		}
 	}
+	if ahead == s.ahead {
+		return nil
+	}
 	s.journal.Add(journal.Entry{Sent: sent, Kind: journal.Jumped, Who: "faults", By: ahead - s.ahead})
 	s.ahead = ahead
 	return nil

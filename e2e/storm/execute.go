@@ -24,7 +24,7 @@ func (w *worker) plan(a *attempt) {
 		return
 	}
 	if a.claim.JobUID == nil {
-		if w.dice.Float64() < 0.3 {
+		if a.claim.Manifest == nil && w.dice.Float64() < 0.3 {
 			manifest := w.report(a, api.ReportKindManifest)
 			manifest.Manifest = api.JSONObject(fmt.Sprintf(`{"kind": "Job", "epoch": %d}`, a.claim.Epoch))
 			a.steps = append(a.steps, step{report: manifest})
@@ -176,8 +176,13 @@ func (w *worker) answered(sent time.Duration, a *attempt, r api.Report, result a
 		} else {
 			a.due = w.site.journal.Now() + a.steps[0].after
 		}
+	case "stale", "ended":
+		w.counts.refuse(status)
+		a.steps = nil
 	default:
 		w.counts.refuse(status)
+		w.counts.unexpected(fmt.Sprintf("report %s is %s: %s", r.Kind, status, orEmpty(result.Message)))
+		w.add(journal.Entry{Kind: journal.Abandoned}, a)
 		a.steps = nil
 	}
 	if len(a.steps) == 0 && mine {

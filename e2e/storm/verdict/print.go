@@ -16,11 +16,12 @@ import (
 // and what was done to the installation meanwhile. began is the beginning of the journal.
 func PrintHistory(w io.Writer, f Facts, run uuid.UUID, began time.Time) {
 	lines := journalLines(f, run)
+	var first time.Duration
 	if len(lines) > 0 {
-		first, last := lines[0].at, lines[len(lines)-1].at
-		lines = append(lines, faultLines(f, first, last)...)
+		first = lines[0].at
+		lines = append(lines, faultLines(f, first, lines[len(lines)-1].at)...)
 	}
-	lines = append(lines, eventLines(f, run, began)...)
+	lines = append(lines, eventLines(f, run, began, first)...)
 	slices.SortStableFunc(lines, func(a, b line) int { return int(a.at - b.at) })
 	for _, r := range f.Runs {
 		if r.ID == run {
@@ -38,21 +39,29 @@ type line struct {
 	text string
 }
 
+// journalLines are the entries about a run, and those about the leases of its holders while they held it.
 func journalLines(f Facts, run uuid.UUID) []line {
-	sessions, requests := map[string]bool{}, map[int64]bool{}
+	holding, requests := map[string]bool{}, map[int64]bool{}
 	for _, e := range f.Entries {
-		if e.Run == run && e.Kind == journal.Claimed {
-			sessions[e.Who] = true
-		}
 		if e.Run == run && e.Kind == journal.Created {
 			requests[e.Request] = true
 		}
 	}
 	var lines []line
 	for _, e := range f.Entries {
-		ofSession := sessions[e.Who] && (e.Kind == journal.Renewed || e.Kind == journal.Killed)
-		if e.Run == run || ofSession || e.Kind == journal.Asked && requests[e.Request] {
+		ofLease := holding[e.Who] && (e.Kind == journal.Renewed || e.Kind == journal.Killed)
+		if e.Run == run || ofLease || e.Kind == journal.Asked && requests[e.Request] {
 			lines = append(lines, line{e.At, String(e)})
+		}
+		if e.Run == run {
+			switch e.Kind {
+			case journal.Claimed:
+				holding[e.Who] = true
+			case journal.Lost, journal.Abandoned, journal.Released, journal.Reported:
+				if e.Kind != journal.Reported || endsHold(e) {
+					delete(holding, e.Who)
+				}
+			}
 		}
 	}
 	return lines
@@ -62,36 +71,39 @@ func journalLines(f Facts, run uuid.UUID) []line {
 func faultLines(f Facts, first, last time.Duration) []line {
 	var lines []line
 	for _, e := range f.Entries {
-		if (e.Kind == journal.Fault || e.Kind == journal.Jumped) && e.At >= first && e.At <= last {
+		if (e.Kind == journal.Fault || e.Kind == journal.Jumped) && e.At >= first && e.Sent <= last {
 			lines = append(lines, line{e.At, String(e)})
 		}
 	}
 	return lines
 }
 
-// eventLines are the stored events of a run. The database's clock jumped, so each is placed where its time fits.
-func eventLines(f Facts, run uuid.UUID, began time.Time) []line {
+// eventLines are the stored events of a run that nothing was known of before a time. The database's clock jumped, so each is
+// placed where its time fits, after the one before.
+func eventLines(f Facts, run uuid.UUID, began time.Time, after time.Duration) []line {
 	var lines []line
 	for _, e := range f.Events {
 		if e.Run == run {
-			lines = append(lines, line{placed(f, e.At.Sub(began)), fmt.Sprintf("server: event %d of attempt %d by %s: %s %s %s",
+			after = placed(f, e.At.Sub(began), after)
+			lines = append(lines, line{after, fmt.Sprintf("server: event %d of attempt %d by %s: %s %s %s",
 				e.Seq, e.Attempt, e.Actor, e.State, e.Name, e.Message)})
 		}
 	}
 	return lines
 }
 
-// placed is the time of the storm at which the database's clock said at.
-func placed(f Facts, at time.Duration) time.Duration {
+// placed is the first time of the storm, not before another one, at which the database's clock said at.
+func placed(f Facts, at, earliest time.Duration) time.Duration {
+	const slack = time.Millisecond // the clocks are read one after the other
 	var offset, since time.Duration
 	for _, e := range f.Entries {
 		if e.Kind != journal.Jumped {
 			continue
 		}
-		if t := at - offset; t >= since && t < e.At {
+		if t := at - offset; t >= max(since, earliest)-slack && t < e.At {
 			return t
 		}
-		offset, since = offset+e.By, e.At
+		offset, since = offset+e.By, e.Sent
 	}
 	return at - offset
 }

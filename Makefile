@@ -7,7 +7,7 @@ LDFLAGS := -s -w -X github.com/berth-dev/berth/cmd/berth/internal/build.version=
 CLUSTER := go -C e2e/cluster run .
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-unit e2e record bench lint generate verify fmt image cluster-up cluster-down cluster-load cluster-status setup clean
+.PHONY: help build run test test-unit e2e storm record bench lint generate verify fmt image cluster-up cluster-down cluster-load cluster-status setup clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ e2e: ## run only the end-to-end tests, on the cluster of `make cluster-up`
 
 record: ## record the Jobs and pods of every scenario as test data of worker/kube/observe
 	@E2E_KUBECONFIG=$${E2E_KUBECONFIG:-$$($(CLUSTER) kubeconfig)} E2E_RECORD=$(CURDIR)/worker/kube/observe/testdata/recorded go test -count=1 -timeout=40m -parallel=6 -run WorkerSurvivesEveryFault ./e2e
+
+storm: ## run 100,000 runs under faults and check that none is lost (STORM="-runs 5000 -seed 7 -o json")
+	@go build -o $(BUILD)/storm ./e2e/storm && $(BUILD)/storm $(STORM)
 
 bench: ## measure the promised speeds beside their limits and peers (BENCH="-run render -o json")
 	@go run ./e2e/bench $(BENCH)

@@ -26,6 +26,8 @@ type callers struct {
 	counts  *counts
 	api     *apiclient.ClientWithResponses
 	open    func() int   // runs that have not ended
+	faults  atomic.Int64 // that have happened
+	spread  int64        // over how many faults the creation of runs is spread; 0: over none
 	asked   atomic.Int64 // runs
 	pausing sync.Mutex   // held by the client that pauses something
 	mu      sync.Mutex
@@ -51,7 +53,7 @@ type caller struct {
 func (c *callers) run(ctx context.Context, n int) {
 	me := &caller{callers: c, name: fmt.Sprint("client-", n), dice: c.site.config.dice("client", n)}
 	for ctx.Err() == nil && c.asked.Load() < int64(c.site.config.runs) {
-		if c.open() >= c.site.config.backlog {
+		if c.open() >= c.site.config.backlog || c.ahead() {
 			pause(ctx, 50*time.Millisecond)
 			continue
 		}
@@ -66,6 +68,12 @@ func (c *callers) run(ctx context.Context, n int) {
 			me.create(ctx)
 		}
 	}
+}
+
+// ahead says that too many runs were asked for in relation to the faults that have happened: a short storm would be over
+// before most of them.
+func (c *callers) ahead() bool {
+	return c.spread > 0 && c.asked.Load() > int64(c.site.config.runs)*(c.faults.Load()+1)/c.spread
 }
 
 // try calls until there is an answer, or only once. It returns the status, 0 for no answer.

@@ -8,7 +8,7 @@ import (
 	"github.com/berth-dev/berth/e2e/storm/journal"
 )
 
-// clockSQL puts functions of the same names before those that servers read the time with, and adds what a table says.
+// clockSQL puts functions before the ones of the same names that servers read the time with, and adds what a table says.
 // Tables that servers make at runtime still go into public.
 const clockSQL = `
 CREATE TABLE public.storm_clock (ahead INTERVAL NOT NULL);

@@ -38,6 +38,9 @@ func (c *caller) create(ctx context.Context) {
 	if c.dice.Float64() < 0.4 {
 		n = 2 + c.dice.IntN(bulkMost-1)
 	}
+	if c.spread > 0 {
+		n = min(n, 1+c.site.config.runs/int(4*c.spread))
+	}
 	n = int(min(int64(n), max(1, int64(c.site.config.runs)-c.asked.Load())))
 	first := c.asked.Add(int64(n)) - int64(n) + 1
 	items := make([]api.RunsCreateItem, n)

@@ -29,7 +29,7 @@ type crew struct {
 
 // processWorker is a place for a real worker, which starts processes.
 type processWorker struct {
-	mu      sync.Mutex // held while it is being started or ended
+	mu      sync.Mutex // held while the worker is away
 	program *program
 }
 
@@ -48,7 +48,10 @@ func startCrew(ctx context.Context, s *site, n *network, counts *counts) (*crew,
 	}
 	for i := range c.processes {
 		c.processes[i] = &processWorker{}
-		if err := c.startProcess(ctx, i); err != nil {
+		c.processes[i].mu.Lock()
+		err := c.startProcess(ctx, i)
+		c.processes[i].mu.Unlock()
+		if err != nil {
 			return c, err
 		}
 	}
@@ -78,11 +81,9 @@ func (c *crew) replace(dice *rand.Rand, end func(*worker)) string {
 	return old.session
 }
 
-// startProcess starts a real worker. Without the server's answer it ends, and is started again.
+// startProcess starts a real worker, whose place is locked. Without the server's answer it ends, and is started again.
 func (c *crew) startProcess(ctx context.Context, i int) error {
 	p := c.processes[i]
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	for {
 		program, err := c.site.startProgram(ctx, fmt.Sprint("process-worker-", i), "worker", "start", "--pool", processPool,
 			"--type", "process", "--name", fmt.Sprint("process-", i), "--metrics-listen", "127.0.0.1:0",
@@ -103,8 +104,8 @@ func (c *crew) startProcess(ctx context.Context, i int) error {
 func (c *crew) restartProcess(ctx context.Context, i int, signal syscall.Signal, after time.Duration) error {
 	p := c.processes[i]
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	err := p.program.end(signal)
-	p.mu.Unlock()
 	pause(ctx, after)
 	return errors.Join(err, c.startProcess(ctx, i))
 }

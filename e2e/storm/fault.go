@@ -93,6 +93,7 @@ func (w *weather) strike(ctx context.Context, f fault) {
 	// It is carried out to its end: half of a fault could not be repaired.
 	text, err := f.do(w, context.WithoutCancel(ctx))
 	w.counts.fault(f.name)
+	w.callers.faults.Add(1)
 	w.site.journal.Add(journal.Entry{Sent: sent, Kind: journal.Fault, Who: "faults", Text: f.name + ": " + text})
 	if err != nil {
 		w.fail(fmt.Errorf("%s: %w", f.name, err))
@@ -123,11 +124,7 @@ func (w *weather) stopServer(ctx context.Context) (string, error) {
 func (w *weather) restartServer(ctx context.Context, signal syscall.Signal) (string, error) {
 	i, after := w.dice.IntN(len(w.site.servers)), w.between(0, 4*time.Second)
 	w.repairs.Go(func() {
-		if err := w.site.endServer(i, signal); err != nil {
-			w.fail(err)
-		}
-		pause(ctx, after)
-		if err := w.site.startServer(ctx, i); err != nil {
+		if err := w.site.restartServer(ctx, i, signal, after); err != nil {
 			w.fail(err)
 		}
 	})

@@ -133,7 +133,7 @@ func readNotes(path string) ([]verdict.Execution, error) {
 	return all, lines.Err()
 }
 
-// leftoverSQL finds rows that nobody needs when all runs have ended and all servers are gone. Sessions of workers stay for a
+// leftoverSQL finds rows that have no use when all runs have ended and all servers are gone. Sessions of workers stay for a
 // while, but none has a lease that lasts.
 func leftoverSQL() map[string]string {
 	return map[string]string{

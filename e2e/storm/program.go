@@ -39,7 +39,7 @@ func (s *site) startProgram(ctx context.Context, name string, args ...string) (*
 	p := &program{cmd: exec.Command(s.binary, args...), exited: make(chan struct{})}
 	p.cmd.Dir = s.dir
 	p.cmd.Env = []string{"HOME=" + s.dir, "PATH=" + os.Getenv("PATH"), marker + "=" + s.dir}
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	p.cmd.Stderr = log
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {

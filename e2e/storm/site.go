@@ -42,7 +42,7 @@ type site struct {
 type server struct {
 	front *proxy.Proxy
 
-	mu      sync.Mutex // held while the server is being started or ended
+	mu      sync.Mutex // held while the server is away
 	program *program
 }
 
@@ -122,11 +122,27 @@ func (s *site) databaseURL() string {
 	return fmt.Sprintf("postgres://berth@%s/%s?sslmode=disable&connect_timeout=5", s.database.Addr(), databaseName)
 }
 
-// startServer starts a server. It is not ready while PostgreSQL cannot be reached, and is started again until it is.
+// startServer starts a server.
 func (s *site) startServer(ctx context.Context, i int) error {
 	target := s.servers[i]
 	target.mu.Lock()
 	defer target.mu.Unlock()
+	return s.startLocked(ctx, i, target)
+}
+
+// restartServer ends a server with a signal, and starts it a while later.
+func (s *site) restartServer(ctx context.Context, i int, signal syscall.Signal, after time.Duration) error {
+	target := s.servers[i]
+	target.mu.Lock()
+	defer target.mu.Unlock()
+	err := target.program.end(signal)
+	pause(ctx, after)
+	return errors.Join(err, s.startLocked(ctx, i, target))
+}
+
+// startLocked starts a server that is locked. It is not ready while PostgreSQL cannot be reached, and is started again until
+// it is.
+func (s *site) startLocked(ctx context.Context, i int, target *server) error {
 	for {
 		p, err := s.startProgram(ctx, fmt.Sprint("server-", i), "server", "--listen", "127.0.0.1:0", "--auth", "none",
 			"--database-url", s.databaseURL(), "--lease", s.config.lease.String(), "--rate-limit", "0",
@@ -142,21 +158,15 @@ func (s *site) startServer(ctx context.Context, i int) error {
 	}
 }
 
-// endServer ends a server with a signal.
-func (s *site) endServer(i int, signal syscall.Signal) error {
-	target := s.servers[i]
-	target.mu.Lock()
-	defer target.mu.Unlock()
-	return target.program.end(signal)
-}
-
 // stopServers ends all servers in order.
 func (s *site) stopServers() error {
 	var err error
-	for i, target := range s.servers {
+	for _, target := range s.servers {
+		target.mu.Lock()
 		if target.program != nil {
-			err = errors.Join(err, s.endServer(i, syscall.SIGTERM))
+			err = errors.Join(err, target.program.end(syscall.SIGTERM))
 		}
+		target.mu.Unlock()
 	}
 	return err
 }

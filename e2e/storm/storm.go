@@ -86,8 +86,8 @@ func carryOut(ctx context.Context, s *site, progress io.Writer) (*result, error)
 	return r, nil
 }
 
-// rage lets clients create runs while faults happen. It returns when enough runs were asked for, most of them have ended, and
-// everything works again.
+// rage lets clients create runs while faults happen. It returns when enough runs were asked for, most of them have ended,
+// each fault has happened, and everything works again.
 func rage(ctx context.Context, s *site, crew *crew, callers *callers, network *network, counts *counts) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -95,6 +95,7 @@ func rage(ctx context.Context, s *site, crew *crew, callers *callers, network *n
 		crew: crew, site: s, network: network, counts: counts, callers: callers, dice: s.config.dice("faults", 0),
 		errors: make(chan error, 1),
 	}
+	callers.spread = int64(len(w.deck()))
 	var clientsDone, weatherDone sync.WaitGroup
 	for i := range clients {
 		clientsDone.Go(func() { callers.run(ctx, i) })
@@ -105,7 +106,10 @@ func rage(ctx context.Context, s *site, crew *crew, callers *callers, network *n
 		defer close(ended)
 		clientsDone.Wait()
 		until := time.Now().Add(s.config.settle)
-		for callers.open() > s.config.backlog/4 && time.Now().Before(until) && pause(ctx, sampleEvery) {
+		for pause(ctx, sampleEvery) && time.Now().Before(until) {
+			if callers.faults.Load() >= callers.spread && callers.open() <= s.config.backlog/4 {
+				return
+			}
 		}
 	}()
 	var err error

@@ -83,6 +83,7 @@ func rooms() []room {
 		{"examples", []string{"templating"}},
 		{"internal", nil},
 		{"e2e", nil},
+		{"e2e/storm", []string{"server/api", "worker/client"}},
 	}
 }
 
@@ -125,9 +126,9 @@ func enclaves() []enclave {
 		{"github.com/lib/pq", []string{"server/store/database", "internal/pgtest"}, driversWhy},
 		{"github.com/pressly/goose", []string{"server/store/database"}, driversWhy},
 		{"modernc.org/sqlite", []string{"server/store/database"}, driversWhy},
-		{"database/sql", []string{"server/store/database", "internal/pgtest"}, driversWhy},
+		{"database/sql", []string{"server/store/database", "internal/pgtest", "e2e/storm"}, driversWhy},
 		{
-			"net/http", []string{"cmd", "server", "worker", "charts", "internal"},
+			"net/http", []string{"cmd", "server", "worker", "charts", "internal", "e2e"},
 			"the template language does no I/O",
 		},
 		{"github.com/gorilla/mux", []string{"server"}, "only the server routes requests"},
@@ -242,9 +243,9 @@ func roomOf(path string) room {
 }
 
 // testSupport packages help tests: storetest, kubetest, enginetest, and all that is internal. Tests alone
-// import them.
+// import them, and programs that are tests themselves.
 func testSupport(folder string) bool {
-	return strings.HasSuffix(folder, "test") || below(folder, "internal")
+	return strings.HasSuffix(folder, "test") || below(folder, "internal") || below(folder, "e2e")
 }
 
 // refused returns why a package may not import another of ours, or "" if it may.

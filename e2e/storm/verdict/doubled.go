@@ -40,7 +40,7 @@ func (j *judge) doubledRuns() {
 				j.violate(Doubled, r.ID, "request %d created it, and run %s", r.Request, first)
 			}
 			if requests[r.Request] = r.ID; !asked[r.Request] {
-				j.violate(Doubled, r.ID, "nobody asked for it: there was no request %d", r.Request)
+				j.violate(Doubled, r.ID, "it was not asked for: there was no request %d", r.Request)
 			}
 			continue
 		}

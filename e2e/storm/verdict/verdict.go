@@ -21,7 +21,7 @@ const (
 	Lost       Check = "lost"        // what a client or worker was told is stored is not
 	Doubled    Check = "doubled"     // something happened twice that must happen once
 	Stuck      Check = "stuck"       // a run that does not end
-	LeftBehind Check = "left behind" // rows, processes or mounts that nobody needs
+	LeftBehind Check = "left behind" // rows, processes or mounts without a use
 	Overshot   Check = "overshot"    // more slots in use than a limit allows, or claims in spite of a pause
 	EventGap   Check = "event gaps"  // a history with a gap, or with a step that runs do not take
 )

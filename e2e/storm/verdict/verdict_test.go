@@ -130,7 +130,7 @@ func TestEveryPlantedViolationIsFound(t *testing.T) {
 			func(f *verdict.Facts) { f.Runs[1].Request = 1 }, verdict.Doubled, "request 1 created it",
 		},
 		"a run without a request": {
-			func(f *verdict.Facts) { f.Runs[1].Request = 5 }, verdict.Doubled, "nobody asked for it",
+			func(f *verdict.Facts) { f.Runs[1].Request = 5 }, verdict.Doubled, "it was not asked for",
 		},
 		"two runs of one slot": {
 			func(f *verdict.Facts) {

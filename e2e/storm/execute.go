@@ -165,6 +165,7 @@ func (w *worker) answered(sent time.Duration, a *attempt, r api.Report, result a
 		Sent: sent, Kind: journal.Reported, Report: string(r.Kind), Outcome: outcome, Status: status,
 		Text: orEmpty(result.Message),
 	}, a)
+	repeated := a.tried
 	a.busy, a.tried = false, status == journal.NoAnswer
 	mine := w.held[a.claim.AttemptID] == a
 	switch status {
@@ -178,6 +179,12 @@ func (w *worker) answered(sent time.Duration, a *attempt, r api.Report, result a
 		}
 	case "stale", "ended":
 		w.counts.refuse(status)
+		a.steps = nil
+	case "unknown":
+		w.counts.refuse(status)
+		if !repeated || r.Kind != api.ReportKindHandedBack { // a run that was cancelled since has forgotten the attempt
+			w.counts.unexpected(fmt.Sprintf("report %s is unknown", r.Kind))
+		}
 		a.steps = nil
 	default:
 		w.counts.refuse(status)

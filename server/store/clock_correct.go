@@ -105,13 +105,18 @@ SET leased_at = CASE WHEN leased_at <= ? THEN leased_at WHEN leased_at > claimed
 	started_at = CASE WHEN started_at > ? THEN ? ELSE started_at END,
 	deadline_at = CASE WHEN deadline_at > ? THEN ? ELSE deadline_at END
 WHERE attempt_id IN `
-	// dueEarlierSQL shifts the due times of runs that were made or retried while the clock was ahead. A run that
-	// was asked for at a time that the caller chose keeps it.
+	// dueEarlierSQL shifts the due times of runs that were made, retried or handed back while the clock was ahead. A run
+	// that was asked for at a time that the caller chose keeps it.
 	dueEarlierSQL = `
 UPDATE ready
 SET due_at = CASE WHEN due_at <= state_at THEN ? ELSE due_at - (state_at - ?) END
 WHERE state_at > ?
-	AND (due_at <= state_at OR state_name = 'AwaitingRetry')`
+	AND (
+		due_at <= state_at
+		OR state_name = 'AwaitingRetry'
+		OR handed_back_id IS NOT NULL
+		OR EXISTS (SELECT 1 FROM runs r WHERE r.id = ready.run_id AND r.schedule_id IS NOT NULL)
+	)`
 )
 
 // takeBackSchedules makes schedules continue from now. Slots that have a run keep it: the run of a slot is

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/store"
 )
@@ -118,6 +120,36 @@ func TestAClockThatJumpsForwardMovesAttemptsButDoublesNone(t *testing.T) {
 			t.Errorf("%d attempts, want 1", n)
 		}
 	})
+}
+
+// TestADelayOfAClockThatWasAheadPassesInTime: of an attempt that was handed back, and of a slot with jitter.
+func TestADelayOfAClockThatWasAheadPassesInTime(t *testing.T) {
+	for name, delayed := range map[string]func(w *world){
+		"handed back": func(w *world) {
+			w.run("d")
+			for range 2 { // the first time costs nothing
+				w.accepts(store.Report{Lease: leaseOf(w.claimOne("w")), Kind: store.ReportHandedBack})
+			}
+		},
+		"with jitter": func(w *world) {
+			w.run("d", func(n *store.NewRun) { n.ScheduleID, n.Delay = uuid.New(), 5*time.Second })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onEach(t, func(w *world) {
+				w.pool("p")
+				w.deployment("d", "p")
+				if c := w.ahead(func() { delayed(w) }); c.Runs != 1 {
+					w.t.Errorf("corrected %d runs, want one", c.Runs)
+				}
+				if claims := w.claim(request("p", "w", 1)); len(claims) > 0 {
+					w.t.Error("the run was claimed before its delay was over")
+				}
+				w.Advance(6 * time.Second)
+				w.accepts(succeeded(w.claimOne("w")))
+			})
+		})
+	}
 }
 
 func TestRunsOfAClockThatWasAheadAreDueInTime(t *testing.T) {

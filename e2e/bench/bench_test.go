@@ -139,6 +139,14 @@ func TestMeasureRunsWhatTheRowsName(t *testing.T) {
 	if got := measured[sampleKey{dir, "Parts/wanted", "runs/s"}]; len(got) != 2 {
 		t.Errorf("got %v of a part", got)
 	}
+	counted, err := measure(context.Background(), []row{{dir: dir, ours: "Ours", counts: true}},
+		options{rounds: 2, benchtime: "1x", progress: io.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := counted[sampleKey{dir, "Ours", "runs/s"}]; len(got) != 1 {
+		t.Errorf("got %v of what only counts", got)
+	}
 	if _, err := measure(context.Background(), []row{{dir: dir, ours: "Other"}}, options{rounds: 1, benchtime: "1x", progress: io.Discard}); err == nil {
 		t.Error("a benchmark that failed was no error")
 	}

@@ -26,6 +26,7 @@ type options struct {
 type benchmark struct {
 	dir, name string
 	parts     []string
+	counts    bool // once is enough
 }
 
 // measure runs all benchmarks of the rows, round by round.
@@ -34,6 +35,9 @@ func measure(ctx context.Context, rows []row, o options) (samples, error) {
 	wanted := benchmarksOf(rows)
 	for round := range o.rounds {
 		for i, b := range wanted {
+			if b.counts && round > 0 {
+				continue
+			}
 			fmt.Fprintf(o.progress, "bench: round %d of %d, benchmark %d of %d: %s in %s\n",
 				round+1, o.rounds, i+1, len(wanted), b.name, b.dir)
 			if err := b.run(ctx, o.benchtime, measured); err != nil {
@@ -47,7 +51,7 @@ func measure(ctx context.Context, rows []row, o options) (samples, error) {
 // benchmarksOf lists what the rows name, each once, sorted.
 func benchmarksOf(rows []row) []benchmark {
 	type key struct{ dir, name string }
-	parts := map[key][]string{}
+	parts, timed := map[key][]string{}, map[key]bool{}
 	for _, r := range rows {
 		for _, b := range []key{{r.dir, r.ours}, {r.dir, r.limit}, {r.ofPeer(), r.peer}} {
 			if b.name == "" {
@@ -58,12 +62,13 @@ func benchmarksOf(rows []row) []benchmark {
 			if !slices.Contains(parts[top], part) {
 				parts[top] = append(parts[top], part)
 			}
+			timed[top] = timed[top] || !r.counts
 		}
 	}
 
 	wanted := make([]benchmark, 0, len(parts))
 	for top, names := range parts {
-		b := benchmark{dir: top.dir, name: top.name}
+		b := benchmark{dir: top.dir, name: top.name, counts: !timed[top]}
 		if !slices.Contains(names, "") {
 			b.parts = names
 		}

@@ -12,8 +12,12 @@ import (
 	"golang.org/x/perf/benchunit"
 )
 
-// figure writes a value with a unit that suits its size: 35.2 µs, 50.0 k runs/s, 12.1 MiB.
+// figure writes a value with a unit that suits its size: 35.2 µs, 50.0 k runs/s, 12.1 MiB. Ratios and shares stay as they
+// are.
 func figure(v float64, unit string) string {
+	if strings.Contains(unit, "x-") || strings.HasSuffix(unit, "-share") {
+		return fmt.Sprintf("%.2f %s", v, unit)
+	}
 	class := benchunit.Decimal
 	base, per, _ := strings.Cut(unit, "/")
 	if base == "B" {

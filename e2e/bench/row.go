@@ -28,6 +28,8 @@ type row struct {
 	timesLimit, timesPeer, bound float64
 	// cluster: it needs a Kubernetes cluster.
 	cluster bool
+	// counts: it counts rows or bytes, which are the same in every round, so that it is run once.
+	counts bool
 	// steady names metrics that are printed beside, as allocs/op.
 	steady []string
 }

@@ -1,6 +1,9 @@
 package main
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // The packages that hold the benchmarks.
 const (
@@ -9,13 +12,16 @@ const (
 	ruleDir    = "templating/rule"
 	storeDir   = "server/store"
 	serverDir  = "server"
+	cycleDir   = "server/store/cycletest"
+	dayDir     = "e2e/bench/day"
 	clusterDir = "e2e/bench/jobs"
+	riverDir   = "e2e/bench/river" // with River, and all that is measured beside it
 )
 
 // rows lists the promised speeds. A new row needs the benchmarks of ours, of the limit and of the peer in one
 // package.
 func rows() []row {
-	return slices.Concat(templateRows(), storeRows(), serverRows(), clusterRows())
+	return slices.Concat(templateRows(), storeRows(), serverRows(), dayRows(), clusterRows())
 }
 
 func allocations() []string { return []string{"allocs/op", "B/op"} }
@@ -67,37 +73,19 @@ func renderRow(what, ours string) row {
 }
 
 func storeRows() []row {
-	list := []row{
-		{
-			what: "claim → running → completed in the store, batches of 100",
-			dir:  storeDir, ours: "FullCycle", unit: "runs/s", more: true,
-			limit: "FullCycleLimit", limitName: "pgbench", timesLimit: 0.7,
-			peer: "FullCycle", peerDir: "e2e/bench/river", peerName: "River", timesPeer: 1,
-		},
-		{
-			what: "WAL of a run, claimed → running → completed",
-			dir:  storeDir, ours: "FullCycle", unit: "WAL-B/op", bound: 2_500,
-			limit: "FullCycleLimit", limitName: "pgbench", timesLimit: 1.2,
-		},
-		{
-			what: "what a Kubernetes worker reports, in the store, batches of 100",
-			dir:  storeDir, ours: "KubernetesCycle", unit: "runs/s", more: true,
-		},
-		{
-			what: "WAL of a run as a Kubernetes worker reports it",
-			dir:  storeDir, ours: "KubernetesCycle", unit: "WAL-B/op", bound: 6_000,
-		},
+	list := slices.Concat(cycleRows(), costRows("process"), costRows("kubernetes"), leaseRows(), pollRows(), []row{
 		{
 			what: "bulk creation of runs",
 			dir:  storeDir, ours: "BulkCreate", unit: "runs/s", more: true, bound: 50_000,
 			limit: "BulkCreateLimit", limitName: "COPY",
+			peer: "BulkCreate", peerDir: riverDir, peerName: "River",
 		},
 		{
 			what: "log ingest",
 			dir:  storeDir, ours: "LogIngest", unit: "B/s", more: true, bound: 50e6, steady: []string{"B/op"},
 			limit: "LogIngestLimit", limitName: "COPY",
 		},
-	}
+	})
 	for _, name := range []string{
 		"get", "list-by-pool", "list-by-state", "list-by-deployment", "list-by-time",
 		"list-by-name-prefix", "list-by-id-prefix", "deployments-of-pool", "claim", "schedules",
@@ -121,8 +109,120 @@ func storeRows() []row {
 	return list
 }
 
+// cycleRows are measured in turns within a benchmark: least-x and most-x are the ratios of its worst and of its best round.
+// The time of processors, which client and database took, is what a busy machine disturbs the least.
+func cycleRows() []row {
+	const process = "claim → running → completed in the store, batches of 100"
+	const kubernetes = "the same as a Kubernetes worker reports it"
+	pgbenchAndRiver := []string{"least-x-pgbench", "most-x-pgbench", "least-x-river", "most-x-river"}
+	return []row{
+		{
+			what: process,
+			dir:  riverDir, ours: "Cycle/berth", unit: "runs/s", more: true, steady: pgbenchAndRiver,
+			limit: "Cycle/pgbench", limitName: "pgbench", timesLimit: 0.9,
+			peer: "Cycle/river", peerName: "River", timesPeer: 1,
+		},
+		{
+			what: process + ", processors",
+			dir:  riverDir, ours: "Cycle/berth", unit: "cpu-sec/op",
+			limit: "Cycle/pgbench", limitName: "pgbench", timesLimit: 1.11,
+			peer: "Cycle/river", peerName: "River", timesPeer: 1,
+		},
+		{
+			what: kubernetes,
+			dir:  riverDir, ours: "KubernetesCycle/berth", unit: "runs/s", more: true,
+			steady: []string{"least-x-pgbench", "most-x-pgbench", "least-x-first-layout", "most-x-first-layout"},
+			limit:  "KubernetesCycle/pgbench", limitName: "pgbench", timesLimit: 0.9,
+			peer: "KubernetesCycle/first-layout", peerName: "pgbench, first layout",
+		},
+		{
+			what: kubernetes + ", processors",
+			dir:  riverDir, ours: "KubernetesCycle/berth", unit: "cpu-sec/op",
+			limit: "KubernetesCycle/pgbench", limitName: "pgbench", timesLimit: 1.11,
+			peer: "KubernetesCycle/first-layout", peerName: "pgbench, first layout",
+		},
+		{
+			what: "what the tables allow a Kubernetes worker, pgbench on both",
+			dir:  riverDir, ours: "KubernetesCycle/pgbench", unit: "runs/s", more: true,
+			peer: "KubernetesCycle/first-layout", peerName: "pgbench, first layout", timesPeer: 2,
+		},
+	}
+}
+
+// costRows are counts, so that what is above a whole number is the worker's session, which is written once a batch.
+func costRows(path string) []row {
+	bounds := map[string][]float64{"process": {7.1, 2, 7.1, 2_070}, "kubernetes": {14.1, 2, 11.1, 5_800}}[path]
+	units := []string{"rows/op", "deletes/op", "index-entries/op", "WAL-B/op"}
+	rows := make([]row, 0, len(units)+1)
+	for i, unit := range units {
+		rows = append(rows, row{
+			what: "written by a run, " + path + ": " + strings.TrimSuffix(unit, "/op"),
+			dir:  cycleDir, ours: "CycleCost/" + path, unit: unit, bound: bounds[i], counts: true,
+		})
+	}
+	return append(rows, row{
+		what: "updates of a run that write no index, " + path,
+		dir:  cycleDir, ours: "CycleCost/" + path, unit: "HOT-share", more: true, bound: 0.9, counts: true,
+	})
+}
+
+func leaseRows() []row {
+	const renewals = "renewals of 100 workers with 70,000 attempts under way: "
+	sessions := row{
+		dir: cycleDir, ours: "Renewals/sessions", counts: true,
+		peer: "Renewals/first-layout", peerName: "a lease each, first layout",
+	}
+	rows, wal, hot := sessions, sessions, sessions
+	rows.what, rows.unit, rows.bound = renewals+"rows written", "rows/s", 100
+	wal.what, wal.unit, wal.bound = renewals+"log of a day", "WAL-B/day", 1e9
+	hot.what, hot.unit, hot.more, hot.bound = renewals+"updates that write no index", "HOT-share", true, 0.99
+	return []row{rows, wal, hot}
+}
+
+func pollRows() []row {
+	const behind = "with 300,000 runs behind a deployment limit of 1: "
+	return []row{
+		{
+			what: behind + "a poll that finds nothing, p99",
+			dir:  cycleDir, ours: "EmptyPoll/one", unit: "p99-sec/op", bound: 0.005, steady: []string{"p50-sec/op", "cpu-sec/op"},
+		},
+		{
+			what: behind + "the last of 20 workers that wake, p99",
+			dir:  cycleDir, ours: "EmptyPoll/last-of-20", unit: "p99-sec/op", bound: 0.1, steady: []string{"p50-sec/op", "cpu-sec/op"},
+		},
+	}
+}
+
+// dayRows are of the small size that the benchmark has without flags: e2e/bench/day/doc.go.
+func dayRows() []row {
+	const day = "100 runs/s of 50 kB output for 40 s on 20,000 finished runs, PostgreSQL killed: "
+	onBase := row{dir: dayDir, ours: "Day/base", counts: true}
+	rate, claimed, wal, size, once := onBase, onBase, onBase, onBase, onBase
+	rate.what, rate.unit, rate.more, rate.bound = day+"ended", "runs/s", true, 95
+	claimed.what, claimed.unit, claimed.timesLimit = day+"due → claimed, p99", "p99-sec/op", 2
+	claimed.limit, claimed.limitName = "Day/empty", "without the finished runs"
+	wal.what, wal.unit, wal.bound = day+"log of a run, beside its output", "WAL-B/op", 6_000
+	wal.steady = []string{"WAL-output-B/op"}
+	size.what, size.unit, size.bound = day+"tables, of their size before", "x-size", 1.1
+	once.what, once.unit, once.more, once.bound = day+"runs completed, by one job each", "once-share", true, 1
+	return []row{rate, claimed, wal, size, once}
+}
+
 func serverRows() []row {
 	return []row{
+		{
+			what: "a list of 100 runs with 1 MB of job variables each",
+			dir:  serverDir, ours: "ListLargeRuns", unit: "answer-B/op", bound: 100_000, counts: true,
+			steady: []string{"B/op"},
+		},
+		{
+			what: "an answer to a claim of 100 runs with 1 MB of job variables each",
+			dir:  serverDir, ours: "ClaimLargeRuns", unit: "answer-B/op", bound: 9e6, counts: true,
+		},
+		{
+			what: "renewal of a lease beside 50 streams of one key, p99",
+			dir:  serverDir, ours: "RenewBesideStreams", unit: "p99-sec/op", bound: 0.1,
+		},
 		{
 			what: "claim → running → completed over the API, four workers, one server",
 			dir:  serverDir, ours: "HTTPCycle", unit: "runs/s", more: true, bound: 10_000,

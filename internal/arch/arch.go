@@ -126,7 +126,10 @@ func enclaves() []enclave {
 		{"github.com/lib/pq", []string{"server/store/database", "internal/pgtest"}, driversWhy},
 		{"github.com/pressly/goose", []string{"server/store/database"}, driversWhy},
 		{"modernc.org/sqlite", []string{"server/store/database"}, driversWhy},
-		{"database/sql", []string{"server/store/database", "internal/pgtest", "e2e/storm"}, driversWhy},
+		{
+			"database/sql",
+			[]string{"server/store/database", "server/store/cycletest", "internal/pgtest", "e2e/storm"}, driversWhy,
+		},
 		{
 			"net/http", []string{"cmd", "server", "worker", "charts", "internal", "e2e"},
 			"the template language does no I/O",

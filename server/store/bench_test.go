@@ -1,79 +1,33 @@
 package store_test
 
 import (
-	"bytes"
 	"database/sql"
-	"fmt"
-	"os"
-	"sync"
-	"sync/atomic"
 	"testing"
 
-	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/store/cycletest"
 	"github.com/berth-dev/berth/server/store/storetest"
-)
-
-const (
-	benchBatch   = 100
-	benchWorkers = 4
 )
 
 // BenchmarkFullCycle takes runs from due to completed in batches of a hundred, by four workers at once:
 // claim, running, ended. One operation is one run.
-func BenchmarkFullCycle(b *testing.B) {
-	s := storetest.PostgreSQL(b)
-	fill(b, s, b.N)
-	b.ResetTimer()
-	benchCycleOn(b, s, running, succeeded)
-}
+func BenchmarkFullCycle(b *testing.B) { benchCycle(b, cycletest.Process()) }
 
-// BenchmarkKubernetesCycle is BenchmarkFullCycle with all that a Kubernetes worker reports: the manifest is the smallest
-// that the examples make.
-func BenchmarkKubernetesCycle(b *testing.B) {
-	s := storetest.PostgreSQL(b)
-	fill(b, s, b.N)
-	job := must[[]byte](b)(os.ReadFile("testdata/job.json"))
-	benchCycleOn(b, s,
-		func(c store.Claim) store.Report {
-			manifest := bytes.ReplaceAll(job, []byte("RUN"), []byte(c.RunID.String()))
-			return store.Report{Lease: leaseOf(c), Kind: store.ReportManifest, Manifest: manifest}
-		},
-		submitted,
-		func(c store.Claim) store.Report {
-			return store.Report{Lease: leaseOf(c), Kind: store.ReportPending, Diagnosis: "pulling image registry/etl:1"}
-		},
-		running, succeeded)
-}
+// BenchmarkKubernetesCycle is BenchmarkFullCycle with all that a Kubernetes worker reports.
+func BenchmarkKubernetesCycle(b *testing.B) { benchCycle(b, cycletest.Kubernetes()) }
 
-// benchCycleOn also reports the WAL of a run, full-page images included, and what it takes on disk, with indexes.
-func benchCycleOn(b *testing.B, s *storetest.Store, reports ...func(store.Claim) store.Report) {
-	ctx := b.Context()
+// benchCycle also reports the WAL of a run, full-page images included, and what it takes on disk, with indexes.
+func benchCycle(b *testing.B, path cycletest.Path) {
+	s := storetest.PostgreSQL(b)
+	cycletest.Fill(b, s, b.N)
 	before := wal(b, s)
-	defer func() {
-		b.ReportMetric((wal(b, s)-before)/float64(b.N), "WAL-B/op")
-		b.ReportMetric(disk(b, s)/float64(b.N), "disk-B/op")
-	}()
-	var left atomic.Int64
-	left.Store(int64(b.N))
-	var workers sync.WaitGroup
-	for i := range benchWorkers {
-		workers.Go(func() {
-			name := fmt.Sprint("w", i)
-			for left.Load() > 0 {
-				claims, err := s.Claim(ctx, request("p", name, benchBatch))
-				if err != nil {
-					b.Error(err)
-					return
-				}
-				if len(claims) > 0 {
-					cycle(b, s, name, claims, reports)
-					left.Add(-int64(len(claims)))
-				}
-			}
-		})
+	b.ResetTimer()
+	if err := path.Run(b.Context(), s, b.N); err != nil {
+		b.Fatal(err)
 	}
-	workers.Wait()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "runs/s")
+	b.StopTimer()
+	b.ReportMetric((wal(b, s)-before)/float64(b.N), "WAL-B/op")
+	b.ReportMetric(disk(b, s)/float64(b.N), "disk-B/op")
 }
 
 // wal is where the write-ahead log is, in bytes.
@@ -99,55 +53,11 @@ func figure(b *testing.B, s *storetest.Store, query string) (n float64) {
 	return n
 }
 
-func cycle(
-	b *testing.B, s *storetest.Store, worker string, claims []store.Claim, reports []func(store.Claim) store.Report,
-) {
-	for _, report := range reports {
-		all := make([]store.Report, len(claims))
-		for i, c := range claims {
-			all[i] = report(c)
-		}
-		results, err := s.Report(b.Context(), worker, all)
-		if err != nil {
-			b.Error(err)
-			return
-		}
-		for _, r := range results {
-			if r.Status != store.ReportAccepted {
-				b.Errorf("answered %+v", r)
-				return
-			}
-		}
-	}
-}
-
-// fill makes n runs that are due.
-func fill(b testing.TB, s *storetest.Store, n int) {
-	b.Helper()
-	ctx := b.Context()
-	if _, err := s.CreatePool(ctx, store.NewPool{Name: "p", Type: "kubernetes", Template: store.TemplateDocument{Document: []byte(`{}`)}}, actor); err != nil {
-		b.Fatal(err)
-	}
-	if _, _, err := s.UpsertDeployment(ctx, store.Deployment{Name: "d", Pool: "p"}, actor); err != nil {
-		b.Fatal(err)
-	}
-	create(b, s, n)
-}
-
-func create(b testing.TB, s *storetest.Store, n int) {
-	b.Helper()
-	for ; n > 0; n -= 1000 {
-		if _, err := s.CreateRuns(b.Context(), "d", make([]store.NewRun, min(n, 1000)), actor); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
 // BenchmarkBulkCreate creates runs a thousand at a time. One operation is one run.
 func BenchmarkBulkCreate(b *testing.B) {
 	s := storetest.PostgreSQL(b)
-	fill(b, s, 0)
+	cycletest.Fill(b, s, 0)
 	b.ResetTimer()
-	create(b, s, b.N)
+	cycletest.Create(b, s, b.N)
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "runs/s")
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/store/cycletest"
 	"github.com/berth-dev/berth/server/store/storetest"
 )
 
@@ -60,7 +61,7 @@ func installation(b testing.TB, deployments, runs int, options ...storetest.Opti
 	if _, err := db.ExecContext(b.Context(), fmt.Sprintf(bigSQL, deployments, runs)); err != nil {
 		b.Fatal(err)
 	}
-	fill(b, s, 0)
+	cycletest.Fill(b, s, 0)
 	return s
 }
 

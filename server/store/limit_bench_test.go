@@ -2,50 +2,39 @@ package store_test
 
 import (
 	"database/sql"
-	"fmt"
-	"os/exec"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/uuid"
 
-	"github.com/berth-dev/berth/internal/pgtest"
 	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/store/cycletest"
 	"github.com/berth-dev/berth/server/store/storetest"
 )
 
-// BenchmarkFullCycleLimit is what the database can do: pgbench writes what BenchmarkFullCycle writes, with as
-// many clients as that has workers. One operation is one run.
-func BenchmarkFullCycleLimit(b *testing.B) {
+// BenchmarkFullCycleLimit is what the database can do: pgbench writes what BenchmarkFullCycle writes, with as many clients
+// as that has workers. One operation is one run.
+func BenchmarkFullCycleLimit(b *testing.B) { benchLimit(b, cycletest.Process()) }
+
+// BenchmarkKubernetesCycleLimit is that of BenchmarkKubernetesCycle.
+func BenchmarkKubernetesCycleLimit(b *testing.B) { benchLimit(b, cycletest.Kubernetes()) }
+
+func benchLimit(b *testing.B, path cycletest.Path) {
 	s := storetest.PostgreSQL(b)
-	each := (b.N + benchBatch*benchWorkers - 1) / (benchBatch * benchWorkers)
-	runs := each * benchBatch * benchWorkers
-	fill(b, s, runs)
-	workers := strconv.Itoa(benchWorkers)
-	command := exec.CommandContext(b.Context(), pgtest.Binary(b, "pgbench"), "--no-vacuum",
-		"--protocol=prepared", "--file=testdata/limit.sql", "--client="+workers, "--jobs="+workers,
-		"--transactions="+strconv.Itoa(each), s.URL)
-	command.Env = append(command.Environ(),
-		"PGOPTIONS=-c enable_seqscan=off -c enable_bitmapscan=off -c jit=off")
-	for i := range benchWorkers {
-		hello := store.Worker{Pool: "p", Name: fmt.Sprint("w", i), ClusterID: "c"}
-		if err := s.UpsertWorker(b.Context(), hello, storetest.SessionOf("p", hello.Name).ID); err != nil {
-			b.Fatal(err)
-		}
-	}
+	cycletest.Fill(b, s, 0)
+	script := path.Script(b, s)
+	const together = cycletest.Batch * cycletest.Workers
+	runs := (b.N + together - 1) / together * together
+	cycletest.Create(b, s, runs)
 	before := wal(b, s)
 	b.ResetTimer()
-	out, err := command.CombinedOutput()
-	if err != nil {
-		b.Fatalf("%v\n%s", err, out)
-	}
-	b.ReportMetric((wal(b, s)-before)/float64(runs), "WAL-B/op")
-	b.ReportMetric(float64(runs)/b.Elapsed().Seconds(), "runs/s")
+	took := cycletest.Pgbench(b, s.URL, script, runs)
 	b.StopTimer()
+	b.ReportMetric((wal(b, s)-before)/float64(runs), "WAL-B/op")
+	b.ReportMetric(float64(runs)/took.Seconds(), "runs/s")
 	counts, err := s.CountRuns(b.Context(), store.RunFilter{})
-	if err != nil || counts[lifecycle.Completed] != int64(runs) {
+	if err != nil || counts[lifecycle.Completed] != int64(runs)+1 { // and the one that the script was made from
 		b.Fatalf("pgbench ended %v of %d runs: %v", counts, runs, err)
 	}
 }
@@ -54,7 +43,7 @@ func BenchmarkFullCycleLimit(b *testing.B) {
 // operation is one run.
 func BenchmarkBulkCreateLimit(b *testing.B) {
 	s := storetest.PostgreSQL(b)
-	fill(b, s, 1)
+	cycletest.Fill(b, s, 1)
 	db, err := sql.Open("postgres", s.URL)
 	if err != nil {
 		b.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/store/cycletest"
 	"github.com/berth-dev/berth/server/store/storetest"
 )
 
@@ -37,18 +38,18 @@ func ingest(
 	send func(worker int, attempts []store.Claim, offset int64, text string) error,
 ) {
 	b.Helper()
-	fill(b, s, benchWorkers*logChunks)
+	cycletest.Fill(b, s, cycletest.Workers*logChunks)
 	text := output(logCall / logChunks)
 	var left atomic.Int64
 	left.Store(int64(b.N))
-	attempts := make([][]store.Claim, benchWorkers)
+	attempts := make([][]store.Claim, cycletest.Workers)
 	for i := range attempts {
 		attempts[i] = must[[]store.Claim](
 			b)(s.Claim(b.Context(), request("p", fmt.Sprint("w", i), logChunks)))
 	}
 	b.ResetTimer()
 	var workers sync.WaitGroup
-	for i := range benchWorkers {
+	for i := range cycletest.Workers {
 		workers.Go(func() {
 			for offset := int64(0); left.Add(-1) >= 0; offset += int64(len(text)) {
 				if err := send(i, attempts[i], offset, text); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/berth-dev/berth/server/archive"
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/store/cycletest"
 	"github.com/berth-dev/berth/server/store/storetest"
 )
 
@@ -56,7 +57,7 @@ WHERE c.relname LIKE 'log\_chunks%' AND c.relkind = 'r' OR c.relname = 'outputs'
 // BenchmarkArchiveRuns archives the output of runs, 50 KB each. One operation is one output.
 func BenchmarkArchiveRuns(b *testing.B) {
 	w, db := archiveBench(b)
-	fill(b, w.Store, b.N)
+	cycletest.Fill(b, w.Store, b.N)
 	const size, most = 50_000, 200
 	text := output(size)
 	for left := b.N; left > 0; left -= most {
@@ -92,7 +93,7 @@ func BenchmarkArchiveRuns(b *testing.B) {
 func BenchmarkArchiveGigabyte(b *testing.B) {
 	w, db := archiveBench(b)
 	const size, call = 1 << 30, 8 << 20
-	fill(b, w.Store, b.N)
+	cycletest.Fill(b, w.Store, b.N)
 	claims := must[[]store.Claim](b)(w.Claim(b.Context(), request("p", "w", b.N)))
 	text := output(call)
 	for _, c := range claims {

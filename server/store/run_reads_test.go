@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/store/cycletest"
 )
 
 // TestEveryFilterReadsALimitedNumberOfRows asks for a page by each filter in each order, in an installation of few runs
@@ -41,7 +42,7 @@ func TestEveryFilterReadsALimitedNumberOfRows(t *testing.T) {
 // waitAndRun adds runs that wait and as many that are under way.
 func (w *world) waitAndRun(n int) {
 	w.t.Helper()
-	create(w.t, w.Store, 2*n)
+	cycletest.Create(w.t, w.Store, 2*n)
 	for left := n; left > 0; {
 		claims := w.claim(request("p", "w", min(left, 1000)))
 		for _, c := range claims {

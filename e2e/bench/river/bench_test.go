@@ -12,7 +12,6 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivermigrate"
-	"github.com/riverqueue/river/rivertype"
 
 	"github.com/berth-dev/berth/internal/pgtest"
 )
@@ -36,35 +35,6 @@ type noWork struct {
 }
 
 func (noWork) Work(context.Context, *river.Job[noArgs]) error { return nil }
-
-// BenchmarkFullCycle takes jobs from available to completed. One operation is one job; a job that was
-// completed is written in the database.
-func BenchmarkFullCycle(b *testing.B) {
-	ctx := b.Context()
-	client, pool := open(b)
-	insert(b, client, b.N)
-	completed, unsubscribe := client.SubscribeConfig(&river.SubscribeConfig{
-		Kinds: []river.EventKind{river.EventKindJobCompleted}, ChanSize: b.N + 1,
-	})
-	defer unsubscribe()
-	b.ResetTimer()
-	if err := client.Start(ctx); err != nil {
-		b.Fatal(err)
-	}
-	for range b.N {
-		<-completed
-	}
-	b.StopTimer()
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "runs/s")
-	if err := client.Stop(ctx); err != nil {
-		b.Fatal(err)
-	}
-	var n int
-	if err := pool.QueryRow(ctx, "SELECT COUNT(*) FROM river_job WHERE state = $1", rivertype.JobStateCompleted).Scan(&n); err != nil ||
-		n != b.N {
-		b.Fatalf("%d of %d jobs are completed: %v", n, b.N, err)
-	}
-}
 
 // BenchmarkBulkCreate inserts jobs a thousand at a time, by COPY. One operation is one job.
 func BenchmarkBulkCreate(b *testing.B) {

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/berth-dev/berth/server/api"
 )
 
 // hides waits until no visible element has the text.
@@ -104,6 +106,9 @@ func TestUIShowsTheAttemptsOfARun(t *testing.T) {
 	w.write(again, 0, "hello again\n")
 	do(t, ctx, "its output, by attempt", shows("#log", "no newline\n── attempt 2 ──\nhello again\n"),
 		shows("#attempts td", "2"), shows("#attempts td", "app"))
+	w.see(again, api.ReportKindRunning, func(r *api.Report) { r.Indexes = someIndexes() })
+	do(t, ctx, "its indexes", shows("#attempts td", "2 of 5 indexes succeeded (0-1), 1 failed (3)"),
+		shows("#attempts td", `index 3: container "job" exited with code 4`))
 	do(t, ctx, "the manifest", chromedp.Click(chromedp.CSS("#manifest summary")),
 		shows("#manifest pre", `"kind": "Job"`))
 }

@@ -1102,18 +1102,23 @@ type Attempt struct {
 	ClusterID string    `json:"cluster_id"`
 
 	// Diagnosis Why the attempt waits, or a problem while it runs
-	Diagnosis    *string            `json:"diagnosis,omitempty"`
-	EndedAt      *time.Time         `json:"ended_at,omitempty"`
-	ExitCode     *int32             `json:"exit_code,omitempty"`
-	ID           openapi_types.UUID `json:"id"`
-	JobName      *string            `json:"job_name,omitempty"`
-	JobNamespace *string            `json:"job_namespace,omitempty"`
-	JobUID       *string            `json:"job_uid,omitempty"`
-	LastLines    *string            `json:"last_lines,omitempty"`
-	LeaseEpoch   int64              `json:"lease_epoch"`
-	Message      *string            `json:"message,omitempty"`
-	Node         *string            `json:"node,omitempty"`
-	Number       int32              `json:"number"`
+	Diagnosis *string            `json:"diagnosis,omitempty"`
+	EndedAt   *time.Time         `json:"ended_at,omitempty"`
+	ExitCode  *int32             `json:"exit_code,omitempty"`
+	ID        openapi_types.UUID `json:"id"`
+
+	// Indexes How the indexes of an attempt stand whose Job is Indexed. A list of indexes ascends and has ranges, such as `0-2,5`; it ends in `,…` where it was cut.
+	//
+	// Example: {"failed":1,"failed_indexes":"3","failures":[{"category":"app","exit_code":3,"index":3,"message":"container \"job\" exited with code 3"}],"succeeded":4,"succeeded_indexes":"0-2,4","total":5}
+	Indexes      *AttemptIndexes `json:"indexes,omitempty"`
+	JobName      *string         `json:"job_name,omitempty"`
+	JobNamespace *string         `json:"job_namespace,omitempty"`
+	JobUID       *string         `json:"job_uid,omitempty"`
+	LastLines    *string         `json:"last_lines,omitempty"`
+	LeaseEpoch   int64           `json:"lease_epoch"`
+	Message      *string         `json:"message,omitempty"`
+	Node         *string         `json:"node,omitempty"`
+	Number       int32           `json:"number"`
 
 	// Output How much output the attempt has written, and where it is stored; absent if it has written none
 	Output          *AttemptOutput `json:"output,omitempty"`
@@ -1123,6 +1128,23 @@ type Attempt struct {
 	SubmittedAt     *time.Time     `json:"submitted_at,omitempty"`
 	TemplateVersion *int32         `json:"template_version,omitempty"`
 	Worker          string         `json:"worker"`
+}
+
+// AttemptIndexes How the indexes of an attempt stand whose Job is Indexed. A list of indexes ascends and has ranges, such as `0-2,5`; it ends in `,…` where it was cut.
+//
+// Example: {"failed":1,"failed_indexes":"3","failures":[{"category":"app","exit_code":3,"index":3,"message":"container \"job\" exited with code 3"}],"succeeded":4,"succeeded_indexes":"0-2,4","total":5}
+type AttemptIndexes struct {
+	// Failed Indexes that are not retried any more
+	Failed        int32   `json:"failed"`
+	FailedIndexes *string `json:"failed_indexes,omitempty"`
+
+	// Failures How the first failed indexes ended
+	Failures         *[]IndexFailure `json:"failures,omitempty"`
+	Succeeded        int32           `json:"succeeded"`
+	SucceededIndexes *string         `json:"succeeded_indexes,omitempty"`
+
+	// Total `completions` of the Job
+	Total int32 `json:"total"`
 }
 
 // AttemptLease defines model for AttemptLease.
@@ -1596,6 +1618,16 @@ type InUse struct {
 // InUseKind defines model for InUse.Kind.
 type InUseKind string
 
+// IndexFailure How the last try of an index ended
+type IndexFailure struct {
+	Category Category `json:"category"`
+	ExitCode *int32   `json:"exit_code,omitempty"`
+	Index    int32    `json:"index"`
+
+	// Message Cut after 1 KiB
+	Message *string `json:"message,omitempty"`
+}
+
 // Info Example: {"authenticated":true,"installation_id":"0197a0b1-0d30-7c49-95af-490e1d2c3b00","version":"v1.0.0"}
 type Info struct {
 	// Authenticated False if the server runs without API keys
@@ -1813,6 +1845,9 @@ type Report struct {
 
 	// Final With `ended`: no further attempt, even if retries are left
 	Final *bool `json:"final,omitempty"`
+
+	// Indexes With `running` and `ended`, how the indexes of an Indexed Job stand
+	Indexes *AttemptIndexes `json:"indexes,omitempty"`
 
 	// InfrastructureRetries With `manifest`: the template's infrastructure retries, unless the deployment sets them
 	InfrastructureRetries *int32  `json:"infrastructure_retries,omitempty"`

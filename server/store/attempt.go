@@ -35,6 +35,7 @@ type attemptRow struct {
 	SubmittedAt     *database.Time     `db:"submitted_at"`
 	RunningAt       *database.Time     `db:"running_at"`
 	EndedAt         *database.Time     `db:"ended_at"`
+	Indexes         database.JSON      `db:"indexes"`
 }
 
 func (r attemptRow) attempt() Attempt {
@@ -44,28 +45,30 @@ func (r attemptRow) attempt() Attempt {
 		JobName: r.JobName, JobUID: r.JobUID, Node: r.Node, Diagnosis: r.Diagnosis, Raised: r.Raised.Raw(),
 		ExitCode: r.ExitCode, Category: r.Category,
 		Message: r.Message, LastLines: r.LastLines, ClaimedAt: r.ClaimedAt.Time(), SubmittedAt: r.SubmittedAt.Ptr(),
-		RunningAt: r.RunningAt.Ptr(), EndedAt: r.EndedAt.Ptr(),
+		RunningAt: r.RunningAt.Ptr(), EndedAt: r.EndedAt.Ptr(), Indexes: r.Indexes.Raw(),
 	}
 }
 
-// listAttemptsSQL is served by the primary key of attempts, and by the unique index of live.
+// listAttemptsSQL is served by the primary keys of attempts and attempt_indexes, and by the unique index of live.
 const listAttemptsSQL = `
 SELECT
 	a.id, a.run_id, a.number, 'ended' AS phase, a.worker, a.cluster_id, a.epoch, a.ended_at AS lease_expires_at,
 	t.version AS template_version, a.job_namespace, a.job_name, a.job_uid, a.node, a.diagnosis, a.raised, a.exit_code,
-	a.category, a.message, a.last_lines, a.claimed_at, a.submitted_at, a.running_at, a.ended_at
+	a.category, a.message, a.last_lines, a.claimed_at, a.submitted_at, a.running_at, a.ended_at, i.indexes
 FROM attempts a
 JOIN template_versions t ON t.id = a.template_version_id
+LEFT JOIN attempt_indexes i ON i.run_id = a.run_id AND i.attempt = a.number
 WHERE a.run_id = ?
 UNION ALL
 SELECT
 	l.attempt_id, l.run_id, l.number, l.phase, l.worker, l.cluster_id, l.epoch, COALESCE(s.expires_at, l.leased_at),
 	t.version, l.job_namespace, l.job_name, l.job_uid, l.node, l.diagnosis, l.raised, NULL,
-	'', '', '', l.claimed_at, l.submitted_at, l.running_at, NULL
+	'', '', '', l.claimed_at, l.submitted_at, l.running_at, NULL, i.indexes
 FROM runs r
 JOIN live l ON l.deployment_id = r.deployment_id AND l.run_id = r.id
 JOIN template_versions t ON t.id = l.template_version_id
 LEFT JOIN worker_sessions s ON s.id = l.session_id
+LEFT JOIN attempt_indexes i ON i.run_id = l.run_id AND i.attempt = l.number
 WHERE r.id = ?
 ORDER BY 3`
 

@@ -54,6 +54,8 @@ type reportBatch struct {
 	past map[uuid.UUID]lifecycle.CurrentState // of attempts that are over, by attempt
 	// findings are what rules said, by attempt.
 	findings map[uuid.UUID]ruleFindingsRecord
+	// indexes are how the indexes of Indexed Jobs stand, by attempt.
+	indexes map[uuid.UUID]indexesRecord
 }
 
 func (tx *Tx) openReports(ctx context.Context, reports []Report) (*reportBatch, error) {
@@ -104,6 +106,7 @@ func (b *reportBatch) report(ctx context.Context, tx *Tx, r Report, actor string
 		return ReportResult{}, err
 	}
 	result := b.apply(tx, run, r, actor)
+	b.noteIndexes(run, r, result)
 	return result, b.noteFindings(run, r, result)
 }
 
@@ -316,6 +319,9 @@ func (b *reportBatch) at(a *liveAttempt, r Report) *database.Time {
 
 func (b *reportBatch) save(ctx context.Context, tx *Tx) error {
 	if err := tx.saveRuns(ctx, b.runs); err != nil {
+		return err
+	}
+	if err := tx.putIndexes(ctx, slices.Collect(maps.Values(b.indexes))); err != nil {
 		return err
 	}
 	return tx.putRuleFindings(ctx, slices.Collect(maps.Values(b.findings)))

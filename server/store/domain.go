@@ -204,6 +204,8 @@ type Attempt struct {
 	SubmittedAt     *time.Time
 	RunningAt       *time.Time
 	EndedAt         *time.Time
+	// Indexes is how the indexes of an Indexed Job stand, JSON; empty for other Jobs.
+	Indexes json.RawMessage
 }
 
 // Event is one entry of a run's history. Seq counts from 1 without gaps per run.
@@ -368,6 +370,8 @@ type Report struct {
 
 	// unserved: the attempt is handed back for a namespace that no worker of the pool serves.
 	unserved bool
+	// Indexes is how the indexes of an Indexed Job stand, JSON; empty for other Jobs.
+	Indexes json.RawMessage
 }
 
 // ReportStatus is the answer to a report.

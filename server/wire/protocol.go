@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/berth-dev/berth/server/api"
@@ -94,7 +96,42 @@ func ReadReport(r api.Report) store.Report {
 			Rule: f.Rule, Pool: Or(f.Pool, ""), Action: string(f.Action), Message: f.Message,
 		}
 	})
+	report.Indexes = readIndexes(r.Indexes)
 	return report
+}
+
+// maxIndexMessage bounds what is kept of how one index ended, in bytes.
+const maxIndexMessage = 1 << 10
+
+// readIndexes keeps how the indexes of an attempt stand as JSON; nil where they were not reported.
+func readIndexes(indexes *api.AttemptIndexes) json.RawMessage {
+	if indexes == nil {
+		return nil
+	}
+	kept := *indexes
+	if kept.Failures != nil {
+		failures := Each(*kept.Failures, func(f api.IndexFailure) api.IndexFailure {
+			if f.Message != nil && len(*f.Message) > maxIndexMessage {
+				f.Message = new(strings.ToValidUTF8((*f.Message)[:maxIndexMessage], "") + "…")
+			}
+			return f
+		})
+		kept.Failures = &failures
+	}
+	text, err := json.Marshal(kept)
+	if err != nil {
+		return nil // the schema of the API admits no value that cannot be encoded
+	}
+	return text
+}
+
+// indexes converts how the indexes of an attempt stand; nil where it has none.
+func indexes(stored json.RawMessage) *api.AttemptIndexes {
+	var read api.AttemptIndexes
+	if len(stored) == 0 || json.Unmarshal(stored, &read) != nil {
+		return nil
+	}
+	return &read
 }
 
 // ReadLogChunk reads a part of an attempt's output.

@@ -105,6 +105,7 @@ func Attempt(a store.Attempt) api.Attempt {
 		SubmittedAt:     TimePtr(a.SubmittedAt),
 		RunningAt:       TimePtr(a.RunningAt),
 		EndedAt:         TimePtr(a.EndedAt),
+		Indexes:         indexes(a.Indexes),
 	}
 }
 

@@ -81,6 +81,8 @@ type accepted struct {
 	phase     job.Phase
 	diagnosis string
 	node      string
+	// indexesDone is how many of the indexes had ended, in percent.
+	indexesDone int
 }
 
 func newAttempt(c api.Claim, leaseTime time.Duration, claimed time.Time) *Attempt {

@@ -50,7 +50,8 @@ func due(stage Stage, f facts, s accepted, report newReport) []api.Report {
 // dueOfObservation reports the newest phase. A phase that has passed is reported only if its time would be
 // lost otherwise: when the container ran, of an attempt that has ended.
 func dueOfObservation(observed job.Observation, f facts, s accepted, report newReport) []api.Report {
-	changed := s.phase != observed.Phase || s.node != observed.Node || s.diagnosis != observed.Diagnosis
+	changed := s.phase != observed.Phase || s.node != observed.Node || s.diagnosis != observed.Diagnosis ||
+		observed.Phase == job.Running && s.indexesDone != doneOf(observed.Indexes)
 
 	switch {
 	case observed.Phase == job.Pending && changed:
@@ -86,7 +87,7 @@ func pending(r api.Report, observed job.Observation) api.Report {
 }
 
 func running(r api.Report, observed job.Observation) api.Report {
-	r.At, r.Node = observed.RunningSince, optional(observed.Node)
+	r.At, r.Node, r.Indexes = observed.RunningSince, optional(observed.Node), observed.Indexes
 	if observed.Phase == job.Running {
 		r.Diagnosis = optional(observed.Diagnosis)
 	}
@@ -111,8 +112,16 @@ func outcome(r api.Report, observed job.Observation, refusal string) api.Report 
 		return r
 	}
 	r.Node, r.Message = optional(observed.Node), optional(observed.Message)
-	r.LastLines = optional(observed.LastLines)
+	r.LastLines, r.Indexes = optional(observed.LastLines), observed.Indexes
 	return r
+}
+
+// doneOf is how many of an attempt's indexes have ended, in percent: that is as often as they are reported.
+func doneOf(i *api.AttemptIndexes) int {
+	if i == nil || i.Total <= 0 {
+		return 0
+	}
+	return int(100 * (int64(i.Succeeded) + int64(i.Failed)) / int64(i.Total))
 }
 
 // with is what the server has accepted after it has accepted this report as well.
@@ -126,6 +135,7 @@ func (s accepted) with(r api.Report) accepted {
 		s.phase, s.diagnosis, s.node = job.Pending, value(r.Diagnosis), value(r.Node)
 	case api.ReportKindRunning:
 		s.phase, s.diagnosis, s.node = job.Running, value(r.Diagnosis), value(r.Node)
+		s.indexesDone = doneOf(r.Indexes)
 	}
 	return s
 }

@@ -72,6 +72,14 @@ func TestDueIsTheDifferenceBetweenFactsAndWhatTheServerAccepted(t *testing.T) {
 			Live, observed(job.Observation{Phase: job.Running}), accepted{phase: job.Running, diagnosis: "a"},
 			"running",
 		},
+		"another percent of the indexes is due": {
+			Live, observed(job.Observation{Phase: job.Running, Indexes: &api.AttemptIndexes{Total: 1000, Succeeded: 10, Failed: 9}}),
+			accepted{phase: job.Running}, "running",
+		},
+		"less than a percent of the indexes is not due": {
+			Live, observed(job.Observation{Phase: job.Running, Indexes: &api.AttemptIndexes{Total: 1000, Succeeded: 19}}),
+			accepted{phase: job.Running, indexesDone: 1}, "",
+		},
 		"a suspended Job is pending again": {
 			Live, observed(job.Observation{Phase: job.Pending}), accepted{phase: job.Running}, "pending",
 		},

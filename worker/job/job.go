@@ -86,6 +86,8 @@ type Observation struct {
 	Diagnosis string
 	// RunningSince is set once the container has started.
 	RunningSince *time.Time
+	// Indexes is how the indexes of an Indexed Job stand; nil for other Jobs.
+	Indexes *api.AttemptIndexes
 
 	// The fields below are set when Phase is Ended.
 

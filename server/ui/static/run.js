@@ -142,8 +142,17 @@ function attemptRow(one) {
   return [
     cell(String(one.number)), cell(one.phase), cell(one.category ?? ""), cell(one.exit_code === undefined ? "" : String(one.exit_code)), cell(one.worker),
     cell(one.node ?? ""), element("td", { class: "number" }, duration({ state: { type: "" }, started_at: one.running_at, ended_at: one.ended_at })),
-    cell(one.message ?? one.diagnosis ?? ""),
+    cell([one.message ?? one.diagnosis ?? "", ...indexLines(one.indexes)].filter(Boolean).join("\n")),
   ];
+}
+
+// indexLines says how the indexes of an attempt stand whose Job is Indexed, and how the first failed ones ended.
+function indexLines(indexes) {
+  if (!indexes) return [];
+  const { total, succeeded, failed, succeeded_indexes: done, failed_indexes: lost, failures = [] } = indexes;
+  const counts = [`${succeeded} of ${total} indexes succeeded${done ? ` (${done})` : ""}`];
+  if (failed > 0) counts.push(`${failed} failed${lost ? ` (${lost})` : ""}`);
+  return [counts.join(", "), ...failures.map((one) => `index ${one.index}: ${one.message || one.category}`)];
 }
 
 // showManifest shows the Job of the newest attempt, once the user opens it.

@@ -80,6 +80,7 @@ func Attempt(s Snapshot) Result {
 		r.HasOutput = r.RunningSince != nil || (r.Policy.AllLogs && podstatus.AnyStarted(pod))
 	}
 	r.StrayPods = s.strayPods()
+	r.Indexes = s.indexes()
 
 	if outcome, ended := s.outcome(); ended {
 		r.end(outcome)

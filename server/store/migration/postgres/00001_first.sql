@@ -365,6 +365,14 @@ CREATE TABLE run_rule_findings (
     PRIMARY KEY (run_id, attempt)
 );
 
+-- How the indexes of an attempt stand whose Job is Indexed. Other attempts have no row.
+CREATE TABLE attempt_indexes (
+    run_id  UUID NOT NULL,
+    attempt INTEGER NOT NULL,
+    indexes TEXT NOT NULL,
+    PRIMARY KEY (run_id, attempt)
+);
+
 -- How often an attempt got a token for an audience. The tokens themselves are stored nowhere.
 CREATE TABLE run_tokens (
     run_id     UUID NOT NULL,
@@ -672,6 +680,7 @@ BEGIN
     DELETE FROM manifests WHERE run_id IN (SELECT id FROM gone);
     DELETE FROM run_results WHERE run_id IN (SELECT id FROM gone);
     DELETE FROM run_rule_findings WHERE run_id IN (SELECT id FROM gone);
+    DELETE FROM attempt_indexes WHERE run_id IN (SELECT id FROM gone);
     DELETE FROM run_tokens WHERE run_id IN (SELECT id FROM gone);
     DELETE FROM outputs WHERE run_id IN (SELECT id FROM gone);
     DELETE FROM attempts WHERE run_id IN (SELECT id FROM gone);
@@ -706,7 +715,7 @@ CREATE TRIGGER delete_with_pools AFTER DELETE ON pools
 
 -- +goose Down
 DROP TABLE runs, deployments, pools, template_versions, queues, deployment_revisions, schedules, idempotency_keys, ready,
-    live, attempts, manifests, events, run_results, run_rule_findings, run_tokens, outputs,
+    live, attempts, manifests, events, run_results, run_rule_findings, attempt_indexes, run_tokens, outputs,
     output_deletions, log_chunks, workers, worker_sessions,
     variables, api_keys, audit, sessions, signing_keys, rule_sets, approvals, trust_rules, exchanged_tokens, deletions,
     installation;

@@ -367,6 +367,14 @@ CREATE TABLE run_rule_findings (
     PRIMARY KEY (run_id, attempt)
 );
 
+-- How the indexes of an attempt stand whose Job is Indexed. Other attempts have no row.
+CREATE TABLE attempt_indexes (
+    run_id  TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    indexes TEXT NOT NULL,
+    PRIMARY KEY (run_id, attempt)
+);
+
 -- How often an attempt got a token for an audience. The tokens themselves are stored nowhere.
 CREATE TABLE run_tokens (
     run_id     TEXT NOT NULL,
@@ -655,6 +663,7 @@ CREATE TRIGGER delete_with_runs AFTER DELETE ON runs BEGIN
     DELETE FROM manifests WHERE run_id = old.id;
     DELETE FROM run_results WHERE run_id = old.id;
     DELETE FROM run_rule_findings WHERE run_id = old.id;
+    DELETE FROM attempt_indexes WHERE run_id = old.id;
     DELETE FROM run_tokens WHERE run_id = old.id;
     DELETE FROM outputs WHERE run_id = old.id;
     DELETE FROM attempts WHERE run_id = old.id;
@@ -687,6 +696,7 @@ DROP TABLE manifests;
 DROP TABLE events;
 DROP TABLE run_results;
 DROP TABLE run_rule_findings;
+DROP TABLE attempt_indexes;
 DROP TABLE run_tokens;
 DROP TABLE outputs;
 DROP TABLE output_deletions;

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -108,7 +109,8 @@ func printRules(app *cli.App, detail api.RunDetail) error {
 // printMessages shows what does not fit into a table's row.
 func printMessages(app *cli.App, attempts []api.Attempt) error {
 	for _, a := range attempts {
-		for _, text := range []string{cli.Text(a.Diagnosis), cli.Text(a.Message), archiveFailures(a.Output)} {
+		texts := append([]string{cli.Text(a.Diagnosis), cli.Text(a.Message)}, indexes(a.Indexes)...)
+		for _, text := range append(texts, archiveFailures(a.Output)) {
 			if text == "" {
 				continue
 			}
@@ -118,6 +120,32 @@ func printMessages(app *cli.App, attempts []api.Attempt) error {
 		}
 	}
 	return nil
+}
+
+// indexes says how the indexes of an attempt stand, and how the first failed ones ended; nothing where it has
+// none.
+func indexes(i *api.AttemptIndexes) []string {
+	if i == nil {
+		return nil
+	}
+	text := fmt.Sprintf("%d of %d indexes succeeded", i.Succeeded, i.Total)
+	if list := cli.Text(i.SucceededIndexes); list != "" {
+		text += " (" + list + ")"
+	}
+	if i.Failed > 0 {
+		text += fmt.Sprintf(", %d failed", i.Failed)
+		if list := cli.Text(i.FailedIndexes); list != "" {
+			text += " (" + list + ")"
+		}
+	}
+	texts := []string{text}
+	if i.Failures == nil {
+		return texts
+	}
+	for _, f := range *i.Failures {
+		texts = append(texts, fmt.Sprintf("index %d: %s", f.Index, cmp.Or(cli.Text(f.Message), string(f.Category))))
+	}
+	return texts
 }
 
 // archiveFailures says that output is still in the database because it could not be archived.

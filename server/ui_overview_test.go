@@ -106,8 +106,10 @@ func TestUIShowsTheAttemptsOfARun(t *testing.T) {
 	w.write(again, 0, "hello again\n")
 	do(t, ctx, "its output, by attempt", shows("#log", "no newline\n── attempt 2 ──\nhello again\n"),
 		shows("#attempts td", "2"), shows("#attempts td", "app"))
-	w.see(again, api.ReportKindRunning, func(r *api.Report) { r.Indexes = someIndexes() })
-	do(t, ctx, "its indexes", shows("#attempts td", "2 of 5 indexes succeeded (0-1), 1 failed (3)"),
+	w.see(again, api.ReportKindRunning, func(r *api.Report) { r.Node, r.Indexes = new("n1"), &api.AttemptIndexes{Total: 5} })
+	do(t, ctx, "an attempt of which no index has ended", shows("#attempts td", "0 of 5 indexes succeeded"))
+	w.see(again, api.ReportKindRunning, func(r *api.Report) { r.Node, r.Indexes = new("n1"), someIndexes() })
+	do(t, ctx, "its indexes, without another state", shows("#attempts td", "2 of 5 indexes succeeded (0-1), 1 failed (3)"),
 		shows("#attempts td", `index 3: container "job" exited with code 4`))
 	do(t, ctx, "the manifest", chromedp.Click(chromedp.CSS("#manifest summary")),
 		shows("#manifest pre", `"kind": "Job"`))

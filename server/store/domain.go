@@ -367,11 +367,11 @@ type Report struct {
 	InfrastructureMax *int
 	// RuleFindings are what rules said of the Job that was about to be created.
 	RuleFindings []RuleFinding
+	// Indexes is how the indexes of an Indexed Job stand, JSON; empty for other Jobs.
+	Indexes json.RawMessage
 
 	// unserved: the attempt is handed back for a namespace that no worker of the pool serves.
 	unserved bool
-	// Indexes is how the indexes of an Indexed Job stand, JSON; empty for other Jobs.
-	Indexes json.RawMessage
 }
 
 // ReportStatus is the answer to a report.

@@ -10,6 +10,7 @@ const EVENTS_PAGE = 100; // events that are read at a time
 
 let shown; // the AbortController of the current view
 let newestAttempt; // number of the newest attempt
+let indexed; // whether it is under way and its Job has indexes
 let loggedAttempt; // number of the attempt whose output came last
 let act; // cancels or retries the run
 
@@ -43,7 +44,11 @@ export async function show(id, showError, clearError) {
   let newest; // number of the newest event that was read
   let ended = false;
   updateExplanation(id, mine);
-  const timer = setInterval(() => document.hidden || updateExplanation(id, mine), EXPLAIN_INTERVAL);
+  const timer = setInterval(() => {
+    if (document.hidden) return;
+    updateExplanation(id, mine);
+    if (indexed) reload(id, mine); // the stream does not tell how far the indexes are
+  }, EXPLAIN_INTERVAL);
   mine.signal.addEventListener("abort", () => clearInterval(timer));
   while (!ended && !mine.signal.aborted) {
     try {
@@ -127,6 +132,7 @@ function showFacts({ run, attempts, result, progress, rule_findings: said = [] }
   document.getElementById("attempts").closest("section").hidden = attempts.length === 0;
   updateRows(document.getElementById("run-rules"), said, findingRow);
   document.getElementById("run-rules").closest("section").hidden = said.length === 0;
+  indexed = newest?.indexes !== undefined && !newest.ended_at;
   if (newestAttempt !== newest?.number) {
     newestAttempt = newest?.number;
     showManifest(run.id);

@@ -76,7 +76,7 @@ func (r *Runtime) awaitOutput(ctx context.Context, object job.Object) {
 // lastLines returns the end of the output, from the pod or else from what was followed. If the job container
 // has not started because another container failed, it is the output of that one, which tells why.
 func (w *watcher) lastLines(ctx context.Context, a *attempt, s observe.Snapshot) string {
-	if pod := s.NewestPod(); pod != nil {
+	if pod := s.DecidingPod(); pod != nil {
 		container := a.container
 		failed := podstatus.FirstFailed(pod)
 		if failed != nil && podstatus.StartedAt(podstatus.Container(pod, container)) == nil {

@@ -41,6 +41,17 @@ func (s Snapshot) blamed(condition batchv1.JobCondition) *corev1.Pod {
 	return nil
 }
 
+// DecidingPod is the pod whose output tells how the attempt ended: the blamed one, else the newest; nil if none
+// was ever seen.
+func (s Snapshot) DecidingPod() *corev1.Pod {
+	if condition := s.finalCondition(); condition != nil && condition.Type == batchv1.JobFailed {
+		if pod := s.blamed(*condition); pod != nil {
+			return pod
+		}
+	}
+	return s.NewestPod()
+}
+
 // namedBy is the pod that the message of a podFailurePolicy names, if it is known to have failed.
 func (s Snapshot) namedBy(message string) *corev1.Pod {
 	key := ""

@@ -57,8 +57,7 @@ func (c *Compiled) checkReference(r Reference, declared []string) *Problem {
 			p.Suggestion = "add it to template_env; the worker must be started with --template-env " + r.Root()
 		}
 	case ReferenceBlock:
-		p = problem.Errorf(CodeBlock, r.Pointer, "%s: blocks are not supported", r.Name).
-			Suggest("use a job variable, a stored variable ({{ berth.variables.NAME }}) or a Kubernetes Secret")
+		p = blockProblem(r.Pointer, r.Name)
 	default:
 		return nil
 	}
@@ -113,7 +112,7 @@ func (c *Compiled) unused() Problems {
 			used[r.Root()] = true
 		}
 	}
-	if c.environment != nil {
+	if c.environment != nil || c.takesEnv() {
 		used[envVariable] = true
 	}
 	var problems Problems
@@ -163,6 +162,14 @@ func (c *Compiled) checkWithEnv(instance map[string]any, env envList) Problems {
 	}
 	instance[envVariable] = printed
 	problems := c.validate(instance)
+	if isOfEntry(problems) {
+		// A container takes numbers and booleans as text, so a schema that wants text may have them.
+		env = env.asText()
+		instance[envVariable], _ = env.print()
+		if asText := c.validate(instance); len(asText) < len(problems) {
+			problems = asText
+		}
+	}
 	if !isOfForm(problems) {
 		return problems
 	}
@@ -174,6 +181,11 @@ func (c *Compiled) checkWithEnv(instance map[string]any, env envList) Problems {
 		return inOtherForm
 	}
 	return problems
+}
+
+// isOfEntry is true where an entry of env is refused.
+func isOfEntry(problems Problems) bool {
+	return slices.ContainsFunc(problems, func(p Problem) bool { return strings.HasPrefix(p.Pointer, "/"+envVariable+"/") })
 }
 
 // isOfForm is true where env as a whole is refused, not one of its entries.

@@ -97,6 +97,13 @@ func (c *Compiled) readVariables() Problems {
 			c.required = append(c.required, name)
 		}
 	}
+	for _, p := range c.checkDefaults() {
+		if p.Severity == SeverityWarning {
+			c.warnings = append(c.warnings, p)
+			continue
+		}
+		problems = append(problems, p)
+	}
 	schemaProblems := c.compileSchema()
 	problems = append(problems, schemaProblems...)
 	for _, p := range c.undeclaredRequired() {

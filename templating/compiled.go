@@ -69,6 +69,9 @@ type Rendered struct {
 	Configuration map[string]any
 	// Defaulted names the variables that hold the template's default because no level below set them.
 	Defaulted map[string]bool
+	// EnvUnset are the environment variables that a level set to null, in order: the job container has none of
+	// them, whatever the manifest says.
+	EnvUnset []string
 	// Used is what of the limits the render used.
 	Used Limits
 	// Template is what was rendered, as it was written; not to be changed.
@@ -137,6 +140,7 @@ func (c *Compiled) renderMerged(ctx context.Context, in Input, merged merged) (*
 	return &Rendered{
 		Configuration: configuration,
 		Defaulted:     c.defaulted(in.Layers),
+		EnvUnset:      merged.env.unset(),
 		Used:          values.Budget(ctx).Used(),
 		Template:      c.template,
 		compiled:      c,
@@ -159,7 +163,7 @@ func (c *Compiled) fill(ctx context.Context, values *Values, env envList) (map[s
 		return nil, err
 	}
 	problems = append(problems, AsProblems(err)...)
-	if env, ok := values.Variables[envVariable]; ok && c.environment != nil {
+	if env, ok := values.Variables[envVariable]; ok && (c.environment != nil || c.takesEnv()) {
 		copied, err := values.Budget(ctx).Copy(env)
 		if err != nil {
 			return nil, Problems{problem.Errorf(CodeLimit, ConfigurationPointer+"/env", "%v", err)}
@@ -167,6 +171,15 @@ func (c *Compiled) fill(ctx context.Context, values *Values, env envList) (map[s
 		configuration[envVariable] = copied
 	}
 	return configuration, problems.ErrorOrNil()
+}
+
+// takesEnv is true where the template declares env and puts it nowhere: then it goes where all other templates
+// have it.
+func (c *Compiled) takesEnv() bool {
+	_, declared := c.properties[envVariable]
+	return declared && c.environment == nil && !slices.ContainsFunc(c.references, func(r Reference) bool {
+		return r.Kind == ReferenceAll || r.Kind == ReferenceVariable && r.Root() == envVariable
+	})
 }
 
 // values gathers what the programs of the template are rendered with.

@@ -57,7 +57,7 @@ func parseEnvMap(object map[string]any, pointer string) (envList, Problems) {
 		case nil:
 			entry.unset = true
 		case map[string]any:
-			if p := entry.read(v, value.Pointer(pointer, name)); p != nil {
+			if p := entry.readMember(v, value.Pointer(pointer, name)); p != nil {
 				problems = append(problems, *p)
 			}
 		case []any:
@@ -102,6 +102,22 @@ func parseEnvList(list []any, pointer string) (envList, Problems) {
 	return env, problems
 }
 
+// readMember reads the object that a mapping has for a name. Without value and valueFrom it is a value that is
+// no text.
+func (e *envEntry) readMember(object map[string]any, pointer string) *Problem {
+	if p := e.read(object, pointer); p != nil {
+		return p
+	}
+	_, isValue := object["value"]
+	_, isSource := object["valueFrom"]
+	if isValue || isSource {
+		return nil
+	}
+	p := problem.Errorf(CodeType, pointer, "environment variable %s must be a string, number or boolean, not an object",
+		e.name)
+	return &p
+}
+
 // read takes value or valueFrom from an object; a value of null unsets, an absent one is empty, as in
 // Kubernetes.
 func (e *envEntry) read(object map[string]any, pointer string) *Problem {
@@ -130,6 +146,11 @@ func (e *envEntry) read(object map[string]any, pointer string) *Problem {
 				key).SuggestNearest(key, []string{"name", "value", "valueFrom"})
 			return &p
 		}
+	}
+	if e.value != nil && e.value != "" && e.source != nil {
+		p := problem.Errorf(CodeInvalid, pointer, "environment variable %s has both value and valueFrom", e.name).
+			Suggest("remove one of the two")
+		return &p
 	}
 	if e.value == nil && e.source == nil && !e.unset {
 		e.value = ""
@@ -188,6 +209,28 @@ func (l envList) over(later envList) envList {
 	return merged
 }
 
+// asText is the environment with numbers and booleans as the text that a container gets.
+func (l envList) asText() envList {
+	l.entries = slices.Clone(l.entries)
+	for i := range l.entries {
+		if e := &l.entries[i]; e.value != nil {
+			e.value, _ = value.Text(e.value) // entries hold only scalars
+		}
+	}
+	return l
+}
+
+// unset returns the names that are set to null.
+func (l envList) unset() []string {
+	var names []string
+	for _, entry := range l.entries {
+		if entry.unset {
+			names = append(names, entry.name)
+		}
+	}
+	return names
+}
+
 // print writes the environment the way it was written: a mapping, or a list. What is unset is gone.
 func (l envList) print() (any, bool) {
 	if !l.present {
@@ -224,7 +267,8 @@ func (e envEntry) item() map[string]any {
 
 // MergeEnv lays environments over each other, mapping or list, and returns the list that a container takes,
 // with every literal value as text. It is nil where no level says anything. pointer returns the place of a
-// level, for problems.
+// level, for problems. An entry that another one names as $(NAME) stands before it, because a container expands
+// only what came earlier; a single list is left in the order in which it was written.
 func MergeEnv(levels []any, pointer func(level int) string) ([]any, Problems) {
 	var merged envList
 	var problems Problems
@@ -239,7 +283,7 @@ func MergeEnv(levels []any, pointer func(level int) string) ([]any, Problems) {
 	if !merged.present || len(problems) > 0 {
 		return nil, problems
 	}
-	list := make([]any, 0, len(merged.entries))
+	entries := make([]envEntry, 0, len(merged.entries))
 	for _, entry := range merged.entries {
 		if entry.unset {
 			continue
@@ -247,6 +291,13 @@ func MergeEnv(levels []any, pointer func(level int) string) ([]any, Problems) {
 		if entry.source == nil {
 			entry.value, _ = value.Text(entry.value) // parseEnv lets only scalars through
 		}
+		entries = append(entries, entry)
+	}
+	if _, isList := levels[0].([]any); !isList || len(levels) > 1 {
+		entries = inOrderOfReferences(entries)
+	}
+	list := make([]any, 0, len(entries))
+	for _, entry := range entries {
 		list = append(list, entry.item())
 	}
 	return list, problems

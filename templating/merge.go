@@ -85,6 +85,7 @@ func (m *merging) read(what string, level map[string]any) map[string]any {
 	}
 	expanded, problems := expandDotted(normal, "")
 	m.problems = append(m.problems, problems...)
+	m.problems = append(m.problems, blockObjects(expanded)...)
 	return expanded
 }
 

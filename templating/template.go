@@ -59,7 +59,35 @@ func Parse(data []byte) (*Template, error) {
 				value.Article(value.Kind(document))),
 		}
 	}
+	if p := plainObject(root); p != nil {
+		return nil, Problems{*p}
+	}
 	return fromDocument(root)
+}
+
+// plainObject says of a Kubernetes object, which is no template, where it goes in one.
+func plainObject(root map[string]any) *Problem {
+	kind, _ := root["kind"].(string)
+	_, versioned := root["apiVersion"].(string)
+	_, isTemplate := root["job_configuration"]
+	if kind == "" || !versioned || isTemplate {
+		return nil
+	}
+	p := problem.Errorf(CodeUnknownField, "/kind", "this is a %s, not a template", problem.Shorten(kind))
+	switch kind {
+	case "Job":
+		p.Suggestion = "put it under job_configuration.job_manifest"
+	case "CronJob":
+		p.Suggestion = "put its jobTemplate.spec under job_configuration.job_manifest.spec; the schedule goes to the deployment"
+	case "Pod":
+		p.Suggestion = "put its spec under job_configuration.job_manifest.spec.template.spec"
+	case "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet":
+		p.Suggestion = "Berth creates Jobs, which end: put the spec.template of a program that ends under " +
+			"job_configuration.job_manifest.spec.template"
+	default:
+		p.Suggestion = "a template has variables and job_configuration, with a Job under job_configuration.job_manifest"
+	}
+	return &p
 }
 
 func decodeDocument(data []byte) (any, error) {

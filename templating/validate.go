@@ -15,7 +15,8 @@ func (c *Compiled) ValidateDeployment(vars map[string]any) (warnings []Problem, 
 	m := &merging{}
 	level := m.read("job variables", vars)
 	m.checkFrozen(level, c.frozenValues, "the template")
-	problems := append(m.problems, c.checkPart(level)...)
+	problems := append(m.problems, blocksIn(level)...)
+	problems = append(problems, c.checkPart(level)...)
 	return c.judge(problems, c.unknown(level))
 }
 

@@ -3,6 +3,8 @@ package templating
 import (
 	"fmt"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
@@ -17,6 +19,10 @@ func DecodeYAML(data []byte) (any, error) { return value.DecodeYAML(data) }
 // YAMLError reads an error of the YAML library: the line, from 1 and 0 where it is not known, and what is
 // wrong there.
 func YAMLError(data []byte, err error) (line int, message string) { return value.YAMLError(data, err) }
+
+// UnquotedPlaceholder returns the placeholder that was meant by {{ name }} without quotes, where YAML has
+// an object as a key; empty for any other key.
+func UnquotedPlaceholder(key *yaml.Node) string { return value.UnquotedPlaceholder(key) }
 
 // EncodeJSON writes a value as compact JSON with sorted keys: equal values have equal bytes.
 func EncodeJSON(v any) ([]byte, error) { return value.AppendJSON(nil, v) }

@@ -17,6 +17,15 @@ func StoredNames(s string) []string {
 	return names
 }
 
+// ValueReferences returns what the placeholders in a value name. Only those to stored variables are filled in.
+func ValueReferences(s string) []Reference {
+	var references []Reference
+	for _, span := range findPlaceholders(s) {
+		references = append(references, ParseReference(span.name))
+	}
+	return references
+}
+
 // ResolveStored replaces the references to stored variables in a string. Every other placeholder stays the
 // text it is, except a reference to a block, which is an error. ok is false for "no value".
 func ResolveStored(pointer, s string, stored map[string]any) (v any, ok bool, problems problem.Problems) {

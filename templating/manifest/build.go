@@ -135,6 +135,7 @@ func build(r *templating.Rendered, id Identity) *builder {
 	if tree, ok := b.manifestTree(); ok {
 		b.tree = b.reshape(tree)
 		job, problems := decodeJob(b.tree, manifestPointer)
+		b.hintTypes(problems)
 		b.problems = append(b.problems, problems...)
 		b.job, b.finished.Job = job, job
 		b.own()
@@ -205,16 +206,6 @@ func (b *builder) ownMetadata() {
 	if meta.Namespace == "" {
 		meta.Namespace, b.finished.FromWorker.Namespace = b.id.Namespace, true
 	}
-	if meta.ResourceVersion != "" || meta.UID != "" || len(meta.ManagedFields) > 0 {
-		b.warn(
-			templating.CodeImport,
-			manifestPointer.key("metadata"),
-			"uid, resourceVersion and managedFields are set by the cluster; the values in the template are ignored",
-		)
-	}
-	meta.UID, meta.ResourceVersion, meta.Generation, meta.ManagedFields = "", "", 0, nil
-	meta.DeletionTimestamp, meta.DeletionGracePeriodSeconds = nil, nil
-	b.job.Status = batchv1.JobStatus{}
 	if !slices.Contains(meta.Finalizers, Finalizer) {
 		meta.Finalizers = append(meta.Finalizers, Finalizer)
 	}

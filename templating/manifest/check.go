@@ -66,6 +66,14 @@ func risks(job *batchv1.Job) []templating.Problem {
 			warn(at.key("resources").key("limits").key("memory"), "set a memory limit",
 				"container %q has no memory limit, so it can use all memory of its node", c.Name)
 		}
+		for kind, list := range map[string]corev1.ResourceList{"requests": c.Resources.Requests, "limits": c.Resources.Limits} {
+			for _, name := range []corev1.ResourceName{corev1.ResourceMemory, corev1.ResourceEphemeralStorage} {
+				if amount, ok := list[name]; ok && amount.Sign() > 0 && amount.Value() < leastMemory {
+					warn(at.key("resources").key(kind).key(string(name)), meantBinary(amount.String()),
+						"%s of %s is less than any container needs", amount.String(), name)
+				}
+			}
+		}
 		for _, env := range c.Env {
 			if env.Value != "" && looksSecret(env.Name) && !strings.HasPrefix(env.Name, EnvPrefix) {
 				warn(
@@ -78,6 +86,15 @@ func risks(job *batchv1.Job) []templating.Problem {
 		}
 	}
 	return problems
+}
+
+// leastMemory is less than any container gets by with, in bytes.
+const leastMemory = 64 << 10
+
+// meantBinary is what was likely meant by an amount of bytes that is too small: m is a thousandth.
+func meantBinary(amount string) string {
+	digits := strings.TrimRight(amount, "mkKMGi")
+	return "did you mean " + digits + "Mi?"
 }
 
 // imageOfProcesses is the image that templates for processes name, which have none: no node would take it,

@@ -112,19 +112,16 @@ func (d *decoder) decodeStruct(v any, into reflect.Value, shape *shape) {
 	}
 	slices.Sort(unknown)
 	for _, key := range unknown {
-		d.unknownField(key, shape.names)
+		d.unknownField(key, shape)
 	}
 }
 
-func (d *decoder) unknownField(key string, known []string) {
+func (d *decoder) unknownField(key string, of *shape) {
 	if len(d.problems) >= maxProblems {
 		return
 	}
 	d.path = append(d.path, step{key: key})
-	p := d.fail(templating.CodeUnknownField, "unknown field %q", key)
-	if near := templating.Nearest(key, known); near != "" {
-		p.Suggestion = "did you mean " + strconv.Quote(near) + "?"
-	}
+	d.fail(templating.CodeUnknownField, "unknown field %q", key).Suggestion = meant(key, of)
 	d.path = d.path[:len(d.path)-1]
 }
 

@@ -3,7 +3,6 @@ package manifest
 import (
 	"maps"
 	"slices"
-	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -53,7 +52,9 @@ func (b *builder) governMetadata() {
 	} {
 		for _, key := range slices.Sorted(maps.Keys(metadata.values)) {
 			r := reference.Reference{Kind: metadata.kind, Name: key, Path: append(slices.Clone(metadata.path), key)}
-			if !reference.HasDomain(key) || b.id.Allowed.Allows(r) || b.ofTemplate().keys["/"+strings.Join(r.Path, "/")] {
+			field, _ := b.configuration[metadata.path[len(metadata.path)-1]].(map[string]any)
+			configured := field[key] != nil
+			if !reference.HasDomain(key) || b.id.Allowed.Allows(r) || b.ofTemplate().hasKey(r.Path, configured) {
 				continue
 			}
 			p := keep(&b.problems, problem(templating.CodeReference, referencePlace(r),

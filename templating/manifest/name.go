@@ -6,8 +6,10 @@ import (
 	"encoding/hex"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/google/uuid"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/berth-dev/berth/templating/internal/value"
 )
@@ -109,21 +111,30 @@ func tail(id uuid.UUID) string {
 // the text can be used.
 func Slug(s string, limit int) string { return value.Slug(s, limit) }
 
-// LabelValue makes a valid label value out of any text. A text that is too long keeps its beginning and gets
-// a hash, so that two long names stay two values.
+// LabelValue makes a valid label value out of any text that says something: accents are dropped, and what is
+// not allowed becomes one hyphen. A text of which nothing is left, or that is too long, gets a hash, so that two
+// names stay two values.
 func LabelValue(s string) string {
-	value := strings.Map(func(r rune) rune {
+	var b strings.Builder
+	gap := false
+	for _, r := range norm.NFD.String(s) {
 		switch {
 		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_', r == '.':
-			return r
+			if gap {
+				b.WriteByte('-')
+			}
+			b.WriteRune(r)
+			gap = false
+		case unicode.Is(unicode.Mn, r): // an accent of the letter before
 		default:
-			return '-'
+			gap = true
 		}
-	}, s)
-	value = strings.Trim(value, "-_.")
-	if len(value) <= maxLabelValue {
+	}
+	value := strings.Trim(b.String(), "-_.")
+	if len(value) <= maxLabelValue && (value != "" || strings.TrimSpace(s) == "") {
 		return value
 	}
 	sum := sha256.Sum256([]byte(s))
-	return strings.TrimRight(value[:maxLabelValue-9], "-_.") + "-" + hex.EncodeToString(sum[:4])
+	start := strings.TrimRight(value[:min(len(value), maxLabelValue-9)], "-_.")
+	return strings.TrimLeft(start+"-"+hex.EncodeToString(sum[:4]), "-")
 }

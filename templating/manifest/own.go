@@ -58,11 +58,11 @@ func (b *builder) stringMap(key string) map[string]string {
 	return result
 }
 
-// userKeys is what the manifest says over what job_configuration says, without anything that is ours alone.
+// userKeys is what job_configuration says over what the manifest says, without anything that is ours alone.
 func (b *builder) userKeys(own, configured map[string]string, place pointer) map[string]string {
 	result := make(map[string]string, len(own)+len(configured)+8)
-	maps.Copy(result, configured)
 	maps.Copy(result, own)
+	maps.Copy(result, configured)
 	for key := range result {
 		if strings.HasPrefix(key, Prefix) {
 			delete(result, key)

@@ -232,7 +232,10 @@ func TestNamesAndLabelValuesAreAlwaysValid(t *testing.T) {
 	if len(long) != 63 || long == manifest.LabelValue(strings.Repeat("a", 81)) {
 		t.Errorf("a long label value: %q", long)
 	}
-	for text, want := range map[string]string{"a b": "a-b", "-x-": "x", "…": "", "v1.2_3": "v1.2_3"} {
+	for text, want := range map[string]string{
+		"a b": "a-b", "-x-": "x", "…": "b4935894", "": "", " ": "", "v1.2_3": "v1.2_3", "münchen": "munchen",
+		"Data & Ops": "Data-Ops", "日本": "cf2abf0c", "e\u0301te\u0301": "ete", "--": "d8156bae",
+	} {
 		if got := manifest.LabelValue(text); got != want {
 			t.Errorf("LabelValue(%q) = %q, want %q", text, got, want)
 		}

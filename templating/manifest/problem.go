@@ -91,7 +91,7 @@ func describe(v any) string {
 	case int64:
 		return "the integer " + strconv.FormatInt(v, 10)
 	case float64:
-		return "the number " + strconv.FormatFloat(v, 'g', -1, 64)
+		return "the number " + string(value.AppendFloat(nil, v))
 	default:
 		return "a value that JSON does not have"
 	}

@@ -12,6 +12,7 @@ import (
 func (b *builder) reshape(tree map[string]any) map[string]any {
 	b.checkKind(tree)
 	job := maps.Clone(tree)
+	b.dropExported(job)
 	spec, ok := cloneAt(job, "spec")
 	if !ok {
 		return job
@@ -110,13 +111,22 @@ func (b *builder) addCommand(container map[string]any) {
 }
 
 // reshapeEnv writes env as a list. The env of job_configuration reaches the job container also where its
-// manifest does not refer to it; what the manifest itself says wins.
+// manifest does not refer to it, and wins by name over what the manifest itself says, whose entries keep their
+// places. What a level unsets is gone from the manifest's entries as well.
 func (b *builder) reshapeEnv(container map[string]any, place pointer, isJob bool) {
 	levels := []any{container["env"]}
 	places := []pointer{place.key("env")}
 	if isJob && b.configuration[keyEnv] != nil {
-		levels = []any{b.configuration[keyEnv], container["env"]}
-		places = []pointer{at(keyEnv), place.key("env")}
+		levels = append(levels, b.configuration[keyEnv])
+		places = append(places, at(keyEnv))
+	}
+	if isJob && b.rendered != nil && len(b.rendered.EnvUnset) > 0 {
+		unset := map[string]any{}
+		for _, name := range b.rendered.EnvUnset {
+			unset[name] = nil
+		}
+		levels = append(levels, unset)
+		places = append(places, at(keyEnv))
 	}
 	list, problems := templating.MergeEnv(levels, func(level int) string { return places[level].String() })
 	b.problems = append(b.problems, problems...)

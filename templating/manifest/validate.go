@@ -145,6 +145,8 @@ func (v *validator) pod(pod *corev1.PodSpec, at pointer) {
 	v.scheduling(pod, at)
 	v.podSecurityContext(pod.SecurityContext, at.key("securityContext"))
 	v.users(pod, at)
+	v.claims(pod, at)
+	v.name(at.key("nodeName"), pod.NodeName, validation.IsDNS1123Subdomain)
 	if pod.HostPID && pod.ShareProcessNamespace != nil && *pod.ShareProcessNamespace {
 		v.fail(templating.CodeInvalid, at.key("shareProcessNamespace"),
 			"cannot be true together with hostPID")
@@ -197,6 +199,8 @@ func (v *validator) container(c *corev1.Container, at pointer, names, volumes ma
 	}
 	oneOf(v, at.key("imagePullPolicy"), &c.ImagePullPolicy, corev1.PullAlways, corev1.PullIfNotPresent,
 		corev1.PullNever)
+	oneOf(v, at.key("terminationMessagePolicy"), &c.TerminationMessagePolicy, corev1.TerminationMessageReadFile,
+		corev1.TerminationMessageFallbackToLogsOnError)
 	v.environment(c, at)
 	v.resources(&c.Resources, at.key("resources"))
 	v.mounts(c, at, volumes)
@@ -215,14 +219,20 @@ func (v *validator) environment(c *corev1.Container, at pointer) {
 	}
 	for i, from := range c.EnvFrom {
 		place := at.key("envFrom").item(i)
+		if from.Prefix != "" && len(validation.IsRelaxedEnvVarName(from.Prefix)) > 0 {
+			v.fail(templating.CodeInvalid, place.key("prefix"), "%q cannot begin the name of an environment variable",
+				from.Prefix)
+		}
 		v.exactlyOne(place, "envFrom",
 			map[string]bool{"configMapRef": from.ConfigMapRef != nil, "secretRef": from.SecretRef != nil})
 		if from.ConfigMapRef != nil {
 			v.required(place.key("configMapRef").key("name"), from.ConfigMapRef.Name,
 				"a configMapRef needs a name")
+			v.name(place.key("configMapRef").key("name"), from.ConfigMapRef.Name, validation.IsDNS1123Subdomain)
 		}
 		if from.SecretRef != nil {
 			v.required(place.key("secretRef").key("name"), from.SecretRef.Name, "a secretRef needs a name")
+			v.name(place.key("secretRef").key("name"), from.SecretRef.Name, validation.IsDNS1123Subdomain)
 		}
 	}
 }
@@ -247,6 +257,14 @@ func (v *validator) valueFrom(from *corev1.EnvVarSource, env corev1.EnvVar, at p
 		v.fail(templating.CodeRequired, at, "the fieldRef of %s needs a fieldPath", env.Name)
 	case from.ResourceFieldRef != nil && from.ResourceFieldRef.Resource == "":
 		v.fail(templating.CodeRequired, at, "the resourceFieldRef of %s needs a resource", env.Name)
+	case from.SecretKeyRef != nil && from.FieldRef == nil:
+		v.name(at, from.SecretKeyRef.Key, validation.IsConfigMapKey)
+	case from.ConfigMapKeyRef != nil:
+		v.name(at, from.ConfigMapKeyRef.Key, validation.IsConfigMapKey)
+	case from.FieldRef != nil && from.SecretKeyRef == nil:
+		v.fieldPath(at, from.FieldRef.FieldPath, envFields)
+	case from.ResourceFieldRef != nil:
+		v.resourceField(at, from.ResourceFieldRef.Resource)
 	}
 }
 
@@ -257,11 +275,18 @@ func (v *validator) dns(pod *corev1.PodSpec, at pointer) {
 		v.fail(templating.CodeRequired, at.key("dnsConfig").key("nameservers"),
 			"dnsPolicy None needs at least one nameserver")
 	}
+	v.dnsConfig(pod.DNSConfig, at.key("dnsConfig"))
 	for i, alias := range pod.HostAliases {
-		if net.ParseIP(alias.IP) == nil {
-			v.fail(templating.CodeInvalid, at.key("hostAliases").item(i).key("ip"), "%q is not an IP address",
-				alias.IP)
+		v.address(at.key("hostAliases").item(i).key("ip"), alias.IP)
+		for j, name := range alias.Hostnames {
+			v.name(at.key("hostAliases").item(i).key("hostnames").item(j), name, validation.IsDNS1123Subdomain)
 		}
+	}
+}
+
+func (v *validator) address(at pointer, text string) {
+	if net.ParseIP(text) == nil {
+		v.fail(templating.CodeInvalid, at, "%q is not an IP address", text)
 	}
 }
 
@@ -270,6 +295,7 @@ func (v *validator) resources(r *corev1.ResourceRequirements, at pointer) {
 	for kind, list := range map[string]corev1.ResourceList{"requests": r.Requests, "limits": r.Limits} {
 		for name, quantity := range list {
 			v.name(at.key(kind).key(string(name)), string(name), validation.IsQualifiedName)
+			v.quantity(at.key(kind).key(string(name)), name, quantity)
 			if quantity.Sign() < 0 {
 				v.fail(templating.CodeInvalid, at.key(kind).key(string(name)), "must not be negative")
 			}

@@ -167,14 +167,16 @@ func (v *validator) securityContext(s *corev1.SecurityContext, at pointer) {
 	if s == nil {
 		return
 	}
-	v.atLeast(at.key("runAsUser"), s.RunAsUser, 0)
-	v.atLeast(at.key("runAsGroup"), s.RunAsGroup, 0)
+	v.id(at.key("runAsUser"), s.RunAsUser)
+	v.id(at.key("runAsGroup"), s.RunAsGroup)
 	if s.AllowPrivilegeEscalation != nil && !*s.AllowPrivilegeEscalation && s.Privileged != nil &&
 		*s.Privileged {
 		v.fail(templating.CodeInvalid, at.key("allowPrivilegeEscalation"),
 			"cannot be false in a privileged container")
 	}
 	v.seccomp(s.SeccompProfile, at.key("seccompProfile"))
+	v.appArmor(s.AppArmorProfile, at.key("appArmorProfile"))
+	oneOf(v, at.key("procMount"), s.ProcMount, corev1.DefaultProcMount, corev1.UnmaskedProcMount)
 }
 
 // users refuses root where root is not to be: the API server takes it, and the container never starts.
@@ -215,11 +217,17 @@ func (v *validator) podSecurityContext(s *corev1.PodSecurityContext, at pointer)
 	if s == nil {
 		return
 	}
-	v.atLeast(at.key("runAsUser"), s.RunAsUser, 0)
-	v.atLeast(at.key("runAsGroup"), s.RunAsGroup, 0)
-	v.atLeast(at.key("fsGroup"), s.FSGroup, 0)
+	v.id(at.key("runAsUser"), s.RunAsUser)
+	v.id(at.key("runAsGroup"), s.RunAsGroup)
+	v.id(at.key("fsGroup"), s.FSGroup)
 	oneOf(v, at.key("fsGroupChangePolicy"), s.FSGroupChangePolicy, corev1.FSGroupChangeAlways,
 		corev1.FSGroupChangeOnRootMismatch)
+	for i := range s.SupplementalGroups {
+		v.id(at.key("supplementalGroups").item(i), &s.SupplementalGroups[i])
+	}
+	oneOf(v, at.key("supplementalGroupsPolicy"), s.SupplementalGroupsPolicy, corev1.SupplementalGroupsPolicyMerge,
+		corev1.SupplementalGroupsPolicyStrict)
+	v.appArmor(s.AppArmorProfile, at.key("appArmorProfile"))
 	v.seccomp(s.SeccompProfile, at.key("seccompProfile"))
 }
 

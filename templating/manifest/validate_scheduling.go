@@ -19,8 +19,20 @@ func (v *validator) scheduling(pod *corev1.PodSpec, at pointer) {
 	for i := range pod.Tolerations {
 		v.toleration(&pod.Tolerations[i], at.key("tolerations").item(i))
 	}
+	type spreadKey struct {
+		topology string
+		when     corev1.UnsatisfiableConstraintAction
+	}
+	seen := map[spreadKey]bool{}
 	for i := range pod.TopologySpreadConstraints {
-		v.spread(&pod.TopologySpreadConstraints[i], at.key("topologySpreadConstraints").item(i))
+		s, place := &pod.TopologySpreadConstraints[i], at.key("topologySpreadConstraints").item(i)
+		v.spread(s, place)
+		key := spreadKey{s.TopologyKey, s.WhenUnsatisfiable}
+		if seen[key] {
+			v.fail(templating.CodeInvalid, place, "two constraints have topologyKey %q and whenUnsatisfiable %s",
+				s.TopologyKey, s.WhenUnsatisfiable)
+		}
+		seen[key] = true
 	}
 	v.affinity(pod.Affinity, at.key("affinity"))
 	v.name(at.key("priorityClassName"), pod.PriorityClassName, validation.IsDNS1123Subdomain)
@@ -42,6 +54,9 @@ func (v *validator) toleration(t *corev1.Toleration, at pointer) {
 	if t.Operator == corev1.TolerationOpExists && t.Value != "" {
 		v.fail(templating.CodeInvalid, at.key("value"), "must be empty when the operator is Exists")
 	}
+	if t.Operator == "" || t.Operator == corev1.TolerationOpEqual {
+		v.name(at.key("value"), t.Value, validation.IsValidLabelValue)
+	}
 	if t.TolerationSeconds != nil && t.Effect != corev1.TaintEffectNoExecute {
 		v.fail(templating.CodeInvalid, at.key("tolerationSeconds"), "needs the effect NoExecute")
 	}
@@ -50,6 +65,14 @@ func (v *validator) toleration(t *corev1.Toleration, at pointer) {
 func (v *validator) spread(s *corev1.TopologySpreadConstraint, at pointer) {
 	v.atLeast32(at.key("maxSkew"), &s.MaxSkew, 1)
 	v.required(at.key("topologyKey"), s.TopologyKey, "a spread constraint needs a topologyKey")
+	v.name(at.key("topologyKey"), s.TopologyKey, validation.IsQualifiedName)
+	oneOf(v, at.key("nodeAffinityPolicy"), s.NodeAffinityPolicy, corev1.NodeInclusionPolicyHonor,
+		corev1.NodeInclusionPolicyIgnore)
+	oneOf(v, at.key("nodeTaintsPolicy"), s.NodeTaintsPolicy, corev1.NodeInclusionPolicyHonor,
+		corev1.NodeInclusionPolicyIgnore)
+	if s.MinDomains != nil && s.WhenUnsatisfiable == corev1.ScheduleAnyway {
+		v.fail(templating.CodeInvalid, at.key("minDomains"), "needs whenUnsatisfiable DoNotSchedule")
+	}
 	v.required(at.key("whenUnsatisfiable"), string(s.WhenUnsatisfiable),
 		"must be DoNotSchedule or ScheduleAnyway")
 	oneOf(v, at.key("whenUnsatisfiable"), &s.WhenUnsatisfiable, corev1.DoNotSchedule, corev1.ScheduleAnyway)
@@ -136,6 +159,7 @@ func isInteger(text string) bool {
 
 func (v *validator) podTerm(t *corev1.PodAffinityTerm, at pointer) {
 	v.required(at.key("topologyKey"), t.TopologyKey, "a pod affinity term needs a topologyKey")
+	v.name(at.key("topologyKey"), t.TopologyKey, validation.IsQualifiedName)
 	v.labelSelector(t.LabelSelector, at.key("labelSelector"))
 	v.labelSelector(t.NamespaceSelector, at.key("namespaceSelector"))
 }

@@ -67,6 +67,7 @@ func (v *validator) volumeSource(s *corev1.VolumeSource, at pointer, name string
 		v.required(at.key("nfs").key("server"), s.NFS.Server, "an nfs volume needs a server")
 		v.required(at.key("nfs").key("path"), s.NFS.Path, "an nfs volume needs a path")
 	}
+	v.builtSource(s, at)
 	if s.EmptyDir != nil && s.EmptyDir.SizeLimit != nil && s.EmptyDir.SizeLimit.Sign() < 0 {
 		v.fail(templating.CodeInvalid, at.key("emptyDir").key("sizeLimit"), "must not be negative")
 	}
@@ -108,6 +109,10 @@ func (v *validator) mounts(c *corev1.Container, at pointer, volumes map[string]b
 				mount.MountPath)
 		}
 		paths[mount.MountPath] = true
+		oneOf(v, place.key("mountPropagation"), mount.MountPropagation, corev1.MountPropagationNone,
+			corev1.MountPropagationHostToContainer, corev1.MountPropagationBidirectional)
+		oneOf(v, place.key("recursiveReadOnly"), mount.RecursiveReadOnly, corev1.RecursiveReadOnlyDisabled,
+			corev1.RecursiveReadOnlyIfPossible, corev1.RecursiveReadOnlyEnabled)
 		if mount.SubPath != "" && mount.SubPathExpr != "" {
 			v.fail(templating.CodeInvalid, place.key("subPathExpr"),
 				"cannot be set together with subPath")

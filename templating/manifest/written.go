@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"context"
+	"strings"
 
 	"github.com/berth-dev/berth/templating"
 	"github.com/berth-dev/berth/templating/manifest/reference"
@@ -12,7 +13,8 @@ import (
 type written struct {
 	references reference.Written
 	namespace  string
-	// keys are those of labels and annotations, by their place in the Job.
+	// keys are those of labels and annotations that the manifest has, by their place in the Job, and those of
+	// job_configuration, by their place there.
 	keys map[string]bool
 	// origin knows the words of the template and of what people gave; given are those, once asked for.
 	origin *templating.Origin
@@ -63,13 +65,9 @@ func (w *written) read(configuration map[string]any) {
 	spec, _ := job["spec"].(map[string]any)
 	template, _ := spec["template"].(map[string]any)
 	ofPods, _ := template["metadata"].(map[string]any)
-	for place, levels := range map[string][]map[string]any{
-		ofJob: {configuration, metadata}, ofPod: {configuration, ofPods},
-	} {
-		for _, level := range levels {
-			w.readKeys(place, level)
-		}
-	}
+	w.readKeys(ofConfiguration, configuration)
+	w.readKeys(ofJob, metadata)
+	w.readKeys(ofPod, ofPods)
 	w.namespace, _ = metadata["namespace"].(string)
 	if w.namespace == "" {
 		w.namespace = b.namespace()
@@ -78,9 +76,20 @@ func (w *written) read(configuration map[string]any) {
 
 // The places of labels and annotations. Those of job_configuration go to both.
 const (
-	ofJob = "/metadata/"
-	ofPod = "/spec/template/metadata/"
+	ofConfiguration = "/"
+	ofJob           = "/metadata/"
+	ofPod           = "/spec/template/metadata/"
 )
+
+// hasKey says whether the template wrote the key of a label or annotation that came from job_configuration, or
+// from the manifest. What the manifest has at that key says nothing of a value that job_configuration sets.
+func (w *written) hasKey(path []string, configured bool) bool {
+	field, key := path[len(path)-2], path[len(path)-1]
+	if configured {
+		return w.keys[ofConfiguration+field+"/"+key]
+	}
+	return w.keys["/"+strings.Join(path[:len(path)-1], "/")+"/"+key]
+}
 
 func (w *written) readKeys(place string, metadata map[string]any) {
 	for _, field := range []string{keyLabels, keyAnnotations} {

@@ -103,6 +103,7 @@ func (d *jsonDecoder) value(pointer string, depth int) (any, error) {
 		return d.list(pointer, depth)
 	case json.Number:
 		number, err := parseNumber(string(token))
+		number, err = AsWritten(pointer, string(token), number, err)
 		if err != nil {
 			return nil, d.fail(pointer, "%v", err)
 		}

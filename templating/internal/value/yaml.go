@@ -71,17 +71,34 @@ func YAMLError(data []byte, err error) (line int, message string) {
 	return line, explainYAML(data, line, match[2])
 }
 
-// explainYAML rewords the error that a tab at the start of a line gives.
-func explainYAML(data []byte, line int, message string) string {
-	if message != "found character that cannot start any token" {
-		return message
+// UnquotedPlaceholder returns the placeholder that was meant by {{ name }} without quotes, which YAML reads
+// as an object whose only key is an object; empty for any other key.
+func UnquotedPlaceholder(key *yaml.Node) string {
+	if key.Kind != yaml.MappingNode || key.Style&yaml.FlowStyle == 0 || len(key.Content) != 2 ||
+		key.Content[0].Kind != yaml.ScalarNode || key.Content[1].ShortTag() != "!!null" {
+		return ""
 	}
+	return "{{ " + key.Content[0].Value + " }}"
+}
+
+// unquotedText matches a value that begins with a placeholder and goes on after it.
+var unquotedText = regexp.MustCompile(`(?:^|[:\-] )\s*(\{\{[^"'#]*\}\}[^#]*?)\s*(?:#.*)?$`)
+
+// explainYAML rewords the errors that a tab at the start of a line gives, and a placeholder without quotes.
+func explainYAML(data []byte, line int, message string) string {
 	lines := bytes.Split(data, []byte("\n"))
 	if line < 1 || line > len(lines) {
 		return message
 	}
-	if bytes.HasPrefix(bytes.TrimLeft(lines[line-1], " "), []byte("\t")) {
+	const tab = "found character that cannot start any token"
+	if message == tab && bytes.HasPrefix(bytes.TrimLeft(lines[line-1], " "), []byte("\t")) {
 		return "a tab cannot be used for indentation"
+	}
+	// The library notices a line late that the value does not end where its braces do.
+	for _, near := range lines[max(line-2, 0):line] {
+		if match := unquotedText.FindSubmatch(near); match != nil {
+			return fmt.Sprintf("%s; a value that begins with {{ must be quoted: %q", message, match[1])
+		}
 	}
 	return message
 }
@@ -121,7 +138,11 @@ func (d *yamlDecoder) value(node *yaml.Node, pointer string, depth int) (any, er
 	case yaml.MappingNode:
 		return d.object(node, pointer, depth)
 	case yaml.ScalarNode:
-		return scalar(node, pointer)
+		v, err := scalar(node, pointer)
+		if tag := node.ShortTag(); tag == "!!int" || tag == "!!float" || tag == "!!bool" {
+			return AsWritten(pointer, node.Value, v, err)
+		}
+		return v, err
 	default:
 		return nil, nil
 	}
@@ -153,6 +174,9 @@ func (d *yamlDecoder) object(node *yaml.Node, pointer string, depth int) (any, e
 		if key.ShortTag() == "!!merge" {
 			merges = append(merges, item)
 			continue
+		}
+		if text := UnquotedPlaceholder(key); text != "" {
+			return nil, failAt(node, pointer, "a value that begins with {{ must be quoted: %q", text)
 		}
 		if key.Kind != yaml.ScalarNode || key.ShortTag() == "!!null" {
 			return nil, failAt(key, pointer, "a key must be a string")
@@ -217,6 +241,9 @@ func scalar(node *yaml.Node, pointer string) (any, error) {
 		}
 		return i, nil
 	case "!!float":
+		if wholeNumber.MatchString(node.Value) { // the library takes what does not fit for a float
+			return nil, failAt(node, pointer, "integer %.40s does not fit into 64 bits; quote it", node.Value)
+		}
 		var f float64
 		if err := node.Decode(&f); err != nil || math.IsInf(f, 0) || math.IsNaN(f) {
 			return nil, failAt(node, pointer, "number %.40s is out of range", node.Value)
@@ -226,6 +253,9 @@ func scalar(node *yaml.Node, pointer string) (any, error) {
 		return nil, failAt(node, pointer, "YAML tag %s is not allowed", tag)
 	}
 }
+
+// wholeNumber matches an integer, however long.
+var wholeNumber = regexp.MustCompile(`^[-+]?[0-9]+$`)
 
 // EncodeYAML writes a value as block style YAML with sorted keys; DecodeYAML reads the same value back.
 func EncodeYAML(v any) ([]byte, error) {

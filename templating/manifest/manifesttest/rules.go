@@ -2,7 +2,10 @@
 // breaks it: one test asks the checks, another a real API server, and both must refuse.
 package manifesttest
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Rule is a Job that breaks one rule.
 type Rule struct {
@@ -45,7 +48,7 @@ func Rules() []Rule {
 	init := func(rest string) string {
 		return oneContainer + ", initContainers: [{name: first, image: 'busybox:1.36', " + rest + "}]"
 	}
-	return []Rule{
+	return slices.Concat(fieldRules(), []Rule{
 		{"a probe without a handler", "", c("livenessProbe: {periodSeconds: 5}"), "containers/0/livenessProbe", "a probe must have one of exec, grpc, httpGet, tcpSocket"},
 		{"a probe with two handlers", "", c("readinessProbe: {exec: {command: [a]}, tcpSocket: {port: 80}}"), "containers/0/readinessProbe", "a probe has exec and tcpSocket; only one is allowed"},
 		{"an exec probe without a command", "", c("livenessProbe: {exec: {}}"), "containers/0/livenessProbe/exec/command", "an exec probe needs a command"},
@@ -123,7 +126,7 @@ func Rules() []Rule {
 		{"a rule for a container that is not there", "podFailurePolicy: {rules: [{action: FailJob, onExitCodes: {operator: In, values: [3], containerName: nobody}}]}, ", oneContainer,
 			".podFailurePolicy/rules/0/onExitCodes/containerName", `unknown container "nobody"`},
 		{"an action that is none", "podFailurePolicy: {rules: [{action: Retry, onPodConditions: [{type: DisruptionTarget}]}]}, ", oneContainer, ".podFailurePolicy/rules/0/action", "must be FailJob or"},
-	}
+	})
 }
 
 // Taken are pods that break no rule, although they come near one.
@@ -138,6 +141,10 @@ func Taken() map[string]string {
 		"a sub path with dots":        "containers: [{name: main, image: 'a:1', volumeMounts: [{name: v, mountPath: /x, subPath: a..b/c}]}], volumes: [{name: v, emptyDir: {}}]",
 		"a port by name":              "containers: [{name: main, image: 'a:1', ports: [{name: web, containerPort: 80}], livenessProbe: {httpGet: {port: web, path: /}}}]",
 		"a toleration of everything":  oneContainer + ", tolerations: [{operator: Exists}]",
+		"one key of the labels":       "containers: [{name: main, image: 'a:1', env: [{name: A, valueFrom: {fieldRef: {fieldPath: \"metadata.labels['example.com/team']\"}}}]}]",
+		"files of the pod's fields":   oneContainer + ", volumes: [{name: v, downwardAPI: {items: [{path: labels, fieldRef: {fieldPath: metadata.labels}}, {path: cpu, resourceFieldRef: {containerName: main, resource: limits.cpu}}]}}]",
+		"a soft and a hard spread":    oneContainer + ", topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: DoNotSchedule}, {maxSkew: 1, topologyKey: zone, whenUnsatisfiable: ScheduleAnyway}]",
+		"huge pages in memory":        oneContainer + ", volumes: [{name: v, emptyDir: {medium: HugePages-2Mi}}]",
 		"no dns but one's own":        "dnsPolicy: None, dnsConfig: {nameservers: [10.0.0.1]}, " + oneContainer,
 	}
 }

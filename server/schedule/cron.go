@@ -71,6 +71,9 @@ func parseCronField(i int, field string) (uint64, error) {
 	entry := []string{"*", "*", "*", "*", "*"}
 	entry[i] = field
 	want := "a valid " + cronFields()[i]
+	if reason := unsupported(i, field); reason != "" {
+		return 0, invalidField("cron", "%s", reason)
+	}
 	parsed, err := parser.Parse(strings.Join(entry, " "))
 	if err != nil {
 		return 0, &Error{"cron", want, err}

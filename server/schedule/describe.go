@@ -48,7 +48,14 @@ func describeCron(text string) string {
 		return "every minute"
 	case anyDay && hour == "*" && isNumber(strings.TrimPrefix(minute, "*/")) &&
 		strings.HasPrefix(minute, "*/"):
-		return "every " + strings.TrimPrefix(minute, "*/") + " minutes of the hour"
+		n, err := strconv.Atoi(strings.TrimPrefix(minute, "*/"))
+		if err != nil || n < 1 {
+			return quoted
+		}
+		if n == 1 {
+			return "every minute"
+		}
+		return "every " + strconv.Itoa(n) + " minutes of the hour"
 	case anyDay && hour == "*" && isNumber(minute):
 		return "every hour at minute " + minute
 	case !isNumber(hour) || !isNumber(minute) || month != "*":

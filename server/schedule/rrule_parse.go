@@ -89,7 +89,13 @@ func readRRule(spec Spec, loc *time.Location) (*rrule.ROption, *time.Location, e
 		o.Dtstart = anchorOf(spec, loc)
 	}
 	o.Dtstart = o.Dtstart.UTC()
-	return o, loc, checkRRule(o)
+	if err := checkRRule(o); err != nil {
+		return nil, nil, err
+	}
+	if o.Count > 0 && !strings.Contains(text, "DTSTART") && spec.Anchor.IsZero() {
+		return nil, nil, invalidField("rrule", "a DTSTART line, or an anchor, to count COUNT=%d from", o.Count)
+	}
+	return o, loc, nil
 }
 
 // zeroPart matches the parts that the library takes for absent ones.

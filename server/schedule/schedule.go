@@ -3,7 +3,9 @@ package schedule
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 	_ "time/tzdata" // the container image has no time zone database
 )
@@ -171,10 +173,20 @@ func location(name string) (*time.Location, error) {
 			"an IANA name such as Europe/Berlin, not the server's own time zone")
 	}
 	loc, err := time.LoadLocation(name)
+	if err == nil && isOfHost(name) {
+		err = errors.New("a file of the host, which others may not have")
+	}
 	if err != nil {
 		return nil, &Error{"timezone", "an IANA name such as Europe/Berlin", err}
 	}
 	return loc, nil
+}
+
+// isOfHost is true for names that only some hosts have, or that mean another zone on each. Zones with leap seconds
+// are a minute off by now.
+func isOfHost(name string) bool {
+	return name == "localtime" || name == "posixrules" || name == "Factory" || strings.HasPrefix(name, "right/") ||
+		strings.HasPrefix(name, "posix/")
 }
 
 // searchYears bounds the search for a slot. The rarest rule in practice, 29 February on a given weekday, has

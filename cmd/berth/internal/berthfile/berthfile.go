@@ -28,6 +28,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/yamldoc"
 )
@@ -38,6 +39,8 @@ type Problem struct {
 	yamldoc.Place
 	Message    string
 	Suggestion string
+	// of is the deployment of a prefect.yaml that it is about, as the message has it.
+	of string
 }
 
 func (p Problem) String() string {
@@ -94,28 +97,45 @@ const (
 // ReadFile reads a file, as os.ReadFile does.
 type ReadFile func(path string) ([]byte, error)
 
-// Load reads the berth.yaml at path and the files it names, relative to it; or a prefect.yaml, which may take
-// values from the environment. What is wrong comes back as Problems.
-func Load(path string, read ReadFile, env map[string]string) (*File, error) {
-	root, problems := parse(path, read)
+// Source is where a file and what it needs come from.
+type Source struct {
+	Read ReadFile
+	// Env is the environment, from which a prefect.yaml may take values.
+	Env map[string]string
+	// Steps are the outputs of steps that a prefect.yaml refers to, by STEP.NAME: Berth runs no steps.
+	Steps map[string]string
+	// Only are the names of the deployments that are wanted; empty means all.
+	Only []string
+	// Pool is the work pool of deployments of a prefect.yaml that name none.
+	Pool string
+	// Now is when the file is read; it only shows in notes.
+	Now time.Time
+}
+
+// Load reads the berth.yaml at path and the files it names, relative to it; or a prefect.yaml. What is wrong
+// comes back as Problems.
+func Load(path string, from Source) (*File, error) {
+	root, problems := parse(path, from.Read)
 	if problems != nil {
 		return nil, problems
 	}
 	if root.Kind != yamldoc.Object || !isPrefect(path, root) {
-		return load(path, root, read)
+		selected, problems := from.choose(path, root)
+		if problems != nil {
+			return nil, problems
+		}
+		return load(path, selected, from.Read)
 	}
-	from := prefect{file: path, env: env}
-	converted := from.root(root)
-	if from.problems != nil {
-		slices.SortStableFunc(from.problems, Problem.compare)
-		return nil, from.problems
+	p := prefect{file: path, from: from}
+	converted := p.root(root)
+	if len(p.problems) > 0 {
+		return nil, p.problems.merged()
 	}
-	f, err := load(path, converted, read)
+	f, err := load(path, converted, from.Read)
 	if err != nil {
 		return nil, err
 	}
-	slices.SortStableFunc(from.notes, Problem.compare)
-	f.Notes = from.notes
+	f.Notes = p.notes.merged()
 	return f, nil
 }
 
@@ -161,6 +181,7 @@ func (f *File) check(c *checker, read ReadFile) {
 		c.fail(f.root.Place, "must hold rules, pools, variables or deployments")
 		return
 	}
+	c.checkExact(f.root)
 	properties := c.root.properties()
 	c.unknown(f.root, "", slices.Collect(maps.Keys(properties)))
 	for name, property := range properties {

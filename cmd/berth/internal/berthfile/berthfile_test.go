@@ -39,8 +39,9 @@ job_configuration:
 `
 
 func TestAFileBecomesTheRequestThatTheServerTakes(t *testing.T) {
-	f, err := berthfile.Load("dir/berth.yaml",
-		files(map[string]string{"dir/berth.yaml": good, "dir/template.yaml": goodTemplate}), nil)
+	f, err := berthfile.Load("dir/berth.yaml", berthfile.Source{
+		Read: files(map[string]string{"dir/berth.yaml": good, "dir/template.yaml": goodTemplate}),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,11 +59,9 @@ func TestAFileBecomesTheRequestThatTheServerTakes(t *testing.T) {
 }
 
 func TestAPointerOfTheServerIsFoundInTheFiles(t *testing.T) {
-	f, err := berthfile.Load(
-		"dir/berth.yaml",
-		files(map[string]string{"dir/berth.yaml": good, "dir/template.yaml": goodTemplate}),
-		nil,
-	)
+	f, err := berthfile.Load("dir/berth.yaml", berthfile.Source{
+		Read: files(map[string]string{"dir/berth.yaml": good, "dir/template.yaml": goodTemplate}),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,15 +117,11 @@ func TestWhatIsWrongIsSaidWithItsLineAllAtOnce(t *testing.T) {
 		{"empty", "", []string{"must hold rules, pools, variables or deployments"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := berthfile.Load(
-				"berth.yaml",
-				files(
-					map[string]string{
-						"berth.yaml": test.text, "ok.yaml": "{}", "broken.yaml": "a:\n\tb: [\n",
-					},
-				),
-				nil,
-			)
+			_, err := berthfile.Load("berth.yaml", berthfile.Source{
+				Read: files(map[string]string{
+					"berth.yaml": test.text, "ok.yaml": "{}", "broken.yaml": "a:\n\tb: [\n",
+				}),
+			})
 			var problems berthfile.Problems
 			if !errors.As(err, &problems) {
 				t.Fatalf("got %v, want problems", err)

@@ -35,9 +35,10 @@ func FuzzLoad(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		file, err := berthfile.Load("x.yaml",
-			files(map[string]string{"x.yaml": text, "template.yaml": goodTemplate}),
-			map[string]string{"A": "b"})
+		file, err := berthfile.Load("x.yaml", berthfile.Source{
+			Read: files(map[string]string{"x.yaml": text, "template.yaml": goodTemplate}),
+			Env:  map[string]string{"A": "b"},
+		})
 		var problems berthfile.Problems
 		if errors.As(err, &problems) {
 			for _, p := range problems {

@@ -13,9 +13,10 @@ import (
 // whatever is wrong with them later is said with the line of the prefect.yaml.
 type prefect struct {
 	file     string
-	env      map[string]string
-	notes    []Problem
+	from     Source
+	notes    Problems
 	problems Problems
+	of       string // the deployment at hand, as messages have it
 }
 
 // isPrefect tells a prefect.yaml by its name, or by what only such a file has.
@@ -34,11 +35,18 @@ func isPrefect(path string, root *yamldoc.Value) bool {
 
 // left says that something is not taken over.
 func (p *prefect) left(at yamldoc.Place, what, why string) {
-	p.notes = append(p.notes, Problem{File: p.file, Place: at, Message: what + " is not taken over: " + why})
+	p.note(at, "%s is not taken over: %s", what, why)
+}
+
+// note says what is taken over and means something else here.
+func (p *prefect) note(at yamldoc.Place, format string, args ...any) {
+	p.notes = append(p.notes,
+		Problem{File: p.file, Place: at, Message: fmt.Sprintf(format, args...), of: p.of})
 }
 
 func (p *prefect) fail(at yamldoc.Place, format string, args ...any) {
-	p.problems = append(p.problems, Problem{File: p.file, Place: at, Message: fmt.Sprintf(format, args...)})
+	p.problems = append(p.problems,
+		Problem{File: p.file, Place: at, Message: fmt.Sprintf(format, args...), of: p.of})
 }
 
 // leftOut says why something is left out, of the file or of a deployment; nothing where Berth does not know
@@ -71,7 +79,7 @@ func (p *prefect) root(from *yamldoc.Value) *yamldoc.Value {
 	for _, m := range from.Names {
 		switch m.Name {
 		case "name":
-			to.Add(projectKey, m.Place, given(m.Value))
+			to.Add(projectKey, m.Place, p.words(m.Value, m.Name))
 		case "deployments":
 			to.Add("deployments", m.Place, p.deployments(m.Value))
 		case "prefect-version", "definitions": // what it was written for, and a place for anchors
@@ -111,39 +119,46 @@ func (p *prefect) deployments(from *yamldoc.Value) *yamldoc.Value {
 		return from // said where it is checked
 	}
 	items := make([]*yamldoc.Value, 0, len(from.Items))
-	for i, item := range from.Items {
-		if item.Kind != yamldoc.Object {
-			items = append(items, item)
+	names := p.named(from.Items)
+	for _, d := range p.wanted(names) {
+		if d.value.Kind != yamldoc.Object {
+			items = append(items, d.value)
 			continue
 		}
-		items = append(items, p.deployment(item, "deployments"+itemName(i, item)))
+		p.of = d.where()
+		items = append(items, p.deployment(d))
+		p.of = ""
 	}
 	return yamldoc.List(from.Place, items)
 }
 
-func (p *prefect) deployment(from *yamldoc.Value, where string) *yamldoc.Value {
+func (p *prefect) deployment(d prefectDeployment) *yamldoc.Value {
+	from, where := d.value, d.where()
 	to := yamldoc.NewObject(from.Place)
 	schedules := p.schedules(from, where)
+	hasPool := false
 	for _, m := range from.Names {
 		at := where + "." + m.Name
 		switch m.Name {
-		case "name", "version", "description":
+		case "name":
+			to.Add(m.Name, m.Place, d.name)
+		case "version", "description":
 			to.Add(m.Name, m.Place, p.words(m.Value, at))
 		case "tags":
 			to.Add(m.Name, m.Place, p.tags(m.Value, at))
 		case "parameters":
 			to.Add(m.Name, m.Place, p.values(given(m.Value), at))
 		case "work_pool":
-			p.workPool(to, m.Value, at)
+			hasPool = p.workPool(to, m.Value, at) || hasPool
 		case "concurrency_limit":
 			to.Add(m.Name, m.Place, p.concurrency(m.Value, at))
 		case "parameter_openapi_schema":
 			if enforced := from.Get("enforce_parameter_schema"); enforced == nil ||
-				enforced.Literal() != "false" {
+				p.isTrue(enforced, where+".enforce_parameter_schema") {
 				to.Add("parameter_schema", m.Place, given(m.Value))
 			}
 		case "enforce_parameter_schema":
-			if m.Value.Literal() == "true" && given(from.Get("parameter_openapi_schema")) == nil {
+			if p.isTrue(m.Value, at) && given(from.Get("parameter_openapi_schema")) == nil {
 				p.left(
 					m.Place,
 					at,
@@ -162,8 +177,13 @@ func (p *prefect) deployment(from *yamldoc.Value, where string) *yamldoc.Value {
 			p.leave(m, at, nil)
 		}
 	}
-	if given(from.Get("work_pool")) == nil {
-		p.fail(from.Place, "%s has no work_pool: say its name", where)
+	switch {
+	case hasPool:
+	case p.from.Pool != "":
+		to.Add("pool", from.Place, yamldoc.Word(from.Place, p.from.Pool))
+	default:
+		p.fail(from.Place, "%s has no work_pool with a name: write it, set it with --pool NAME, or choose other "+
+			"deployments with --only NAME", where)
 	}
 	return to
 }
@@ -185,7 +205,7 @@ func (p *prefect) entrypoint(m yamldoc.Member, deployment *yamldoc.Value, where 
 // words is a string; a number, as in version: 1.10, is the string that was written.
 func (p *prefect) words(v *yamldoc.Value, where string) *yamldoc.Value {
 	if v.Kind == yamldoc.Number || v.Kind == yamldoc.Bool {
-		return yamldoc.Word(v.Place, v.Literal())
+		return yamldoc.Word(v.Place, v.Written())
 	}
 	return p.plain(given(v), where)
 }
@@ -206,22 +226,22 @@ func (p *prefect) tags(v *yamldoc.Value, where string) *yamldoc.Value {
 	return given(v)
 }
 
-func (p *prefect) workPool(to, pool *yamldoc.Value, where string) {
+// workPool takes over the work pool of a deployment, and says whether it has a name.
+func (p *prefect) workPool(to, pool *yamldoc.Value, where string) (named bool) {
 	if pool.Kind != yamldoc.Object {
 		if given(pool) != nil {
 			p.fail(pool.Place, "%s must be an object with a name, this is %s %s", where, article(pool.Kind),
 				pool.Kind)
 		}
-		return
-	}
-	if given(pool.Get("name")) == nil && len(pool.Names) > 0 {
-		p.fail(pool.Place, "%s has no name", where)
+		return given(pool) != nil
 	}
 	for _, m := range pool.Names {
 		at := where + "." + m.Name
 		switch m.Name {
 		case "name":
-			to.Add("pool", m.Place, p.words(m.Value, at))
+			name := p.words(m.Value, at)
+			named = name != nil
+			to.Add("pool", m.Place, name)
 		case "work_queue_name":
 			to.Add("queue", m.Place, p.words(m.Value, at))
 		case "job_variables":
@@ -230,6 +250,7 @@ func (p *prefect) workPool(to, pool *yamldoc.Value, where string) {
 			p.leave(m, at, nil)
 		}
 	}
+	return named
 }
 
 // concurrency is a number, or an object with it.

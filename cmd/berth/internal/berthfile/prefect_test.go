@@ -22,7 +22,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 func read(t *testing.T, file string, env map[string]string) string {
 	t.Helper()
 	var b strings.Builder
-	f, err := berthfile.Load(file, os.ReadFile, env)
+	f, err := berthfile.Load(file, berthfile.Source{Read: os.ReadFile, Env: env})
 	var problems berthfile.Problems
 	if errors.As(err, &problems) {
 		for _, p := range problems {
@@ -87,7 +87,7 @@ func TestAPrefectYAMLIsToldFromABerthYAML(t *testing.T) {
 		{"a berth.yaml called prefect.yaml", "prefect.yaml", berth, "deployments.a has no work_pool"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := berthfile.Load(test.path, files(map[string]string{test.path: test.text}), nil)
+			_, err := berthfile.Load(test.path, berthfile.Source{Read: files(map[string]string{test.path: test.text})})
 			if test.want == "" && err != nil ||
 				test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 				t.Errorf("got %v, want %q", err, test.want)

@@ -22,10 +22,13 @@ func (p *prefect) schedules(deployment *yamldoc.Value, where string) *yamldoc.Va
 		p.fail(list.Place, "%s.schedules must be a list, this is %s %s", where, article(list.Kind), list.Kind)
 	}
 	if one := given(deployment.Get("schedule")); one != nil {
+		if deployment.Get("schedules") != nil {
+			p.fail(one.Place, "%s has both schedule and schedules; write one of them", where)
+		}
 		from, at = append(from, one), one.Place
 	}
 	paused := deployment.Get("paused")
-	rest := paused != nil && paused.Literal() == "true"
+	rest := paused != nil && p.isTrue(paused, where+".paused")
 	var items []*yamldoc.Value
 	for i, s := range from {
 		if given(s) == nil {
@@ -70,22 +73,25 @@ func (p *prefect) schedule(from *yamldoc.Value, where string, name *yamldoc.Valu
 			continue
 		}
 		switch m.Name {
-		case "cron", "timezone":
+		case "cron":
+			to.Add(m.Name, m.Place, p.cron(m.Value, at))
+		case "timezone":
 			to.Add(m.Name, m.Place, p.plain(m.Value, at))
 		case "interval":
 			to.Add("interval_seconds", m.Place, p.interval(m.Value, at))
+			p.origin(from, at, m)
 		case "rrule":
-			to.Add("rrule", m.Place, p.plain(m.Value, at))
+			p.rrule(to, m, from, at)
 		case "anchor_date":
 			p.anchor(to, m, from, at)
 		case "active":
 			if !rest {
-				to.Add("active", m.Place, p.truth(m.Value, at))
+				to.Add("active", m.Place, yamldoc.Truth(m.Value.Place, p.isTrue(m.Value, at)))
 			}
 		case "parameters":
 			to.Add(m.Name, m.Place, p.values(m.Value, at))
 		case "day_or":
-			if m.Value.Literal() == "false" && restrictsBothDays(from.Get("cron")) {
+			if !p.isTrue(m.Value, at) && restrictsBothDays(from.Get("cron")) {
 				p.fail(
 					m.Place,
 					"%s is false, but a cron of Berth runs when the day of the month or the weekday fits: write it as an rrule, with BYMONTHDAY and BYDAY",
@@ -135,19 +141,6 @@ func restrictsBothDays(cron *yamldoc.Value) bool {
 	return len(fields) == 5 && fields[2] != "*" && fields[2] != "?" && fields[4] != "*" && fields[4] != "?"
 }
 
-// truth is a boolean, which may come from the environment.
-func (p *prefect) truth(v *yamldoc.Value, where string) *yamldoc.Value {
-	if v.Kind != yamldoc.String {
-		return v
-	}
-	text := p.plain(v, where).Text()
-	b, err := strconv.ParseBool(strings.ToLower(text))
-	if err != nil {
-		p.fail(v.Place, "%s must be true or false, not %q", where, text)
-	}
-	return yamldoc.Truth(v.Place, b)
-}
-
 // interval is a number of seconds, 1:30:00 or PT90M.
 func (p *prefect) interval(v *yamldoc.Value, where string) *yamldoc.Value {
 	text := v.Literal()
@@ -194,24 +187,30 @@ func sum(counts []string, units ...float64) float64 {
 	return total
 }
 
-// anchor takes over from when intervals are counted, in the schedule's time zone where it says none.
+// anchor takes over from when intervals are counted. Prefect takes a time without a zone for UTC, whatever the
+// time zone of the schedule is.
 func (p *prefect) anchor(to *yamldoc.Value, m yamldoc.Member, schedule *yamldoc.Value, where string) {
 	if given(schedule.Get("interval")) == nil {
 		p.left(m.Place, where, "it is of intervals only")
 		return
 	}
-	zone := time.UTC
-	if named := schedule.Get("timezone"); named != nil && named.Kind == yamldoc.String {
-		if loaded, err := time.LoadLocation(named.Text()); err == nil { // one that is none is said with the timezone
-			zone = loaded
-		}
-	}
 	text := p.plain(m.Value, where).Text()
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02"} {
-		if at, err := time.ParseInLocation(layout, text, zone); err == nil {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02 15:04:05Z07:00"} {
+		if at, err := time.Parse(layout, text); err == nil {
 			to.Add("anchor", m.Place, yamldoc.Word(m.Value.Place, at.UTC().Format(time.RFC3339)))
 			return
 		}
+	}
+	for _, layout := range []string{"2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02"} {
+		at, err := time.Parse(layout, text)
+		if err != nil {
+			continue
+		}
+		to.Add("anchor", m.Place, yamldoc.Word(m.Value.Place, at.Format(time.RFC3339)))
+		if zone := zoneOf(schedule); zone != time.UTC {
+			p.note(m.Place, "%s has no time zone and is taken for UTC, as in Prefect: %s", where, at.Format(time.RFC3339))
+		}
+		return
 	}
 	p.fail(m.Value.Place, "%s is %q: it must be a time, as in 2026-01-01T04:00:00+00:00", where, text)
 }

@@ -9,7 +9,11 @@ import (
 
 var prefectPlaceholder = regexp.MustCompile(`\{\{\s*(.*?)\s*\}\}`)
 
-const prefectVariable = "prefect.variables."
+const (
+	prefectVariable = "prefect.variables."
+	prefectBlock    = "prefect.blocks."
+	prefectContext  = "ctx."
+)
 
 // plain fills in what a string of a prefect.yaml takes from the environment. It is of what Berth does not
 // render, so that nothing else can be in it.
@@ -17,8 +21,8 @@ func (p *prefect) plain(v *yamldoc.Value, where string) *yamldoc.Value {
 	return p.text(v, where, false)
 }
 
-// values fills in the strings of values that Berth renders: there stored variables work as they do in
-// Prefect.
+// values fills in the strings of values that Berth renders: there stored variables and the run at hand work as
+// they do in Prefect.
 func (p *prefect) values(v *yamldoc.Value, where string) *yamldoc.Value {
 	if v == nil {
 		return nil
@@ -37,45 +41,62 @@ func (p *prefect) values(v *yamldoc.Value, where string) *yamldoc.Value {
 		}
 		return yamldoc.List(v.Place, items)
 	}
+	p.refuseOlder(v, where)
 	return p.text(v, where, true)
 }
 
+// text fills in the placeholders of a string; rendered says whether Berth fills in what is left.
 func (p *prefect) text(v *yamldoc.Value, where string, rendered bool) *yamldoc.Value {
 	if v == nil || v.Kind != yamldoc.String || !strings.Contains(v.Text(), "{{") {
 		return v
 	}
 	return yamldoc.Word(v.Place, prefectPlaceholder.ReplaceAllStringFunc(v.Text(), func(whole string) string {
 		name := prefectPlaceholder.FindStringSubmatch(whole)[1]
+		if output, ok := p.from.Steps[name]; ok {
+			return output
+		}
 		if variable, ok := strings.CutPrefix(name, "$"); ok {
-			value, set := p.env[variable]
+			value, set := p.from.Env[variable]
 			if !set {
 				p.fail(v.Place, "%s takes %s from the environment, where it is not set", where, variable)
 			}
 			return value
 		}
-		stored, ok := strings.CutPrefix(name, prefectVariable)
-		switch {
-		case ok && rendered:
-			return "{{ berth.variables." + stored + " }}"
-		case ok:
-			p.fail(
-				v.Place,
-				"%s refers to the variable %s: Berth fills variables into job_variables and parameters only, write the value",
-				where,
-				stored,
-			)
-		case strings.HasPrefix(name, "prefect.blocks."):
-			p.fail(v.Place,
-				"%s refers to a block, which Berth does not have: %s; take a stored variable or a Secret",
-				where, whole)
-		default:
-			p.fail(
-				v.Place,
-				"%s refers to the output of a step that Berth does not run: %s; write the value, or take it from the environment as {{ $NAME }}",
-				where,
-				whole,
-			)
+		if value, set := p.from.Env[name]; set {
+			return value
 		}
-		return whole
+		return p.other(v, where, name, whole, rendered)
 	}))
+}
+
+// other is what becomes of a placeholder for something else than the environment and the outputs of steps.
+func (p *prefect) other(v *yamldoc.Value, where, name, whole string, rendered bool) string {
+	stored, isStored := strings.CutPrefix(name, prefectVariable)
+	switch isContext := strings.HasPrefix(name, prefectContext); {
+	case isStored && rendered:
+		return "{{ berth.variables." + stored + " }}"
+	case isStored:
+		p.fail(
+			v.Place,
+			"%s refers to the variable %s: Berth fills variables into job_variables and parameters only, write the value",
+			where,
+			stored,
+		)
+	case isContext && rendered:
+		return "{{ " + name + " }}"
+	case isContext:
+		p.fail(v.Place, "%s refers to the run at hand: %s; Berth fills it into job_variables and templates only", where,
+			whole)
+	case strings.HasPrefix(name, prefectBlock):
+		p.fail(v.Place,
+			"%s refers to a block, which Berth does not have: %s; take a stored variable or a Secret",
+			where, whole)
+	case strings.Contains(name, "."):
+		p.fail(v.Place, "%s refers to the output of a step, and Berth runs no steps: %s; set it with --step %s=VALUE",
+			where, whole, name)
+	default:
+		p.fail(v.Place, "%s takes %s from the environment, where it is not set; for the output of a step, set it with "+
+			"--step %s=VALUE", where, name, name)
+	}
+	return whole
 }

@@ -78,7 +78,7 @@ func TestTheExamplesFitTheSchemaAndTheChecker(t *testing.T) {
 		if err := validate(t, schema, data); err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
-		if _, err := berthfile.Load(file, os.ReadFile, nil); err != nil {
+		if _, err := berthfile.Load(file, berthfile.Source{Read: os.ReadFile}); err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
 	}
@@ -130,7 +130,7 @@ func TestTheSchemaAndTheCheckerRefuseTheSame(t *testing.T) {
 			if err := validate(t, schema, []byte(test.text)); err == nil {
 				t.Error("the schema takes it")
 			}
-			if _, err := berthfile.Load("berth.yaml", files(map[string]string{"berth.yaml": test.text, "t.yaml": "{}"}), nil); err == nil {
+			if _, err := berthfile.Load("berth.yaml", berthfile.Source{Read: files(map[string]string{"berth.yaml": test.text, "t.yaml": "{}"})}); err == nil {
 				t.Error("the checker takes it")
 			}
 		})
@@ -146,7 +146,7 @@ func TestTheSchemaAndTheCheckerRefuseTheSame(t *testing.T) {
 			if err := validate(t, schema, []byte(test.text)); err != nil {
 				t.Errorf("the schema refuses it: %v", err)
 			}
-			if _, err := berthfile.Load("berth.yaml", files(map[string]string{"berth.yaml": test.text}), nil); err != nil {
+			if _, err := berthfile.Load("berth.yaml", berthfile.Source{Read: files(map[string]string{"berth.yaml": test.text})}); err != nil {
 				t.Errorf("the checker refuses it: %v", err)
 			}
 		})

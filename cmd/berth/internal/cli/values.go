@@ -9,12 +9,13 @@ import (
 	"strings"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/yamldoc"
+	"github.com/berth-dev/berth/templating"
 )
 
 // Assignments reads `name=value` arguments, as of --param. A value is JSON where it parses as JSON (a number,
 // a boolean, an object, a string in quotes) and otherwise the string it is; where the schema wants a string
-// it is always the string, so that `date=2026` and `version=1.10` arrive as they were written. A schema that
-// is not there decides nothing.
+// it is always the string, so that `date=2026` and `version=1.10` arrive as they were written. Without a schema, a
+// number that would print differently is a string as well, and so is every value of an environment variable.
 func Assignments(flag string, args []string, schema json.RawMessage) (map[string]json.RawMessage, error) {
 	var root any
 	if len(schema) > 0 {
@@ -31,7 +32,7 @@ func Assignments(flag string, args []string, schema json.RawMessage) (map[string
 		if _, twice := values[name]; twice {
 			return nil, Usagef("--%s %s is a duplicate", flag, name)
 		}
-		values[name] = assignedValue(value, schemaOf(root, name))
+		values[name] = assignedValue(value, schemaOf(root, name), strings.HasPrefix(name, "env."))
 	}
 	return values, nil
 }
@@ -44,16 +45,33 @@ func NeedsSchema(args []string) bool {
 	})
 }
 
-func assignedValue(value string, schema map[string]any) json.RawMessage {
+// isExact is false for a number that would not read as it was written: 1.10 is the number 1.1.
+func isExact(parsed json.RawMessage) bool {
+	if kind := jsonKind(parsed); kind != "number" && kind != "integer" {
+		return true
+	}
+	v, err := templating.DecodeJSON(parsed)
+	if err != nil {
+		return false
+	}
+	text, err := templating.EncodeJSON(v)
+	return err == nil && string(text) == string(parsed)
+}
+
+// assignedValue is the value of one assignment. Environment variables are text.
+func assignedValue(value string, schema map[string]any, isEnvironment bool) json.RawMessage {
 	text, err := json.Marshal(value)
 	if err != nil || !json.Valid([]byte(value)) {
 		return text
 	}
 	parsed := json.RawMessage(strings.TrimSpace(value))
+	if kind := jsonKind(parsed); isEnvironment && kind != "object" && kind != "null" && kind != "string" {
+		return text
+	}
 	types := schemaTypes(schema)
 	wantsText := slices.Contains(types, "string")
 	if len(types) == 0 {
-		wantsText = enumHas(schema, value)
+		wantsText = enumHas(schema, value) || !isExact(parsed)
 	}
 	if !wantsText {
 		return parsed
@@ -164,9 +182,29 @@ func ParseDocument(path string, data []byte) (json.RawMessage, error) {
 	return document, nil
 }
 
-// ReadObject reads a YAML or JSON file that must hold an object.
+// readValues reads a YAML or JSON file of values as JSON. A number that YAML would change is refused, with its
+// line.
+func (a *App) readValues(path string) (json.RawMessage, error) {
+	data, err := a.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if json.Valid(data) {
+		return data, nil
+	}
+	v, err := yamldoc.Parse(data)
+	if err != nil {
+		return nil, Usagef("%s: %v", path, err)
+	}
+	if changed := v.Inexact(); changed != nil {
+		return nil, Usagef("%s:%d:%d: %s", path, changed.Line, changed.Column, changed.AsWritten())
+	}
+	return v.MarshalJSON()
+}
+
+// ReadObject reads a YAML or JSON file that must hold an object of values.
 func (a *App) ReadObject(path string) (map[string]json.RawMessage, error) {
-	document, err := a.ReadDocument(path)
+	document, err := a.readValues(path)
 	if err != nil {
 		return nil, err
 	}

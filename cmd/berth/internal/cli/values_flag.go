@@ -2,12 +2,13 @@ package cli
 
 import (
 	"encoding/json"
+	"strings"
 
 	"github.com/berth-dev/berth/templating"
 )
 
 func ReadValues(app *App, file string) (map[string]any, error) {
-	document, err := app.ReadDocument(file)
+	document, err := app.readValues(file)
 	if err != nil {
 		return nil, err
 	}
@@ -27,10 +28,10 @@ func ReadValueArg(app *App, args []string, file string, asString bool) (json.Raw
 	case file != "" && (len(args) > 0 || asString):
 		return nil, Usagef("specify the value on the command line or with --file, not both")
 	case file != "":
-		return app.ReadDocument(file)
+		return app.readValues(file)
 	case len(args) == 0:
 		return nil, Usagef("no value: specify VALUE or --file")
-	case !asString && json.Valid([]byte(args[0])):
+	case !asString && json.Valid([]byte(args[0])) && isExact(json.RawMessage(strings.TrimSpace(args[0]))):
 		return json.RawMessage(args[0]), nil
 	}
 	return json.Marshal(args[0])

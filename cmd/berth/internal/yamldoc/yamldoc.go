@@ -61,6 +61,9 @@ type Value struct {
 	Items []*Value // of an Array
 	Names []Member // of an Object, in the order they were written
 	text  string   // of everything else: a String's content, otherwise JSON
+	// written is a scalar as the document has it, without quotes; plain is true where it has none.
+	written string
+	plain   bool
 }
 
 // Member of an Object. Its place is that of the name.
@@ -85,6 +88,54 @@ func (v *Value) Text() string { return v.text }
 
 // Literal is how a Number, a Bool or Null is written in JSON.
 func (v *Value) Literal() string { return v.text }
+
+// Written is a scalar as the document has it, without its quotes.
+func (v *Value) Written() string { return v.written }
+
+// IsPlain is true for a scalar that is not quoted, whose meaning depends on the version of YAML.
+func (v *Value) IsPlain() bool { return v.plain }
+
+// IsExact is false for a number that does not read as it was written once it is used: 1.10 is the number 1.1.
+func (v *Value) IsExact() bool {
+	if v.Kind != Number {
+		return true
+	}
+	n, err := templating.DecodeJSON([]byte(v.text))
+	if err != nil {
+		return false
+	}
+	text, err := templating.EncodeJSON(n)
+	return err == nil && string(text) == v.written
+}
+
+// Inexact returns the first number in a value that does not read as it was written; nil where there is none.
+func (v *Value) Inexact() *Value {
+	if !v.IsExact() {
+		return v
+	}
+	for _, item := range v.Items {
+		if found := item.Inexact(); found != nil {
+			return found
+		}
+	}
+	for _, m := range v.Names {
+		if found := m.Value.Inexact(); found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
+// AsWritten says what to write instead of a number that is not exact.
+func (v *Value) AsWritten() string {
+	number := v.text
+	if n, err := templating.DecodeJSON([]byte(v.text)); err == nil {
+		if text, err := templating.EncodeJSON(n); err == nil {
+			number = string(text)
+		}
+	}
+	return fmt.Sprintf("%s is the number %s: write that, or quote it to keep the text: %q", v.written, number, v.written)
+}
 
 // Parse reads one document. An empty one is null.
 func Parse(data []byte) (*Value, error) {
@@ -118,6 +169,7 @@ func placeOf(n *yaml.Node) Place { return Place{n.Line, n.Column} }
 type reader struct {
 	budget int
 	within []*yaml.Node // aliases that are being followed, to see one that holds itself
+	env    int          // how many environments the value is in
 }
 
 func (r *reader) value(n *yaml.Node) (*Value, error) {
@@ -142,7 +194,7 @@ func (r *reader) value(n *yaml.Node) (*Value, error) {
 		}
 		return v, nil
 	}
-	return scalar(n)
+	return r.scalar(n)
 }
 
 func (r *reader) alias(n *yaml.Node) (*Value, error) {
@@ -162,7 +214,12 @@ func (r *reader) object(n *yaml.Node) (*Value, error) {
 	var merged []*Value
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := n.Content[i]
-		value, err := r.value(n.Content[i+1])
+		if text := templating.UnquotedPlaceholder(key); text != "" {
+			return nil, &Error{
+				Place: placeOf(n), Message: fmt.Sprintf("a value that begins with {{ must be quoted: %q", text),
+			}
+		}
+		value, err := r.member(key.Value, n.Content[i+1])
 		if err != nil {
 			return nil, err
 		}
@@ -184,6 +241,15 @@ func (r *reader) object(n *yaml.Node) (*Value, error) {
 		}
 	}
 	return v, nil
+}
+
+// member reads the value of a name.
+func (r *reader) member(name string, n *yaml.Node) (*Value, error) {
+	if name == "env" || strings.HasPrefix(name, "env.") {
+		r.env++
+		defer func() { r.env-- }()
+	}
+	return r.value(n)
 }
 
 // merge takes over what `<<` brings and is not there yet.
@@ -210,8 +276,9 @@ func (v *Value) merge(from *Value) error {
 	return &Error{Place: from.Place, Message: "<< takes an object"}
 }
 
-func scalar(n *yaml.Node) (*Value, error) {
-	v := &Value{Place: placeOf(n)}
+func (r *reader) scalar(n *yaml.Node) (*Value, error) {
+	quoted := n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0
+	v := &Value{Place: placeOf(n), written: n.Value, plain: !quoted}
 	switch n.ShortTag() {
 	case "!!str", "!!timestamp":
 		v.Kind, v.text = String, n.Value
@@ -219,12 +286,19 @@ func scalar(n *yaml.Node) (*Value, error) {
 		v.Kind, v.text = Null, "null"
 	case "!!bool":
 		v.Kind, v.text = Bool, strings.ToLower(n.Value)
+		if r.env > 0 && v.text != n.Value {
+			v.Kind, v.text = String, n.Value
+		}
 	case "!!int", "!!float":
 		text, err := number(n)
-		if err != nil {
+		if err != nil && r.env == 0 {
 			return nil, err
 		}
 		v.Kind, v.text = Number, text
+		// The values of an environment are text: 3.10 stays 3.10.
+		if r.env > 0 && (err != nil || !v.IsExact()) {
+			v.Kind, v.text = String, n.Value
+		}
 	default:
 		return nil, &Error{Place: placeOf(n), Message: fmt.Sprintf("the YAML tag %s is not supported", n.Tag)}
 	}
@@ -295,7 +369,8 @@ func Word(at Place, text string) *Value { return &Value{Kind: String, Place: at,
 
 // Whole is a whole number.
 func Whole(at Place, n int64) *Value {
-	return &Value{Kind: Number, Place: at, text: strconv.FormatInt(n, 10)}
+	text := strconv.FormatInt(n, 10)
+	return &Value{Kind: Number, Place: at, text: text, written: text}
 }
 
 // Truth is a boolean.

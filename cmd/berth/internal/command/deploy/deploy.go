@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -24,7 +25,10 @@ type deployFlags struct {
 	file                      string
 	dryRun, prune, force, yes bool
 	waitApproval              bool
-	breakGlass                *string
+	// steps are STEP.NAME=VALUE, only are names of deployments, and pool is that of deployments without one.
+	steps, only []string
+	pool        string
+	breakGlass  *string
 }
 
 // The files that a directory usually has.
@@ -55,10 +59,11 @@ of the repository and the file's directory in it; without either, --prune is ref
 the file is described in docs/berth-yaml.md.
 
 A prefect.yaml is accepted, too: its deployments and their schedules are converted, and a note with
-the line number names each setting that is not supported.`,
+the line number names each setting that is not supported. Berth runs no steps; --step says what they
+gave.`,
 		Example: `  berth deploy --dry-run
   berth deploy -f jobs/berth.yaml --prune
-  berth deploy -f prefect.yaml`,
+  berth deploy -f prefect.yaml --only etl --step build-image.image=ghcr.io/example/etl:1.2`,
 		Args: cobra.NoArgs,
 	}
 	cli.ClientFlags(cmd)
@@ -72,13 +77,21 @@ the line number names each setting that is not supported.`,
 	flags.BoolVarP(&in.yes, "yes", "y", false, "apply without confirmation")
 	flags.BoolVar(&in.waitApproval, "wait-approval", false,
 		"if another person must approve the plan, wait for that and then apply it")
+	flags.StringArrayVar(&in.only, "only", nil,
+		"deploy only this deployment of the file, as NAME or FLOW/NAME (repeatable)")
+	flags.StringVar(&in.pool, "pool", "", "prefect.yaml: work pool of deployments that name none")
+	flags.StringArrayVar(&in.steps, "step", nil,
+		"prefect.yaml: output of a step as STEP.NAME=VALUE, which {{ STEP.NAME }} takes (repeatable)")
 	in.breakGlass = cli.BreakGlassFlag(cmd)
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, _ []string) error {
 		if in.force && !in.prune {
 			return cli.Usagef("--force belongs to --prune")
 		}
-		described, err := loadBerthFile(app, in.file)
+		if in.prune && len(in.only) > 0 {
+			return cli.Usagef("--only and --prune exclude each other: --prune would delete the other deployments of the file")
+		}
+		described, err := loadBerthFile(app, in)
 		if err != nil {
 			return err
 		}
@@ -96,6 +109,19 @@ the line number names each setting that is not supported.`,
 	})
 	cmd.AddCommand(schemaCommand(app))
 	return cmd
+}
+
+// outputs reads what --step says.
+func (in deployFlags) outputs() (map[string]string, error) {
+	outputs := map[string]string{}
+	for _, arg := range in.steps {
+		name, value, ok := strings.Cut(arg, "=")
+		if step, output, dotted := strings.Cut(name, "."); !ok || !dotted || step == "" || output == "" {
+			return nil, cli.Usagef("--step %q: must be STEP.NAME=VALUE, such as build-image.image=ghcr.io/example/etl:1.2", arg)
+		}
+		outputs[name] = value
+	}
+	return outputs, nil
 }
 
 // nameProject derives the project of a file that names none from its repository. The name of a directory is
@@ -123,8 +149,17 @@ func nameProject(ctx context.Context, app *cli.App, described *berthfile.File, i
 		"\"project: NAME\" at the top of %s (there is %s to derive it from)", in.file, err)
 }
 
-func loadBerthFile(app *cli.App, file string) (*berthfile.File, error) {
-	described, err := berthfile.Load(file, app.ReadFile, app.Env)
+func loadBerthFile(app *cli.App, in deployFlags) (*berthfile.File, error) {
+	file := in.file
+	steps, err := in.outputs()
+	if err != nil {
+		return nil, err
+	}
+	source := berthfile.Source{Read: app.ReadFile, Env: app.Env, Steps: steps, Only: in.only, Pool: in.pool}
+	if app.Now != nil {
+		source.Now = app.Now()
+	}
+	described, err := berthfile.Load(file, source)
 	var problems berthfile.Problems
 	if err == nil {
 		for _, note := range described.Notes {

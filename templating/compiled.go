@@ -121,7 +121,7 @@ func (c *Compiled) Render(ctx context.Context, in Input) (*Rendered, error) {
 
 // render returns what could be rendered also when something went wrong.
 func (c *Compiled) render(ctx context.Context, in Input) (*Rendered, error) {
-	merged, problems := c.merge(in.Layers, in.Stored, true)
+	merged, problems := c.merge(in.Layers, in.Stored, &in.Context)
 	if len(problems) > 0 {
 		return nil, problems
 	}

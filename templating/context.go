@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/berth-dev/berth/templating/internal/value"
@@ -55,7 +56,8 @@ func contextShape() map[string]any {
 			"parameters":     open,
 		},
 		"deployment": map[string]any{"id": end, "name": end, "version": end},
-		"pool":       name, "queue": name, "worker": name,
+		"flow":       name, "flow_run": map[string]any{"id": end, "name": end},
+		"pool": name, "queue": name, "worker": name,
 	}
 }
 
@@ -73,6 +75,7 @@ func (c Context) Tree() (map[string]any, error) {
 	if !c.Run.ScheduledTime.IsZero() {
 		scheduled = c.Run.ScheduledTime.UTC().Format(time.RFC3339Nano)
 	}
+	flow, _, _ := strings.Cut(c.Deployment.Name, "/")
 	return map[string]any{
 		"run": map[string]any{
 			"id": c.Run.ID, "name": c.Run.Name, "attempt": int64(c.Run.Attempt),
@@ -83,10 +86,22 @@ func (c Context) Tree() (map[string]any, error) {
 			"name":    c.Deployment.Name,
 			"version": c.Deployment.Version,
 		},
+		// Prefect's names, for templates that come from there.
+		"flow":     map[string]any{"name": flow},
+		"flow_run": map[string]any{"id": c.Run.ID, "name": c.Run.Name},
+
 		"pool":   map[string]any{"name": c.Pool.Name},
 		"queue":  map[string]any{"name": c.Queue.Name},
 		"worker": map[string]any{"name": c.Worker.Name},
 	}, nil
+}
+
+// valueTree is the context that job variables may refer to: all but the worker, because the values of a run are
+// the same whichever worker takes it.
+func (c Context) valueTree() (map[string]any, error) {
+	tree, err := c.Tree()
+	delete(tree, "worker")
+	return tree, err
 }
 
 // DecodeContext reads a context from JSON, strictly.

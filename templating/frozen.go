@@ -43,7 +43,7 @@ func (m *merging) layFrozen(frozen []freeze.Value) {
 // layInside puts a frozen value into the variable that it is a part of.
 func (m *merging) layInside(f freeze.Value) {
 	root := f.Path[0]
-	if m.stored != nil && refersToStored(f.Value) {
+	if refersToStored(f.Value) {
 		resolved, ok := m.stored.resolve(f.Value, f.Pointer())
 		if !ok {
 			return

@@ -18,6 +18,19 @@ type FunctionDoc struct {
 	Sprig bool `json:"sprig"`
 }
 
+// FunctionAlias is a second name of a function.
+type FunctionAlias struct{ Alias, Name string }
+
+// FunctionAliases lists the second names of functions, sorted.
+func FunctionAliases() []FunctionAlias {
+	var list []FunctionAlias
+	for alias, name := range function.Aliases() {
+		list = append(list, FunctionAlias{alias, name})
+	}
+	slices.SortFunc(list, func(a, b FunctionAlias) int { return cmp.Compare(a.Alias, b.Alias) })
+	return list
+}
+
 // ExcludedFunction is a function that people know and that is not here.
 type ExcludedFunction struct{ Name, Reason string }
 

@@ -32,6 +32,10 @@ func TestTheFunctionListIsMadeFromTheCode(t *testing.T) {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s%s |\n", f.Usage, strings.ReplaceAll(f.Doc, "|", "\\|"), from)
 	}
+	b.WriteString("\n## Other names\n\n| name | the same as |\n|---|---|\n")
+	for _, f := range templating.FunctionAliases() {
+		fmt.Fprintf(&b, "| `%s` | `%s` |\n", f.Alias, f.Name)
+	}
 	b.WriteString("\n## Left out\n\n| function | why |\n|---|---|\n")
 	for _, f := range templating.ExcludedFunctions() {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", f.Name, f.Reason)

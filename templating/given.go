@@ -63,6 +63,29 @@ func environmentVariable(pointer string) string {
 	return name
 }
 
+// referencesIn refuses what job variables cannot refer to: blocks, and what the run at hand does not have.
+func referencesIn(level map[string]any) Problems {
+	problems := blocksIn(level)
+	inValues(level, "", 0, func(pointer string, r Reference) {
+		if r.Kind != ReferenceContext || len(problems) >= problem.MaxProblems {
+			return
+		}
+		path := r.Path()
+		if len(path) > 0 && path[0] == "worker" {
+			problems = append(problems, problem.Errorf(CodeUndeclared, pointer,
+				"%s: job variables are the same whichever worker takes the run", r.Name).
+				Suggest("write {{ %s }} in the template", r.Name))
+			return
+		}
+		if unknown, near := unknownContext(path); unknown != "" {
+			p := problem.Errorf(CodeUndeclared, pointer, "%s: unknown field %q", r.Name, unknown)
+			p.Suggestion = near
+			problems = append(problems, p)
+		}
+	})
+	return problems
+}
+
 // blocksIn refuses the blocks in job variables.
 func blocksIn(level map[string]any) Problems {
 	var problems Problems

@@ -172,7 +172,7 @@ func TestGoTemplateErrorsNameTheirPlace(t *testing.T) {
 		{"define outside of a text", "k", `{{ define "x" }}{{ end }}`, templating.CodeSyntax, 1, 17, "define and block are only allowed in a job_manifest written as one string", ""},
 		{"a template that nothing defines, where it is never invoked", "job_manifest", "{{ if false }}\n{{ template \"labels\" . }}{{ end }}", templating.CodeSyntax, 2, 13, `template "labels" is not defined`, ""},
 		{"an include of what nothing defines", "job_manifest", `{{ define "label" }}{{ end }}{{ include "labels" . }}`, templating.CodeSyntax, 1, 41, `template "labels" is not defined`, ""},
-		{"rendered YAML that is not strict", "job_manifest", "a: 1\na: 2", templating.CodeSyntax, 0, 0, `rendered manifest: line 2, column 1: duplicate key "a": a: 2`, ""},
+		{"rendered YAML that is not strict", "job_manifest", "a: 1\na: 2", templating.CodeSyntax, 0, 0, "rendered manifest: line 2, column 1: duplicate key \"a\"\n    1 | a: 1\n>   2 | a: 2", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			program, err := templating.GoTemplateEngine().

@@ -2,7 +2,9 @@ package templating
 
 import (
 	"slices"
+	"sync"
 
+	"github.com/berth-dev/berth/templating/engine"
 	"github.com/berth-dev/berth/templating/internal/problem"
 	"github.com/berth-dev/berth/templating/internal/value"
 )
@@ -39,20 +41,21 @@ func (m merged) all() map[string]any {
 type merging struct {
 	result   merged
 	problems Problems
-	stored   *resolver // nil leaves references as they are
+	stored   *resolver
 }
 
-// merge computes the effective values of a run. Without resolve, references to stored variables stay as they
+// merge computes the effective values of a run. Without a context, references to the run at hand stay as they
 // are.
-func (c *Compiled) merge(l Layers, stored map[string]any, resolve bool) (merged, Problems) {
+func (c *Compiled) merge(l Layers, stored map[string]any, context *Context) (merged, Problems) {
 	m := &merging{
 		result: merged{
 			variables: make(map[string]any, len(c.defaults)+len(l.Deployment)+len(l.Run)+1),
 			stored:    map[string]bool{},
 		},
 	}
-	if resolve {
-		m.stored = &resolver{stored: stored}
+	m.stored = &resolver{from: engine.ValueSource{Stored: stored}}
+	if context != nil {
+		m.stored.from.Context = sync.OnceValues(context.valueTree)
 	}
 	m.lay(c.defaults)
 	deployment := m.read("deployment job variables", l.Deployment)
@@ -66,9 +69,7 @@ func (c *Compiled) merge(l Layers, stored map[string]any, resolve bool) (merged,
 	m.lay(run)
 	m.layFrozen(frozen)
 	m.layFrozen(c.frozenValues)
-	if m.stored != nil {
-		m.problems = append(m.problems, m.stored.problems...)
-	}
+	m.problems = append(m.problems, m.stored.problems...)
 	slices.SortStableFunc(m.problems, problem.Compare) // levels are laid in no order
 	return m.result, m.problems
 }
@@ -95,7 +96,7 @@ func (m *merging) lay(level map[string]any) {
 		if name != envVariable { // which is laid over what is there, and may keep some of it
 			delete(m.result.stored, name)
 		}
-		if m.stored != nil && refersToStored(v) {
+		if refersToStored(v) {
 			resolved, ok := m.stored.resolve(v, value.Pointer("", name))
 			if !ok {
 				continue

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/berth-dev/berth/templating/engine"
+	"github.com/berth-dev/berth/templating/internal/problem"
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
@@ -47,12 +48,18 @@ func collectStored(v any, names map[string]bool, depth int) {
 	}
 }
 
-// resolver replaces references to stored variables inside given values. Everything else in them stays the
-// text it is.
+// resolver replaces references to stored variables, and to the run at hand, inside given values. Everything else
+// in them stays the text it is.
 type resolver struct {
-	stored   map[string]any
+	from     engine.ValueSource
 	problems Problems
+	// filled is how much text the values have taken so far.
+	filled int
 }
+
+// maxFilled bounds the text of the values of a run that placeholders are filled into: each may take all of the
+// parameters.
+const maxFilled = 4 << 20
 
 // resolve returns v itself where there is nothing to replace.
 func (r *resolver) resolve(v any, pointer string) (any, bool) {
@@ -61,8 +68,16 @@ func (r *resolver) resolve(v any, pointer string) (any, bool) {
 		if !strings.Contains(v, "{{") {
 			return v, true
 		}
-		resolved, ok, problems := engine.ResolveStored(pointer, v, r.stored)
+		if r.filled > maxFilled {
+			return nil, false // said already
+		}
+		resolved, ok, problems := engine.ResolveValue(pointer, v, r.from)
 		r.problems = append(r.problems, problems...)
+		if r.filled += sizeOf(resolved); r.filled > maxFilled {
+			r.problems = append(r.problems, problem.Errorf(CodeLimit, pointer,
+				"the job variables have more than %d bytes once their placeholders are filled in", maxFilled))
+			return nil, false
+		}
 		return resolved, ok
 	case []any:
 		if !refersToStored(v) {
@@ -88,6 +103,28 @@ func (r *resolver) resolve(v any, pointer string) (any, bool) {
 		return object, true
 	default:
 		return v, true
+	}
+}
+
+// sizeOf is roughly how much text a value has.
+func sizeOf(v any) int {
+	switch v := v.(type) {
+	case string:
+		return len(v)
+	case []any:
+		n := 2
+		for _, item := range v {
+			n += sizeOf(item)
+		}
+		return n
+	case map[string]any:
+		n := 2
+		for key, item := range v {
+			n += len(key) + sizeOf(item)
+		}
+		return n
+	default:
+		return 8
 	}
 }
 

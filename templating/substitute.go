@@ -35,8 +35,8 @@ func (r *Rendered) Origin() *Origin {
 		return nil
 	}
 	o := &Origin{compiled: r.compiled, input: r.input, authored: r.compiled.authored(), gently: map[string]bool{}}
-	o.base, _ = r.compiled.merge(Layers{}, r.input.Stored, true)
-	o.merged, _ = r.compiled.merge(r.input.Layers, r.input.Stored, true) // it has been rendered: there is no problem
+	o.base, _ = r.compiled.merge(Layers{}, r.input.Stored, &r.input.Context)
+	o.merged, _ = r.compiled.merge(r.input.Layers, r.input.Stored, &r.input.Context) // it has been rendered: there is no problem
 	return o
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/berth-dev/berth/templating/internal/problem"
 	"github.com/berth-dev/berth/templating/internal/value"
@@ -90,6 +91,9 @@ func plainObject(root map[string]any) *Problem {
 	return &p
 }
 
+// extension is the prefix of keys at the root that mean nothing: a place for anchors.
+const extension = "x-"
+
 func decodeDocument(data []byte) (any, error) {
 	if trimmed := bytes.TrimLeft(data, " \t\r\n"); len(trimmed) > 0 && trimmed[0] == '{' {
 		v, err := value.DecodeJSON(data)
@@ -134,6 +138,9 @@ func fromDocument(root map[string]any) (*Template, error) {
 		case "job_configuration":
 			t.JobConfiguration = expect[map[string]any](v, "/job_configuration", "an object", fail)
 		default:
+			if strings.HasPrefix(key, extension) {
+				continue
+			}
 			if !t.ignore(key, v) {
 				fail(
 					problem.Errorf(CodeUnknownField, value.Pointer("", key), "unknown key %q",

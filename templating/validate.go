@@ -15,7 +15,7 @@ func (c *Compiled) ValidateDeployment(vars map[string]any) (warnings []Problem, 
 	m := &merging{}
 	level := m.read("job variables", vars)
 	m.checkFrozen(level, c.frozenValues, "the template")
-	problems := append(m.problems, blocksIn(level)...)
+	problems := append(m.problems, referencesIn(level)...)
 	problems = append(problems, c.checkPart(level)...)
 	return c.judge(problems, c.unknown(level))
 }
@@ -23,13 +23,13 @@ func (c *Compiled) ValidateDeployment(vars map[string]any) (warnings []Problem, 
 // ValidateRun checks everything about the job variables of a run: what both levels give, what is required,
 // what is frozen. Stored variables are resolved first.
 func (c *Compiled) ValidateRun(l Layers, stored map[string]any) (warnings []Problem, err error) {
-	return c.validateMerged(c.merge(l, stored, true))
+	return c.validateMerged(c.merge(l, stored, nil))
 }
 
 // ValidationSteps is the work of a ValidateRun: how often the schema of the variables and its parts are applied
 // to the values.
 func (c *Compiled) ValidationSteps(l Layers, stored map[string]any) int {
-	merged, _ := c.merge(l, stored, true)
+	merged, _ := c.merge(l, stored, nil)
 	if c.schema == nil {
 		return 0
 	}
@@ -38,7 +38,7 @@ func (c *Compiled) ValidationSteps(l Layers, stored map[string]any) int {
 
 // RenderRun is ValidateRun followed by Render, with the levels merged once.
 func (c *Compiled) RenderRun(ctx context.Context, in Input) (*Rendered, error) {
-	merged, problems := c.merge(in.Layers, in.Stored, true)
+	merged, problems := c.merge(in.Layers, in.Stored, &in.Context)
 	if _, err := c.validateMerged(merged, problems); err != nil {
 		return nil, err
 	}

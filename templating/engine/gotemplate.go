@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/berth-dev/berth/templating/internal/action"
@@ -285,13 +286,30 @@ func (t *textManifest) render(r *render) (any, bool) {
 	return v, true
 }
 
-// renderedYAML says what is wrong with rendered YAML, and shows the rendered line: the source does not have
-// it.
+// aroundFault is how many lines before and after a fault are shown.
+const aroundFault = 3
+
+// surroundings shows the lines around one, with their numbers and a mark at the line itself.
+func surroundings(text string, line int) string {
+	last := strings.Count(text, "\n") + 1
+	var b strings.Builder
+	for n := max(1, line-aroundFault); n <= min(last, line+aroundFault); n++ {
+		mark := ' '
+		if n == line {
+			mark = '>'
+		}
+		fmt.Fprintf(&b, "\n%c %3d | %s", mark, n, strings.TrimRight(problem.Excerpt(text, n), " \t"))
+	}
+	return b.String()
+}
+
+// renderedYAML says what is wrong with rendered YAML, and shows the rendered text around it: the source does not
+// have it.
 func renderedYAML(pointer, text string, err error) error {
 	p := problem.Errorf(problem.CodeSyntax, pointer, "rendered manifest: %v", err)
 	var syntax *value.SyntaxError
 	if errors.As(err, &syntax) && syntax.Line > 0 {
-		p.Message += ": " + strings.TrimSpace(problem.Excerpt(text, syntax.Line))
+		p.Message += surroundings(text, syntax.Line)
 		p.Pointer += syntax.Pointer
 	}
 	return problem.Problems{p}

@@ -6,6 +6,13 @@ import (
 	"github.com/berth-dev/berth/templating/internal/problem"
 )
 
+// ValueSource is what the placeholders in values are filled in from.
+type ValueSource struct {
+	Stored map[string]any
+	// Context is the run at hand, made when it is first needed; nil where there is none yet.
+	Context func() (map[string]any, error)
+}
+
 // StoredNames returns the names of the stored variables that a string refers to.
 func StoredNames(s string) []string {
 	var names []string
@@ -26,13 +33,23 @@ func ValueReferences(s string) []Reference {
 	return references
 }
 
-// ResolveStored replaces the references to stored variables in a string. Every other placeholder stays the
-// text it is, except a reference to a block, which is an error. ok is false for "no value".
-func ResolveStored(pointer, s string, stored map[string]any) (v any, ok bool, problems problem.Problems) {
+// ResolveValue replaces the references to stored variables in a string that is a value, and those to the run at
+// hand where there is one. Every other placeholder stays the text it is, except a reference to a block, which is
+// an error. ok is false for "no value".
+func ResolveValue(pointer, s string, from ValueSource) (v any, ok bool, problems problem.Problems) {
 	var spans []span
+	values := &Values{Stored: from.Stored}
 	for _, span := range findPlaceholders(s) {
-		if kind := ParseReference(span.name).Kind; kind == ReferenceStored || kind == ReferenceBlock {
+		switch kind := ParseReference(span.name).Kind; {
+		case kind == ReferenceStored || kind == ReferenceBlock:
 			spans = append(spans, span)
+		case kind == ReferenceContext && from.Context != nil:
+			spans = append(spans, span)
+			tree, err := from.Context()
+			if err != nil {
+				return nil, false, problem.AsProblems(err)
+			}
+			values.Context = tree
 		}
 	}
 	if len(spans) == 0 {
@@ -40,7 +57,6 @@ func ResolveStored(pointer, s string, stored map[string]any) (v any, ok bool, pr
 	}
 
 	parts := splitLeaf(pointer, s, spans)
-	values := &Values{Stored: stored}
 	if len(parts) == 1 {
 		v, ok, err := parts[0].reference.Resolve(values)
 		return v, ok, problem.AsProblems(err)

@@ -18,6 +18,8 @@ type Render interface {
 	NewUUID() string
 	// Include returns what a defined template writes with data as its dot.
 	Include(name string, data any) (any, error)
+	// Template returns what a text writes as a template with data as its root.
+	Template(source string, data any) (any, error)
 }
 
 // Call is one call of a function: its arguments, and the budget that it pays from.

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash/adler32"
+	"math"
 
 	"github.com/Masterminds/semver/v3"
 )
@@ -31,6 +32,8 @@ func hashFunctions() []Function {
 			run: hashing(func(s string) string { return fmt.Sprint(adler32.Checksum([]byte(s))) })},
 		{Usage: "semverCompare CONSTRAINT VERSION", Min: 2, Max: 2, Sprig: true, run: runSemverCompare,
 			Doc: "whether VERSION satisfies CONSTRAINT"},
+		{Usage: "semver VERSION", Min: 1, Max: 1, Sprig: true, run: runSemver,
+			Doc: "the parts of a version: Major, Minor, Patch, Prerelease, Metadata, Original"},
 	})
 }
 
@@ -46,6 +49,35 @@ func hashing(fn func(string) string) func(*Call) (any, error) {
 
 // maxVersion bounds what is read as a version or a constraint.
 const maxVersion = 256
+
+func runSemver(c *Call) (any, error) {
+	s, err := c.str(0)
+	if err != nil {
+		return nil, err
+	}
+	if len(s) > maxVersion {
+		return nil, c.errorf("a version must not be longer than %d characters", maxVersion)
+	}
+	if err := c.Budget.Spend(100); err != nil {
+		return nil, err
+	}
+	version, err := semver.NewVersion(s)
+	if err != nil {
+		return nil, c.errorf("%w", err)
+	}
+	parts, err := c.newObject(6)
+	if err != nil {
+		return nil, err
+	}
+	for key, number := range map[string]uint64{"Major": version.Major(), "Minor": version.Minor(), "Patch": version.Patch()} {
+		if number > math.MaxInt64 {
+			return nil, c.errorf("%w", errOverflow)
+		}
+		parts[key] = int64(number)
+	}
+	parts["Prerelease"], parts["Metadata"], parts["Original"] = version.Prerelease(), version.Metadata(), s
+	return parts, nil
+}
 
 func runSemverCompare(c *Call) (any, error) {
 	s, err := c.strs(2)

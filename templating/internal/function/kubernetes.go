@@ -18,6 +18,8 @@ func kubernetesFunctions() []Function {
 		},
 		{Usage: "include NAME DATA", Min: 1, Max: 2, run: runInclude,
 			Doc: "what a defined template writes (text manifests)"},
+		{Usage: "tpl STRING DATA", Min: 2, Max: 2, run: runTpl,
+			Doc: "what STRING writes as a template with DATA as its root, as in Helm; it shares the limits of the render"},
 	})
 }
 
@@ -31,6 +33,14 @@ func runInclude(c *Call) (any, error) {
 		dot = c.args[1]
 	}
 	return c.Render.Include(name, dot)
+}
+
+func runTpl(c *Call) (any, error) {
+	source, err := c.str(0)
+	if err != nil {
+		return nil, err
+	}
+	return c.Render.Template(source, c.args[1])
 }
 
 func runQuantity(c *Call) (any, error) {

@@ -65,13 +65,13 @@ var table = sync.OnceValue(func() map[string]*Function {
 		integerFunctions(), decimalFunctions(),
 		listFunctions(), listFilterFunctions(), listTextFunctions(),
 		objectFunctions(), objectChangeFunctions(),
-		encodingFunctions(), hashFunctions(), regexFunctions(), timeFunctions(), kubernetesFunctions(),
+		encodingFunctions(), urlFunctions(), hashFunctions(), regexFunctions(), timeFunctions(), kubernetesFunctions(),
 	} {
 		for _, f := range rows {
 			functions[f.Name] = &f
 		}
 	}
-	for alias, name := range aliases() {
+	for alias, name := range Aliases() {
 		f := *functions[name]
 		f.Name, f.Alias = alias, true
 		functions[alias] = &f
@@ -109,10 +109,11 @@ func All() []Function {
 	return list
 }
 
-// aliases maps the second names of functions, most of them sprig's, to the first.
-func aliases() map[string]string {
+// Aliases maps the second names of functions, most of them sprig's, to the first.
+func Aliases() map[string]string {
 	return map[string]string{
 		"biggest":                    "max",
+		"date_in_zone":               "dateInZone",
 		"date_modify":                "dateModify",
 		"must_date_modify":           "dateModify",
 		"mustAppend":                 "append",
@@ -144,6 +145,11 @@ func aliases() map[string]string {
 		"mustToRawJson":              "toJson",
 		"mustUniq":                   "uniq",
 		"mustWithout":                "without",
+		"osBase":                     "base",
+		"osClean":                    "clean",
+		"osDir":                      "dir",
+		"osExt":                      "ext",
+		"osIsAbs":                    "isAbs",
 		"push":                       "append",
 		"toRawJson":                  "toJson",
 		"trimall":                    "trimAll",
@@ -157,19 +163,15 @@ func aliases() map[string]string {
 // Excluded maps the functions of sprig, text/template and Helm that the language does not have to the reason.
 func Excluded() map[string]string {
 	const (
-		outside  = "it reads the process that renders"
-		random   = "it gives a different result each time; uuidv4 is derived from the run"
-		secrets  = "keys and password hashes differ between two renders; store them in a Secret"
-		zones    = "time zones differ between machines; date and htmlDate use UTC"
-		platform = "it depends on the operating system; use base, dir, ext or clean"
+		outside = "it reads the process that renders"
+		random  = "it gives a different result each time; uuidv4 is derived from the run"
+		secrets = "keys and password hashes differ between two renders; store them in a Secret"
 	)
 	return map[string]string{
 		"ago":                      "it depends on when it is called",
 		"bcrypt":                   secrets,
 		"buildCustomCert":          secrets,
 		"call":                     "values are data, never functions",
-		"date_in_zone":             zones,
-		"dateInZone":               zones,
 		"decryptAES":               secrets,
 		"derivePassword":           secrets,
 		"encryptAES":               secrets,
@@ -185,25 +187,15 @@ func Excluded() map[string]string {
 		"getHostByName":            "it uses the network",
 		"hello":                    "it has no use in a manifest",
 		"html":                     "a manifest is not HTML",
-		"htmlDateInZone":           zones,
 		"htpasswd":                 secrets,
 		"js":                       "a manifest is not JavaScript",
 		"lookup":                   "templates do not read the cluster",
-		"osBase":                   platform,
-		"osClean":                  platform,
-		"osDir":                    platform,
-		"osExt":                    platform,
-		"osIsAbs":                  platform,
 		"randAlpha":                random,
 		"randAlphaNum":             random,
 		"randAscii":                random,
 		"randBytes":                random,
 		"randInt":                  random,
 		"randNumeric":              random,
-		"semver":                   "its result is not a plain value; use semverCompare",
 		"shuffle":                  random,
-		"tpl":                      "values are not expanded again",
-		"urlJoin":                  "use printf",
-		"urlParse":                 "its result is not a plain value; use regexFind",
 	}
 }

@@ -3,6 +3,7 @@ package function
 import (
 	"strconv"
 	"time"
+	_ "time/tzdata" // not every machine has a database of time zones
 )
 
 // timeFunctions work on the run's scheduled time. Times are RFC 3339 texts in UTC, so that they are the same
@@ -13,6 +14,10 @@ func timeFunctions() []Function {
 			Doc: "the run's scheduled time"},
 		{Usage: "date LAYOUT TIME", Min: 2, Max: 2, run: runDate,
 			Doc: "TIME in Go's LAYOUT, UTC"},
+		{Usage: "dateInZone LAYOUT TIME ZONE", Min: 3, Max: 3, run: runDateInZone,
+			Doc: "TIME in Go's LAYOUT and an IANA time zone, such as Europe/Berlin"},
+		{Usage: "htmlDateInZone TIME ZONE", Min: 2, Max: 2, run: runHTMLDateInZone,
+			Doc: "TIME as 2006-01-02 in an IANA time zone"},
 		{Usage: "htmlDate TIME", Min: 1, Max: 1, run: runHTMLDate,
 			Doc: "TIME as 2006-01-02, UTC"},
 		{Usage: "dateModify DURATION TIME", Min: 2, Max: 2, run: runDateModify,
@@ -66,6 +71,57 @@ func runDate(c *Call) (any, error) {
 		return nil, err
 	}
 	return t.Format(layout), nil
+}
+
+// zone reads the i-th argument, the name of a time zone. The machine's own zone differs between machines.
+func (c *Call) zone(i int) (*time.Location, error) {
+	name, err := c.str(i)
+	if err != nil {
+		return nil, err
+	}
+	// A zone is read from a database of some hundred kilobytes.
+	if err := firstError(c.Budget.Spend(2_000), c.alloc(16<<10)); err != nil {
+		return nil, err
+	}
+	if name == "Local" || name == "localtime" || name == "" || len(name) > maxZone {
+		return nil, c.errorf("%.40q is not an IANA time zone, such as Europe/Berlin", name)
+	}
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		return nil, c.errorf("%.40q is not an IANA time zone, such as Europe/Berlin", name)
+	}
+	return zone, nil
+}
+
+// maxZone is longer than the name of any time zone.
+const maxZone = 100
+
+func runDateInZone(c *Call) (any, error) {
+	layout, err := c.layout(0)
+	if err != nil {
+		return nil, err
+	}
+	t, err := c.time(1)
+	if err != nil {
+		return nil, err
+	}
+	zone, err := c.zone(2)
+	if err != nil {
+		return nil, err
+	}
+	return t.In(zone).Format(layout), nil
+}
+
+func runHTMLDateInZone(c *Call) (any, error) {
+	t, err := c.time(0)
+	if err != nil {
+		return nil, err
+	}
+	zone, err := c.zone(1)
+	if err != nil {
+		return nil, err
+	}
+	return t.In(zone).Format(time.DateOnly), nil
 }
 
 func runHTMLDate(c *Call) (any, error) {

@@ -17,6 +17,8 @@ type prefect struct {
 	notes    Problems
 	problems Problems
 	of       string // the deployment at hand, as messages have it
+	// contextual is true inside job variables, where Berth fills in the run at hand.
+	contextual bool
 }
 
 // isPrefect tells a prefect.yaml by its name, or by what only such a file has.
@@ -245,7 +247,9 @@ func (p *prefect) workPool(to, pool *yamldoc.Value, where string) (named bool) {
 		case "work_queue_name":
 			to.Add("queue", m.Place, p.words(m.Value, at))
 		case "job_variables":
+			p.contextual = true
 			to.Add("job_variables", m.Place, p.values(given(m.Value), at))
+			p.contextual = false
 		default:
 			p.leave(m, at, nil)
 		}

@@ -82,7 +82,7 @@ func (p *prefect) other(v *yamldoc.Value, where, name, whole string, rendered bo
 			where,
 			stored,
 		)
-	case isContext && rendered:
+	case isContext && rendered && p.contextual:
 		return "{{ " + name + " }}"
 	case isContext:
 		p.fail(v.Place, "%s refers to the run at hand: %s; Berth fills it into job_variables and templates only", where,

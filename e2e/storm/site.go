@@ -47,41 +47,44 @@ type server struct {
 }
 
 // openSite starts PostgreSQL and the servers.
-func openSite(ctx context.Context, c config, j *journal.Journal) (s *site, err error) {
-	s = &site{config: c, journal: j}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.close())
-		}
-	}()
-	if s.dir, err = os.MkdirTemp("", "berth-storm-"); err != nil {
-		return nil, err
+func openSite(ctx context.Context, c config, j *journal.Journal) (*site, error) {
+	s := &site{config: c, journal: j}
+	if err := s.open(ctx); err != nil {
+		return nil, errors.Join(err, s.close())
 	}
-	if c.logs != "" {
-		if err := os.MkdirAll(c.logs, 0o755); err != nil {
-			return nil, err
+	return s, nil
+}
+
+func (s *site) open(ctx context.Context) (err error) {
+	if s.dir, err = os.MkdirTemp("", "berth-storm-"); err != nil {
+		return err
+	}
+	if s.config.logs != "" {
+		if err := os.MkdirAll(s.config.logs, 0o755); err != nil {
+			return err
 		}
 	}
 	s.binary = filepath.Join(s.dir, "berth")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", s.binary, "github.com/berth-dev/berth/cmd/berth").CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build berth: %w\n%s", err, out)
+	build := exec.CommandContext(ctx, "go", "build", "-o", s.binary, "github.com/berth-dev/berth/cmd/berth")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build berth: %w\n%s", err, out)
 	}
 	if err := s.startPostgres(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	for range c.servers {
+	for range s.config.servers {
 		front, err := proxy.Listen("tcp", "")
 		if err != nil {
-			return nil, err
+			return err
 		}
 		s.servers = append(s.servers, &server{front: front})
 	}
 	for i := range s.servers {
 		if err := s.startServer(ctx, i); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return s, nil
+	return nil
 }
 
 func (s *site) startPostgres(ctx context.Context) (err error) {

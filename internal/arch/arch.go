@@ -187,6 +187,8 @@ func bans() []ban {
 		{client, "worker/retry", oneCaller},
 		{client, "worker/kube", oneCaller},
 		{client, "worker/process", oneCaller},
+		{"net/http", "e2e/storm/verdict", "the verdict of a storm is a pure function of what was seen and stored"},
+		{"database/sql", "e2e/storm/verdict", "the verdict of a storm is a pure function of what was seen and stored"},
 		{"net/http", "worker/held", "the table of held attempts does no I/O"},
 		{"k8s.io/client-go", "worker/kube/observe", "observing is a pure function of Kubernetes' API types"},
 		{

@@ -5,14 +5,16 @@ import (
 	"testing"
 )
 
-// fillBase copies a run that has ended, with its attempts and events: n runs that were made at the rate until now.
+// fillBase copies a run that has ended, with all but its output: n runs that were made at the rate until now.
 func (s *site) fillBase(b *testing.B, n int) {
 	b.Helper()
 	run := ""
 	if err := s.db.QueryRowContext(b.Context(), "SELECT id FROM runs ORDER BY id LIMIT 1").Scan(&run); err != nil {
 		b.Fatal(err)
 	}
-	for _, table := range []struct{ name, id string }{{"runs", "id"}, {"attempts", "run_id"}, {"events", "run_id"}} {
+	for _, table := range []struct{ name, id string }{
+		{"runs", "id"}, {"attempts", "run_id"}, {"events", "run_id"}, {"manifests", "run_id"},
+	} {
 		var columns, values string
 		if err := s.db.QueryRowContext(b.Context(), copiedSQL, table.name, table.id).Scan(&columns, &values); err != nil {
 			b.Fatal(err)

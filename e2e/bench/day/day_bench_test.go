@@ -25,7 +25,7 @@ var (
 //	p99-sec/op       due → claimed, but for runs that were due while PostgreSQL was down and in the seconds after it
 //	WAL-B/op         of a run, without the statements about output, until PostgreSQL is killed
 //	WAL-output-B/op  of these
-//	x-size           of all tables at the end, to that at the beginning
+//	x-size           of all tables at the end, to that in the middle: retention removes as much as is made
 //	once-share       of the runs that were made: completed, by one job
 func BenchmarkDay(b *testing.B) {
 	keep := max(time.Duration(*base / *rate)*time.Second, 3**lasts)
@@ -45,7 +45,7 @@ func BenchmarkDay(b *testing.B) {
 // onBase measures on the base that is there.
 func (s *site) onBase(b *testing.B) {
 	b.Helper()
-	size := s.figure(b, sizeSQL)
+	var size float64
 	s.exec(b, "SELECT pg_stat_statements_reset()")
 	lsn, begun := s.figure(b, lsnSQL), time.Now()
 	p := s.phase(b, "base", *lasts, func() {
@@ -53,6 +53,7 @@ func (s *site) onBase(b *testing.B) {
 		all, ofOutput := s.figure(b, lsnSQL)-lsn, s.figure(b, outputWALSQL)
 		b.ReportMetric((all-ofOutput)/ran, "WAL-B/op")
 		b.ReportMetric(ofOutput/ran, "WAL-output-B/op")
+		size = s.figure(b, sizeSQL)
 		s.postgres.Restart(b)
 	})
 	b.ReportMetric(p.rate, "runs/s")

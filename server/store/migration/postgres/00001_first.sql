@@ -288,7 +288,7 @@ CREATE TABLE live (
     diagnosis                   TEXT NOT NULL,
     last_event                  BIGINT NOT NULL,
     UNIQUE (deployment_id, run_id)
-) WITH (fillfactor = 25, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+) WITH (fillfactor = 20, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX live_queue ON live (pool_id, queue_id);
 CREATE INDEX live_session ON live (session_id);
 CREATE INDEX live_released ON live (pool_id, cluster_id) WHERE session_id IS NULL;

@@ -190,6 +190,11 @@ func pollRows() []row {
 			what: behind + "the last of 20 workers that wake, p99",
 			dir:  cycleDir, ours: "EmptyPoll/last-of-20", unit: "p99-sec/op", bound: 0.1, steady: []string{"p50-sec/op", "cpu-sec/op"},
 		},
+		{
+			what: "a claim beside the deletion of a deployment with 200,000 runs that wait, p99",
+			dir:  cycleDir, ours: "ClaimBesideDeletion/beside", unit: "p99-sec/op",
+			limit: "ClaimBesideDeletion/alone", limitName: "without it", timesLimit: 2,
+		},
 	}
 }
 

@@ -53,19 +53,23 @@ func TestCancelEndsAWaitingClaim(t *testing.T) {
 	claim := w.claimOne()
 	w.begin(claim)
 	request := w.claimRequest(0, 30)
-	request.Held = &[]api.AttemptLease{{AttemptID: claim.AttemptID, Epoch: claim.Epoch}}
+	leases := []api.AttemptLease{{AttemptID: claim.AttemptID, Epoch: claim.Epoch}}
 	waiting := async(func() api.ClaimResponse { return tell[api.ClaimResponse](r, "claim", request) })
 	cancelling := read[api.Run](r.call(http.MethodPost, "/api/v1/runs/"+run.ID.String()+"/cancel",
 		"").is(http.StatusOK))
 	if cancelling.State.Type != api.CANCELLING {
 		t.Errorf("the run is %s", cancelling.State.Type)
 	}
-	if got := await(t, waiting, "the waiting claim"); len(got.Cancels) != 1 ||
-		got.Cancels[0] != claim.AttemptID {
-		t.Errorf("got %+v, want a cancel of %s", got, claim.AttemptID)
+	got := await(t, waiting, "the waiting claim")
+	if len(got.Cancels) != 1 || got.Cancels[0] != claim.AttemptID || got.CancelsAt == nil {
+		t.Fatalf("got %+v, want a cancel of %s", got, claim.AttemptID)
+	}
+	request.CancelsAfter, request.WaitSeconds = got.CancelsAt, 0
+	if again := tell[api.ClaimResponse](r, "claim", request); len(again.Cancels) != 0 || again.CancelsAt != nil {
+		t.Errorf("what the worker knows is told again: %+v", again)
 	}
 	renewed := tell[api.RenewResponse](r, "leases",
-		api.RenewRequest{Worker: "w1", Pool: "local", SessionID: w.session(), Leases: *request.Held})
+		api.RenewRequest{Worker: "w1", Pool: "local", SessionID: w.session(), Leases: leases})
 	if len(renewed.Cancels) != 1 || len(renewed.Lost) != 0 {
 		t.Errorf("got %+v", renewed)
 	}

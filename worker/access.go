@@ -25,6 +25,16 @@ func (h handler) AccessChanged(access job.Access) {
 	w.table.NotifyFreed()
 }
 
+// lostNamespaces is what the server is told of the access.
+func (w *worker) lostNamespaces() []api.LostNamespace {
+	var lost []api.LostNamespace
+	access := w.access.Load()
+	for _, namespace := range slices.Sorted(maps.Keys(access.Lost)) {
+		lost = append(lost, api.LostNamespace{Namespace: namespace, Reason: access.Lost[namespace].Error()})
+	}
+	return lost
+}
+
 // reachesNothing reports whether the runtime has no access to any part of its infrastructure.
 func (w *worker) reachesNothing() bool { return w.access.Load().Err != nil }
 

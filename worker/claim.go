@@ -11,6 +11,7 @@ import (
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/worker/client"
 	"github.com/berth-dev/berth/worker/health"
+	"github.com/berth-dev/berth/worker/held"
 	"github.com/berth-dev/berth/worker/retry"
 )
 
@@ -22,20 +23,17 @@ const (
 	maxUnlaunched = 2 * maxClaims
 	// claimBelow is how few of them there must be before more are claimed: one at a time would be many calls.
 	claimBelow = maxUnlaunched - maxClaims/2
-	// listHeldEvery is how often a claim lists the leases held while work comes in one answer after the
-	// other.
-	listHeldEvery = time.Second
 	// lastClaimTimeout bounds the question about a claim that was under way when the worker stopped.
 	lastClaimTimeout = 2 * time.Second
 )
 
 // claimer is the state of the claim loop.
 type claimer struct {
-	calls  retry.Calls
-	pulse  *health.Pulse
-	pause  retry.Backoff // between claims that were answered at once with nothing
-	listed time.Time     // when the leases held were listed last
-	more   bool          // more work is waiting, as far as is known
+	calls retry.Calls
+	pulse *health.Pulse
+	pause retry.Backoff // between claims that were answered at once with nothing
+	// cancelsAt is when the newest cancel was requested that is known.
+	cancelsAt *time.Time
 }
 
 func (w *worker) newClaimer() *claimer {
@@ -51,8 +49,8 @@ func (w *worker) claimLoop(ctx context.Context) error {
 	c := w.newClaimer()
 	for ctx.Err() == nil {
 		asked := w.now()
-		request, listing := w.claimRequest(c, asked)
-		response, err := w.claim(ctx, c, request, listing)
+		request := w.claimRequest(c)
+		response, err := w.claim(ctx, c, request)
 		if err != nil {
 			return err
 		}
@@ -61,11 +59,11 @@ func (w *worker) claimLoop(ctx context.Context) error {
 		}
 
 		w.take(ctx, response, asked)
-		if request.Max > 0 {
-			c.more = len(response.Claims) >= int(request.Max)
+		if response.CancelsAt != nil {
+			c.cancelsAt = response.CancelsAt
 		}
 		news := len(response.Claims)+len(response.Cancels) > 0
-		if news || !listing || w.now().Sub(asked) > time.Second {
+		if news || w.now().Sub(asked) > time.Second {
 			c.pause.Reset()
 		} else {
 			// A server that does not let us wait is not asked again at once.
@@ -75,28 +73,24 @@ func (w *worker) claimLoop(ctx context.Context) error {
 	return nil
 }
 
-// claimRequest makes the next claim. Only a claim that lists the leases held is answered with cancels, so
-// another one must not wait.
-func (w *worker) claimRequest(c *claimer, now time.Time) (request api.ClaimRequest, listing bool) {
-	request = api.ClaimRequest{
-		RequestID:   uuid.New(),
-		Pool:        w.Pool,
-		Worker:      w.Name,
-		ClusterID:   w.runtime.ClusterID(),
-		Max:         w.freeSlots(),
-		WaitSeconds: int32(w.tuning.claimWait / time.Second),
+// claimRequest makes the next claim.
+func (w *worker) claimRequest(c *claimer) api.ClaimRequest {
+	request := api.ClaimRequest{
+		RequestID:    uuid.New(),
+		Pool:         w.Pool,
+		Worker:       w.Name,
+		ClusterID:    w.runtime.ClusterID(),
+		Max:          w.freeSlots(),
+		WaitSeconds:  int32(w.tuning.claimWait / time.Second),
+		CancelsAfter: c.cancelsAt,
 	}
 	if jobKeys := w.jobKeys(); jobKeys {
 		request.JobKeys = &jobKeys
 	}
-
-	listing = !c.more || request.Max == 0 || now.Sub(c.listed) >= listHeldEvery
-	if listing {
-		c.listed = now
-	} else {
-		request.WaitSeconds = 0
+	if lost := w.lostNamespaces(); len(lost) > 0 {
+		request.LostNamespaces = &lost
 	}
-	return request, listing
+	return request
 }
 
 // freeSlots is how many attempts may be claimed now.
@@ -133,14 +127,9 @@ func (w *worker) claim(
 	ctx context.Context,
 	c *claimer,
 	request api.ClaimRequest,
-	listing bool,
 ) (*api.ClaimResponse, error) {
 	for {
 		c.pulse.Beat()
-		if listing {
-			leases := w.table.CancellableLeases()
-			request.Held = &leases
-		}
 		response, err := w.poll(ctx, request)
 		if err == nil {
 			c.calls.Reset()
@@ -223,7 +212,7 @@ func (w *worker) take(ctx context.Context, response *api.ClaimResponse, asked ti
 		if attempt == nil {
 			continue
 		}
-		w.output.Open(attempt.ID, attempt.Ref, attempt.Epoch)
+		w.output.Open(attempt.ID, attempt.Ref, attempt.Epoch, held.StoredOutput(claim))
 		w.logFor(attempt).Info("claimed attempt", "name", claim.RunName, "deployment", claim.Deployment,
 			"epoch", attempt.Epoch, "takeover", claim.Takeover)
 

@@ -77,7 +77,7 @@ func TestARefusedClaimIsRepeatedWithBackoff(t *testing.T) {
 	c.calls.Backoff = retry.Backoff{Min: time.Millisecond, Max: time.Millisecond}
 	for asked, want := range []int{1, 2, 3, 0} {
 		response, err := w.claim(t.Context(), c,
-			api.ClaimRequest{RequestID: uuid.New(), Pool: "local", Worker: "w1", Max: 1}, true)
+			api.ClaimRequest{RequestID: uuid.New(), Pool: "local", Worker: "w1", Max: 1})
 		if err != nil || (response != nil) != (want == 0) || c.calls.Failures() != want {
 			t.Errorf("question %d: %v, %v, and %d failures in a row, want %d", asked+1, response, err,
 				c.calls.Failures(), want)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/berth-dev/berth/worker/held"
 	"github.com/berth-dev/berth/worker/job"
 )
 
@@ -21,18 +22,37 @@ func (h handler) Observed(ref job.Ref, observed job.Observation) {
 	if attempt == nil {
 		return
 	}
-	action, ended := w.table.Observe(attempt, observed, w.tuning.outputDelay)
-	w.perform(attempt, action)
-	if !ended {
-		return
+	delay := w.tuning.outputDelay
+	if observed.LinesFollow {
+		delay = w.tuning.linesDelay
 	}
+	action, ended := w.table.Observe(attempt, observed, delay)
+	w.perform(attempt, action)
+	switch {
+	case !ended:
+	case observed.LinesFollow:
+		time.AfterFunc(delay, func() { w.table.AllowEnd(attempt) })
+	default:
+		w.awaitOutput(attempt)
+	}
+}
 
-	// The delay began above, so that output which is sent in between allows the end and is not missed.
+// awaitOutput has the end of an attempt wait a moment for the output that is still to be sent.
+func (w *worker) awaitOutput(attempt *held.Attempt) {
+	// The delay of the end has begun, so that output which is sent in between allows the end and is not missed.
 	if !w.output.NotifyWhenSent(attempt.ID) {
 		w.table.AllowEnd(attempt)
 		return
 	}
 	time.AfterFunc(w.tuning.outputDelay, func() { w.table.AllowEnd(attempt) })
+}
+
+// LastLines completes the end of an attempt, unless that was reported without them.
+func (h handler) LastLines(ref job.Ref, text string) {
+	if attempt := h.w.table.Find(ref); attempt != nil {
+		h.w.table.LastLines(attempt, text)
+		h.w.awaitOutput(attempt)
+	}
 }
 
 // outputSent is called when the last output of an attempt that has ended was sent.
@@ -44,8 +64,8 @@ func (w *worker) outputSent(id uuid.UUID) {
 
 // Output takes output of an attempt from its claim until its Job is finalized, which may be a while after its
 // end.
-func (h handler) Output(ctx context.Context, ref job.Ref, offset int64, text []byte) error {
-	return h.w.output.Write(ctx, ref, offset, text)
+func (h handler) Output(ctx context.Context, ref job.Ref, output job.Output) error {
+	return h.w.output.Write(ctx, ref, output)
 }
 
 // Discovered has the server asked about a Job that this worker does not hold.

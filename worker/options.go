@@ -105,6 +105,7 @@ type tuning struct {
 	stopPatience       time.Duration // for launches, reports and output once the worker stops
 	launchPatience     time.Duration // for a launch that is no longer wanted
 	outputDelay        time.Duration // how long an outcome waits for the last output
+	linesDelay         time.Duration // how long an outcome waits for its last lines
 	outputLimit        int64         // bytes of output of one attempt
 	resyncEvery        time.Duration // between two questions about a Job whose attempt is not held
 	unobservedPatience time.Duration // for an attempt that cannot be observed
@@ -153,6 +154,7 @@ func (t *tuning) setDefaults() {
 	setDefault(&t.stopPatience, 10*time.Second)
 	setDefault(&t.launchPatience, 2*time.Second)
 	setDefault(&t.outputDelay, 300*time.Millisecond)
+	setDefault(&t.linesDelay, 2*time.Second)
 	setDefault(&t.outputLimit, 64<<20)
 	setDefault(&t.resyncEvery, 15*time.Second)
 	setDefault(&t.unobservedPatience, 2*time.Minute)

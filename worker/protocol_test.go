@@ -49,18 +49,20 @@ type fakeServer struct {
 
 // servedAttempt is an attempt as the server has it.
 type servedAttempt struct {
-	claim    api.Claim
-	holder   string
-	epoch    int64
-	cancel   bool
-	manifest json.RawMessage
-	uid      string
-	ledger   string // the UID of another Job that was reported first
-	reports  []api.Report
-	ended    *api.Report
-	back     bool
-	output   []byte
-	unknown  bool
+	claim  api.Claim
+	holder string
+	epoch  int64
+	cancel bool
+
+	cancelledAt time.Time
+	manifest    json.RawMessage
+	uid         string
+	ledger      string // the UID of another Job that was reported first
+	reports     []api.Report
+	ended       *api.Report
+	back        bool
+	output      []byte
+	unknown     bool
 }
 
 func newFakeServer(t *testing.T, template string) *fakeServer {
@@ -264,7 +266,7 @@ func (p *fakeServer) ClaimRuns(
 			return true
 		}
 		response.Claims = p.claim(r.Body)
-		response.Cancels = p.cancels(r.Body.Held)
+		response.Cancels, response.CancelsAt = p.newCancels(r.Body.CancelsAfter)
 		return len(response.Claims)+len(response.Cancels) > 0
 	})
 	return response, nil
@@ -279,6 +281,9 @@ func (p *fakeServer) claim(r *api.ClaimRequest) []api.Claim {
 		s.holder, s.back = r.Worker, false
 		c := s.claim
 		c.Epoch, c.Takeover, c.Manifest, c.JobUID = s.epoch, s.epoch > 1, s.manifest, text(s.uid)
+		if size := int64(len(s.output)); size > 0 {
+			c.OutputSize = &size
+		}
 		if r.JobKeys != nil && *r.JobKeys && !p.keyless {
 			key := fmt.Sprintf("key-of-epoch-%d", s.epoch)
 			c.JobKey = &key
@@ -289,6 +294,26 @@ func (p *fakeServer) claim(r *api.ClaimRequest) []api.Claim {
 		p.answers[r.RequestID] = claims
 	}
 	return claims
+}
+
+// newCancels lists all cancels if one is newer than what the worker knows.
+func (p *fakeServer) newCancels(after *time.Time) ([]uuid.UUID, *time.Time) {
+	ids, newest := []uuid.UUID{}, time.Time{}
+	for id, s := range p.served {
+		if s.cancel && s.ended == nil && s.epoch > 0 {
+			if s.cancelledAt.IsZero() {
+				s.cancelledAt = time.Now()
+			}
+			ids = append(ids, id)
+			if s.cancelledAt.After(newest) {
+				newest = s.cancelledAt
+			}
+		}
+	}
+	if len(ids) == 0 || after != nil && !newest.After(*after) {
+		return []uuid.UUID{}, nil
+	}
+	return ids, &newest
 }
 
 func (p *fakeServer) cancels(held *[]api.AttemptLease) []uuid.UUID {

@@ -539,7 +539,8 @@ func leaveRecord(t *testing.T, o Options, p *fakeServer) job.Ref {
 type deafHandler struct{}
 
 func (deafHandler) Observed(job.Ref, job.Observation) {}
-func (deafHandler) Output(context.Context, job.Ref, int64, []byte) error {
+func (deafHandler) LastLines(job.Ref, string)         {}
+func (deafHandler) Output(context.Context, job.Ref, job.Output) error {
 	return errors.New("output is not wanted")
 }
 func (deafHandler) Discovered(job.Object)    {}

@@ -138,7 +138,7 @@ var operations = []Operation{
 
 	{"GetPoolForWorker", worker, false, in(PathPool), "read the type of a pool"},
 	{"WorkerHello", worker, false, in(BodyPool), "announce a worker"},
-	{"ClaimRuns", worker, false, in(BodyPool, BodyAttempts), "claim runs"},
+	{"ClaimRuns", worker, false, in(BodyPool), "claim runs"},
 	{"RenewLeases", worker, false, in(BodyPool, BodyAttempts), "renew leases"},
 	{"ReportAttempts", worker, false, in(BodyPool, BodyAttempts), "report attempts"},
 	{"AppendLogs", worker, false, in(BodyAttempts), "append logs"},

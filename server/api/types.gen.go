@@ -1322,9 +1322,15 @@ type Claim struct {
 	JobUID       *string    `json:"job_uid,omitempty"`
 	LeaseSeconds int32      `json:"lease_seconds"`
 	Manifest     JSONObject `json:"manifest,omitempty"`
-	Parameters   JSONObject `json:"parameters"`
-	Pool         string     `json:"pool"`
-	Queue        string     `json:"queue"`
+
+	// OutputPosition The position that came with the last of them
+	OutputPosition *string `json:"output_position,omitempty"`
+
+	// OutputSize How many bytes of its output are stored
+	OutputSize *int64     `json:"output_size,omitempty"`
+	Parameters JSONObject `json:"parameters"`
+	Pool       string     `json:"pool"`
+	Queue      string     `json:"queue"`
 
 	// References What the job variables of the pool may refer to in the namespace of the Jobs. What the template itself writes needs no entry; objects of Berth are refused whatever the list says.
 	//
@@ -1353,18 +1359,20 @@ type Claim struct {
 	TimeoutSeconds *int64 `json:"timeout_seconds,omitempty"`
 }
 
-// ClaimRequest Example: {"cluster_id":"3f9a0c","held":[{"attempt_id":"0197a1de-7f10-7a02-8b1e-91c4a7d3e001","epoch":1}],"max":10,"pool":"analytics","request_id":"0197a1de-7f00-7b01-a5c3-80b396c2d000","session_id":"0197a1de-7f00-7b01-a5c3-80b396c2d0aa","wait_seconds":25,"worker":"worker-1"}
+// ClaimRequest Example: {"cancels_after":"2026-01-01T06:00:03.000001Z","cluster_id":"3f9a0c","max":10,"pool":"analytics","request_id":"0197a1de-7f00-7b01-a5c3-80b396c2d000","session_id":"0197a1de-7f00-7b01-a5c3-80b396c2d0aa","wait_seconds":25,"worker":"worker-1"}
 type ClaimRequest struct {
-	ClusterID string `json:"cluster_id"`
-
-	// Held Leases that the worker holds; the response lists cancellations of these
-	Held *[]AttemptLease `json:"held,omitempty"`
+	// CancelsAfter `cancels_at` of the last response that had it. Only cancellations that are newer end the wait
+	CancelsAfter *time.Time `json:"cancels_after,omitempty"`
+	ClusterID    string     `json:"cluster_id"`
 
 	// JobKeys Whether to create an API key for the workload of each attempt
-	JobKeys   *bool              `json:"job_keys,omitempty"`
-	Max       int32              `json:"max"`
-	Pool      string             `json:"pool"`
-	RequestID openapi_types.UUID `json:"request_id"`
+	JobKeys *bool `json:"job_keys,omitempty"`
+
+	// LostNamespaces Namespaces that the worker serves and has lost its access to. It takes no attempts over there
+	LostNamespaces *[]LostNamespace   `json:"lost_namespaces,omitempty"`
+	Max            int32              `json:"max"`
+	Pool           string             `json:"pool"`
+	RequestID      openapi_types.UUID `json:"request_id"`
 
 	// SessionID ID of the worker's process
 	SessionID   openapi_types.UUID `json:"session_id"`
@@ -1374,9 +1382,12 @@ type ClaimRequest struct {
 
 // ClaimResponse Example: {"cancels":[],"claims":[]}
 type ClaimResponse struct {
-	// Cancels Attempts of this worker that it must cancel
+	// Cancels Attempts of the session that the worker must cancel, if one is newer than `cancels_after`
 	Cancels []openapi_types.UUID `json:"cancels"`
-	Claims  []Claim              `json:"claims"`
+
+	// CancelsAt When the newest of `cancels` was requested
+	CancelsAt *time.Time `json:"cancels_at,omitempty"`
+	Claims    []Claim    `json:"claims"`
 }
 
 // ClaimRules What the worker evaluates before it creates the Job
@@ -1665,6 +1676,9 @@ type LogAppendChunk struct {
 	Epoch     int64              `json:"epoch"`
 	Offset    int64              `json:"offset"`
 
+	// Position How far the worker has read its source. Returned to the worker that takes the attempt over
+	Position *string `json:"position,omitempty"`
+
 	// Text UTF-8 text; the worker replaces invalid bytes
 	Text string `json:"text"`
 }
@@ -1676,6 +1690,15 @@ type LogChunk struct {
 	// Offset Offset of the first byte in the output of the attempt
 	Offset int64  `json:"offset"`
 	Text   string `json:"text"`
+}
+
+// LostNamespace defines model for LostNamespace.
+type LostNamespace struct {
+	// Namespace `*` for all namespaces
+	Namespace string `json:"namespace"`
+
+	// Reason Cut after 1 KiB
+	Reason string `json:"reason"`
 }
 
 // MisfirePolicy Treatment of slots that passed while the server was down or the schedule was paused
@@ -1855,7 +1878,7 @@ type Report struct {
 	JobNamespace          *string `json:"job_namespace,omitempty"`
 	JobUID                *string `json:"job_uid,omitempty"`
 
-	// Kind `manifest` before the Job is created, `submitted` with its UID afterwards, `pending` with a diagnosis, `running`, `ended` with the outcome, `handed_back` if the worker stops before it creates the Job.
+	// Kind `manifest` before the Job is created, `submitted` with its UID afterwards, `pending` with a diagnosis, `running`, `ended` with the outcome, `handed_back` if the worker does not create the Job: it stops, it has lost its access to the cluster (`diagnosis` says why), or it does not serve the namespace in `job_namespace`.
 	Kind ReportKind `json:"kind"`
 
 	// LastLines The end is kept, up to 16 KiB
@@ -1874,7 +1897,7 @@ type Report struct {
 	TimeoutSeconds *int64 `json:"timeout_seconds,omitempty"`
 }
 
-// ReportKind `manifest` before the Job is created, `submitted` with its UID afterwards, `pending` with a diagnosis, `running`, `ended` with the outcome, `handed_back` if the worker stops before it creates the Job.
+// ReportKind `manifest` before the Job is created, `submitted` with its UID afterwards, `pending` with a diagnosis, `running`, `ended` with the outcome, `handed_back` if the worker does not create the Job: it stops, it has lost its access to the cluster (`diagnosis` says why), or it does not serve the namespace in `job_namespace`.
 type ReportKind string
 
 // ReportRequest Example: {"pool":"analytics","reports":[{"at":"2026-01-01T06:03:09Z","attempt_id":"0197a1de-7f10-7a02-8b1e-91c4a7d3e001","category":"app","epoch":1,"exit_code":3,"kind":"ended","last_lines":"no such table: orders\n","message":"container job ended with exit code 3","succeeded":false}],"worker":"worker-1"}
@@ -3079,7 +3102,10 @@ type Worker struct {
 	Alive          bool      `json:"alive"`
 	ClusterID      string    `json:"cluster_id"`
 	LastSeenAt     time.Time `json:"last_seen_at"`
-	Name           string    `json:"name"`
+
+	// LostNamespaces Namespaces of its cluster that the worker cannot reach
+	LostNamespaces *[]LostNamespace `json:"lost_namespaces,omitempty"`
+	Name           string           `json:"name"`
 
 	// Paused Whether the worker is paused: it claims no new runs
 	Paused  bool     `json:"paused"`
@@ -3091,6 +3117,9 @@ type Worker struct {
 // WorkerHello Example: {"cluster_id":"3f9a0c","namespaces":["jobs"],"pool":"analytics","protocol":1,"session_id":"0197a1de-7f00-7b01-a5c3-80b396c2d0aa","type":"kubernetes","version":"v1.0.0","worker":"worker-1"}
 type WorkerHello struct {
 	ClusterID string `json:"cluster_id"`
+
+	// ClusterObjects UIDs of objects of the cluster, by name. A worker whose cluster_id is that of another one but whose objects differ is refused: it is in another cluster
+	ClusterObjects *map[string]string `json:"cluster_objects,omitempty"`
 
 	// DefaultNamespace The namespace of Jobs whose template names none
 	DefaultNamespace *string `json:"default_namespace,omitempty"`

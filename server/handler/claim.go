@@ -37,8 +37,8 @@ func (h *Handler) ClaimRuns(
 	if err := checkSession(b.SessionID); err != nil {
 		return nil, err
 	}
-	held := wire.Each(wire.Or(b.Held, nil), wire.ReadLease)
-	if err := checkLength("/held", len(held), maxLeases); err != nil {
+	lost := wire.Each(wire.Or(b.LostNamespaces, nil), wire.ReadLost)
+	if err := checkLength("/lost_namespaces", len(lost), maxLost); err != nil {
 		return nil, err
 	}
 
@@ -52,7 +52,8 @@ func (h *Handler) ClaimRuns(
 		Lease:     h.Lease,
 		Session:   b.SessionID,
 		JobKeys:   wire.Or(b.JobKeys, false),
-	}, held: held}
+		Lost:      lost,
+	}, cancelsAfter: b.CancelsAfter}
 	wait := min(max(time.Duration(b.WaitSeconds)*time.Second, 0), maxWait)
 	answer, err := poll.await(ctx, wait)
 	if err != nil {
@@ -65,8 +66,9 @@ func (h *Handler) ClaimRuns(
 type claimPoll struct {
 	h     *Handler
 	claim store.ClaimRequest
-	held  []store.Lease
-	full  bool // the last claim may have left something that another can take
+	// cancelsAfter is when the newest cancel was requested that the worker knows.
+	cancelsAfter *time.Time
+	full         bool // the last claim may have left something that another can take
 }
 
 // subscribe returns a subscription to what the claim waits for. One that takes no runs waits for cancels, which are
@@ -126,7 +128,7 @@ func (p *claimPoll) try(ctx context.Context) (*api.ClaimResponse, error) {
 		size += c.Size()
 	}
 	p.full = p.claim.Max > 0 && (len(claims) >= p.claim.Max || size > maxClaimBytes/2)
-	cancels, err := p.h.store.ListCancels(ctx, p.claim.Worker, p.held)
+	cancels, cancelsAt, err := p.h.store.ListCancels(ctx, p.claim.Session, p.cancelsAfter)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +143,8 @@ func (p *claimPoll) try(ctx context.Context) (*api.ClaimResponse, error) {
 			claim.References = references
 			return claim
 		}),
-		Cancels: wire.NonNil(cancels),
+		Cancels:   wire.NonNil(cancels),
+		CancelsAt: wire.TimePtr(cancelsAt),
 	}
 	return answer, p.addRules(ctx, answer.Claims)
 }

@@ -23,6 +23,10 @@ const (
 	maxReports    = 1000
 	maxLeases     = 20_000
 	maxChunks     = 1000
+	maxLost       = 1000
+	maxObjects    = 10
+	maxUID        = 200     // bytes
+	maxPosition   = 1000    // bytes
 	maxWorkerName = 300     // bytes
 	maxNamespace  = 63      // bytes
 	maxOffset     = 1 << 50 // of output, in bytes: readers add to it
@@ -99,6 +103,10 @@ func (h *Handler) WorkerHello(
 	if len(namespace) > maxNamespace {
 		return nil, invalidField("/default_namespace", "must have at most %d bytes", maxNamespace)
 	}
+	objects := wire.Or(b.ClusterObjects, nil)
+	if err := checkObjects(objects); err != nil {
+		return nil, err
+	}
 	poolType, err := h.store.GetPoolTypeForWorker(ctx, b.Pool)
 	if err != nil {
 		return nil, err
@@ -119,6 +127,7 @@ func (h *Handler) WorkerHello(
 		LastSeenAt: h.Now().UTC(),
 
 		DefaultNamespace: namespace,
+		ClusterObjects:   objects,
 	}, b.SessionID)
 	if err != nil {
 		return nil, err
@@ -130,6 +139,19 @@ func (h *Handler) WorkerHello(
 		LeaseSeconds:   wire.LeaseSeconds(h.Lease),
 		ServerVersion:  h.Version,
 	}, nil
+}
+
+// checkObjects checks what a worker says of its cluster.
+func checkObjects(objects map[string]string) error {
+	if err := checkLength("/cluster_objects", len(objects), maxObjects); err != nil {
+		return err
+	}
+	for name, uid := range objects {
+		if len(name) > maxUID || len(uid) > maxUID {
+			return invalidField("/cluster_objects", "names and UIDs must have at most %d bytes", maxUID)
+		}
+	}
+	return nil
 }
 
 // RenewLeases extends the leases of a worker, releases the ones that it lists for release, and returns the
@@ -214,6 +236,9 @@ func (h *Handler) AppendLogs(
 				"must be from 0 to %d",
 				int64(maxOffset),
 			)
+		}
+		if len(chunk.Position) > maxPosition {
+			return nil, invalidField("/chunks/"+strconv.Itoa(i)+"/position", "must have at most %d bytes", maxPosition)
 		}
 		bytes += len(chunk.Text)
 	}

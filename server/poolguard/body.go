@@ -68,8 +68,6 @@ func selectedPools(s *api.RunSelection) []string {
 // attemptsOf returns the attempts that the body of a worker names.
 func attemptsOf(request any) ([]uuid.UUID, error) {
 	switch r := request.(type) {
-	case apiserver.ClaimRunsRequestObject:
-		return leased(r.Body.Held), nil
 	case apiserver.RenewLeasesRequestObject:
 		return append(leased(&r.Body.Leases), leased(r.Body.Release)...), nil
 	case apiserver.ReportAttemptsRequestObject:

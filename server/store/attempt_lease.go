@@ -227,26 +227,37 @@ func (tx *Tx) lockAttempts(ctx context.Context, leases []Lease) error {
 	return nil
 }
 
-func cancelsSQL(d database.Dialect) string {
-	return `
-SELECT l.attempt_id
-FROM ` + database.RecordsOf[leaseRecord](d) + ` AS n
-JOIN live l ON l.attempt_id = n.attempt_id AND l.epoch = n.epoch
-WHERE l.state_type = 'CANCELLING'
-ORDER BY l.attempt_id`
-}
+// cancelsSQL is served by live_cancelled.
+const cancelsSQL = `
+SELECT attempt_id, cancelled_at
+FROM live
+WHERE session_id = ?
+	AND cancelled_at IS NOT NULL
+ORDER BY attempt_id`
 
-// ListCancels returns which of the attempts that a worker holds are to be cancelled.
-func (q Reader) ListCancels(ctx context.Context, worker string, held []Lease) ([]uuid.UUID, error) {
-	if len(held) == 0 {
-		return nil, nil
+// ListCancels returns the attempts of a session that are to be cancelled, and when the newest cancel was requested, if that
+// was after a time; nil is the beginning. A cancel that is committed late, with an earlier time, comes with the next
+// renewal.
+func (q Reader) ListCancels(
+	ctx context.Context, session uuid.UUID, after *time.Time,
+) (ids []uuid.UUID, newest *time.Time, err error) {
+	var rows []struct {
+		ID          uuid.UUID     `db:"attempt_id"`
+		CancelledAt database.Time `db:"cancelled_at"`
 	}
-	list := database.ListOf(leaseRecords(held))
-	var ids []uuid.UUID
-	if err := q.db.All(ctx, &ids, cancelsSQL(q.db.Dialect()), list); err != nil {
-		return nil, fmt.Errorf("list the cancelled attempts of worker %q: %w", worker, err)
+	if err := q.db.All(ctx, &rows, cancelsSQL, session); err != nil {
+		return nil, nil, fmt.Errorf("list the cancelled attempts of session %s: %w", session, err)
 	}
-	return ids, nil
+	for _, r := range rows {
+		ids = append(ids, r.ID)
+		if at := r.CancelledAt.Time(); newest == nil || at.After(*newest) {
+			newest = &at
+		}
+	}
+	if newest == nil || after != nil && !newest.After(*after) {
+		return nil, nil, nil
+	}
+	return ids, newest, nil
 }
 
 const (

@@ -36,6 +36,8 @@ type claimRow struct {
 	JobUID          string              `db:"job_uid"`
 	StateType       lifecycle.StateType `db:"state_type"`
 	Clock           *database.Time      `db:"clock"`
+	OutputSize      int64               `db:"output_size"`
+	OutputPosition  string              `db:"output_position"`
 	claimSetting
 }
 
@@ -73,9 +75,11 @@ SELECT
 	` + d.Clock() + ` AS clock,
 	l.attempt_id, l.number, l.epoch, r.id AS run_id, r.name AS run_name, r.scheduled_time, r.tags, r.parameters,
 	r.job_variables AS run_variables, l.stored, l.raised, l.timeout_at, l.started_at, l.start_deadline_at, m.manifest,
-	l.job_uid, l.state_type, l.revision_id, l.queue_id, l.template_version_id, l.frozen_revision_id
+	l.job_uid, l.state_type, l.revision_id, l.queue_id, l.template_version_id, l.frozen_revision_id,
+	COALESCE(o.size, 0) AS output_size, COALESCE(o.position, '') AS output_position
 FROM live l
 JOIN runs r ON r.id = l.run_id
+LEFT JOIN outputs o ON o.attempt_id = l.attempt_id
 LEFT JOIN manifests m ON m.run_id = l.run_id AND m.number = l.number
 WHERE l.attempt_id IN ` + d.List("uuid")
 }
@@ -225,7 +229,7 @@ func (r *claimRow) claim(s *settingRow, now time.Time) (Claim, error) {
 		TemplateVersionID: r.TemplateVersionID, TemplateVersion: s.TemplateVersion,
 		DeploymentVariables: s.DeploymentVariables.Raw(), RunVariables: own, Frozen: s.frozen.object,
 		Stored: r.Stored.Raw(), TimeoutLeft: r.timeoutLeft(s, now), Manifest: r.Manifest.Raw(), JobUID: r.JobUID,
-		Cancelling: r.StateType == lifecycle.Cancelling,
+		Cancelling: r.StateType == lifecycle.Cancelling, OutputSize: r.OutputSize, OutputPosition: r.OutputPosition,
 	}
 	if r.StartedAt == nil {
 		c.StartDeadline = r.StartDeadlineAt.Ptr()

@@ -15,6 +15,7 @@ type claimState struct {
 	Clock       *database.Time `db:"clock"`
 	SeenAt      *database.Time `db:"seen_at"`      // when the session was last heard of; nil: it does not exist
 	LastRequest *uuid.UUID     `db:"last_request"` // of the session
+	Lost        *string        `db:"lost"`         // what the worker said last that it cannot reach
 	Paused      bool           `db:"paused"`       // the worker
 	Exists      bool           `db:"pool_exists"`  // and is not deleted
 	Limited     bool           `db:"limited"`      // the pool or one of its queues has a limit
@@ -43,6 +44,7 @@ SELECT
 	` + d.Clock() + ` AS clock,
 	(SELECT s.seen_at FROM worker_sessions s WHERE s.id = c.session AND s.pool = c.pool AND s.worker = c.worker) AS seen_at,
 	(SELECT s.last_request FROM worker_sessions s WHERE s.id = c.session) AS last_request,
+	(SELECT s.lost FROM worker_sessions s WHERE s.id = c.session) AS lost,
 	EXISTS (SELECT 1 FROM workers w WHERE w.pool = c.pool AND w.name = c.worker AND w.paused) AS paused,
 	EXISTS (SELECT 1 FROM pools p WHERE p.name = c.pool AND p.deleted_at IS NULL) AS pool_exists,
 	EXISTS (
@@ -139,7 +141,7 @@ func (s *Store) readClaimState(ctx context.Context, r ClaimRequest) (claimState,
 	if err != nil {
 		return state, err
 	}
-	return state, s.seen(ctx, r.Session, state.SeenAt.Time(), at)
+	return state, s.seen(ctx, r, state, at)
 }
 
 // claimPool is the state of a pool that is locked: all that a claim decides from, read by one statement.

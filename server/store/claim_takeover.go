@@ -41,13 +41,14 @@ WHERE l.attempt_id IN (
 		WHERE p.name = ?
 	)
 	AND (l.session_id IS NULL OR l.session_id IN ` + d.List("uuid") + `)
+	AND l.job_namespace NOT IN ` + d.List("text") + `
 	AND ` + rested + `
 ORDER BY l.leased_at, l.attempt_id
 LIMIT ?` + d.Lock("FOR NO KEY UPDATE OF l SKIP LOCKED")
 }
 
-// takeOver claims attempts of the cluster whose lease has ended: the same attempt under the next epoch, hence the same
-// Job. One that was not started too often ends instead.
+// takeOver claims attempts of the cluster whose lease has ended, except in namespaces that the worker cannot reach: the
+// same attempt under the next epoch, hence the same Job. One that was not started too often ends instead.
 func (tx *Tx) takeOver(ctx context.Context, r ClaimRequest, result *claimResult) error {
 	now, err := tx.db.Now(ctx)
 	if err != nil {
@@ -99,7 +100,11 @@ func (tx *Tx) lockWithoutLease(ctx context.Context, r ClaimRequest, now time.Tim
 		return nil, err
 	}
 	rested, args := restedCondition(now)
-	args = append([]any{r.ClusterID, r.Pool, database.ListOf(sessions)}, append(args, r.Max)...)
+	lost := make([]string, len(r.Lost))
+	for i, l := range r.Lost {
+		lost[i] = l.Namespace
+	}
+	args = append([]any{r.ClusterID, r.Pool, database.ListOf(sessions), database.ListOf(lost)}, append(args, r.Max)...)
 	return tx.lockLive(ctx, withoutLeaseSQL(dialect, rested), sessions, args...)
 }
 

@@ -279,6 +279,16 @@ type Worker struct {
 	LastSeenAt       time.Time
 	Paused           bool // it claims nothing new
 	ActiveAttempts   int32
+	// ClusterObjects are UIDs of objects of its cluster, by name. They tell clusters apart that have the same ID.
+	ClusterObjects map[string]string
+	// Lost is what of its cluster it cannot reach.
+	Lost []LostNamespace
+}
+
+// LostNamespace is a namespace that a worker serves and cannot reach.
+type LostNamespace struct {
+	Namespace string `json:"namespace"` // * for all
+	Reason    string `json:"reason"`
 }
 
 // Lease is a worker's right to act on an attempt while the epoch is the attempt's newest.
@@ -301,6 +311,8 @@ type ClaimRequest struct {
 	JobKeys bool
 	// Session is that of the worker's process.
 	Session uuid.UUID
+	// Lost are the namespaces that the worker cannot reach; it takes over no attempts there.
+	Lost []LostNamespace
 }
 
 // Claim is one attempt handed to a worker, with the render input fixed by its first claim.
@@ -330,7 +342,10 @@ type Claim struct {
 	JobUID              string
 	Cancelling          bool
 	Takeover            bool
-	Repeated            bool // an earlier claim with this request ID returned it
+	// OutputSize is how many bytes of its output are stored, OutputPosition the position that came with the last of them.
+	OutputSize     int64
+	OutputPosition string
+	Repeated       bool // an earlier claim with this request ID returned it
 	// JobKey is the attempt's API key, if the claim asked for one. Only its hash is stored.
 	JobKey apikey.Key
 }
@@ -414,6 +429,8 @@ type LogChunk struct {
 	Number int32 // of the attempt, when reading
 	Offset int64
 	Text   string
+	// Position is how far the worker has read its source with this text, when appending; empty if it does not say.
+	Position string
 }
 
 // AttemptRef asks about a Job found in a cluster.

@@ -24,6 +24,7 @@ type growingOutput struct {
 	AttemptID uuid.UUID     `db:"attempt_id" json:"attempt_id"`
 	RunID     uuid.UUID     `db:"run_id" json:"-"`
 	Size      int64         `db:"size" json:"size"`
+	Position  string        `db:"position" json:"position"`
 	WrittenAt database.Time `json:"written_at"`
 	DueAt     database.Time `json:"due_at"` // if it is not due yet
 
@@ -60,7 +61,7 @@ func (s *Store) AppendLogs(ctx context.Context, chunks []LogChunk) error {
 }
 
 const lockOutputsSQL = `
-SELECT attempt_id, run_id, size
+SELECT attempt_id, run_id, size, position
 FROM outputs
 WHERE attempt_id IN `
 
@@ -126,10 +127,10 @@ type newOutput struct {
 func createOutputsSQL(d database.Dialect) string {
 	return `
 INSERT INTO outputs (
-	attempt_id, run_id, number, size, created_at, written_at, archived_size, object, object_size, upload, due_at, tries,
+	attempt_id, run_id, number, size, position, created_at, written_at, archived_size, object, object_size, upload, due_at, tries,
 	last_error
 )
-SELECT attempt_id, run_id, number, 0, created_at, created_at, 0, '', 0, '', due_at, 0, ''
+SELECT attempt_id, run_id, number, 0, '', created_at, created_at, 0, '', 0, '', due_at, 0, ''
 FROM ` + database.RecordsOf[newOutput](d) + ` AS n
 WHERE TRUE
 ON CONFLICT (attempt_id) DO NOTHING`
@@ -170,6 +171,9 @@ func (tx *Tx) appendChunk(ctx context.Context, o *growingOutput, c LogChunk, now
 		text, offset = text[n:], offset+int64(n)
 		o.Size, o.grown = offset, true
 	}
+	if c.Position != "" {
+		o.Position = c.Position
+	}
 	return nil
 }
 
@@ -178,6 +182,7 @@ func updateOutputsSQL(d database.Dialect) string {
 	return `
 UPDATE outputs
 SET size = n.size,
+	position = n.position,
 	written_at = n.written_at,
 	due_at = COALESCE(outputs.due_at, n.due_at)
 FROM ` + database.RecordsOf[growingOutput](d) + ` AS n

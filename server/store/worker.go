@@ -50,20 +50,21 @@ type workerRow struct {
 	LastSeenAt     database.Time    `db:"last_seen_at"`
 	Paused         bool             `db:"paused"`
 	ActiveAttempts int32            `db:"active_attempts"`
+
+	Lost *database.Structured[[]LostNamespace] `db:"lost"` // nil without a session
 }
 
 // listWorkersSQL reads the sessions and the attempts under way once, in one pass each.
 const listWorkersSQL = `
 SELECT
 	w.name, w.pool, w.type, w.cluster_id, w.version, w.namespaces, w.paused,
-	COALESCE(s.seen_at, w.greeted_at) AS last_seen_at, COALESCE(l.n, 0) AS active_attempts
+	COALESCE(s.seen_at, w.greeted_at) AS last_seen_at, COALESCE(l.n, 0) AS active_attempts, s.lost
 FROM workers w
 LEFT JOIN (
-	SELECT pool, worker, MAX(seen_at) AS seen_at
+	SELECT pool, worker, seen_at, lost, ROW_NUMBER() OVER (PARTITION BY pool, worker ORDER BY seen_at DESC, id) AS place
 	FROM worker_sessions
 	WHERE ? IN (pool, '')
-	GROUP BY pool, worker
-) AS s ON s.pool = w.pool AND s.worker = w.name
+) AS s ON s.pool = w.pool AND s.worker = w.name AND s.place = 1
 LEFT JOIN (
 	SELECT p.name AS pool, l.worker, COUNT(*) AS n
 	FROM live l
@@ -82,7 +83,12 @@ func (q Reader) ListWorkers(ctx context.Context, pool string) ([]Worker, error) 
 	}
 	workers := make([]Worker, len(rows))
 	for i, r := range rows {
+		var lost []LostNamespace
+		if r.Lost != nil {
+			lost = r.Lost.V
+		}
 		workers[i] = Worker{
+			Lost: lost,
 			Name: r.Name, Pool: r.Pool, Type: r.Type, ClusterID: r.ClusterID, Version: r.Version, Namespaces: r.Namespaces.V,
 			LastSeenAt: r.LastSeenAt.Time(), Paused: r.Paused, ActiveAttempts: r.ActiveAttempts,
 		}

@@ -55,8 +55,8 @@ func sessionUnknown(ref SessionRef) error {
 }
 
 const upsertSessionSQL = `
-INSERT INTO worker_sessions (id, pool, worker, cluster_id, seen_at, expires_at)
-VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO worker_sessions (id, pool, worker, cluster_id, cluster_objects, seen_at, expires_at)
+VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE
 SET seen_at = excluded.seen_at
 WHERE worker_sessions.pool = excluded.pool
@@ -65,12 +65,48 @@ WHERE worker_sessions.pool = excluded.pool
 
 // upsertSession creates a session without a lease, or notes that it is alive.
 func (tx *Tx) upsertSession(ctx context.Context, id uuid.UUID, w Worker, now time.Time) error {
-	n, err := tx.db.Exec(ctx, upsertSessionSQL, id, w.Pool, w.Name, w.ClusterID, now, now)
+	if err := tx.checkCluster(ctx, w, now); err != nil {
+		return err
+	}
+	objects := database.Structured[map[string]string]{V: w.ClusterObjects}
+	n, err := tx.db.Exec(ctx, upsertSessionSQL, id, w.Pool, w.Name, w.ClusterID, objects, now, now)
 	if err != nil {
 		return fmt.Errorf("record session %s of worker %q: %w", id, w.Name, err)
 	}
 	if n == 0 {
 		return &Error{Code: Conflict, Message: fmt.Sprintf("session %s belongs to another worker", id)}
+	}
+	return nil
+}
+
+const clusterObjectsSQL = `
+SELECT pool, worker, cluster_objects
+FROM worker_sessions
+WHERE cluster_id = ?
+	AND seen_at > ?`
+
+// checkCluster refuses a worker in another cluster than the one that its cluster ID stands for, to workers that are alive.
+// Workers with one ID take over each other's attempts, and an attempt whose Job is missing has been deleted.
+func (tx *Tx) checkCluster(ctx context.Context, w Worker, now time.Time) error {
+	if len(w.ClusterObjects) == 0 {
+		return nil
+	}
+	var others []struct {
+		Pool    string                                 `db:"pool"`
+		Worker  string                                 `db:"worker"`
+		Objects database.Structured[map[string]string] `db:"cluster_objects"`
+	}
+	if err := tx.db.All(ctx, &others, clusterObjectsSQL, w.ClusterID, now.Add(-WorkerAliveFor)); err != nil {
+		return fmt.Errorf("list the workers of cluster %q: %w", w.ClusterID, err)
+	}
+	for _, other := range others {
+		for name, uid := range w.ClusterObjects {
+			if known := other.Objects.V[name]; known != "" && known != uid {
+				return &Error{Code: Conflict, Message: fmt.Sprintf(
+					"worker %q and worker %q of work pool %q have the same cluster id %q but are in two clusters: %s differs. "+
+						"Give each cluster its own id (--cluster-id)", w.Name, other.Worker, other.Pool, w.ClusterID, name)}
+			}
+		}
 	}
 	return nil
 }
@@ -99,21 +135,25 @@ const seenEvery = 10 * time.Second
 
 const sessionSeenSQL = `
 UPDATE worker_sessions
-SET seen_at = ?
-WHERE id = ?
-	AND seen_at < ?`
+SET seen_at = ?,
+	lost = ?
+WHERE id = ?`
 
-// seen notes that a worker is alive, if the last note is a while ago.
-func (s *Store) seen(ctx context.Context, session uuid.UUID, last, now time.Time) error {
-	if now.Sub(last) < seenEvery {
+// seen notes that a worker is alive, if the last note is a while ago, and what it cannot reach, if that has changed.
+func (s *Store) seen(ctx context.Context, r ClaimRequest, state claimState, now time.Time) error {
+	lost, err := database.Structured[[]LostNamespace]{V: append([]LostNamespace{}, r.Lost...)}.Text()
+	if err != nil {
+		return err
+	}
+	if state.Lost != nil && lost == *state.Lost && now.Sub(state.SeenAt.Time()) < seenEvery {
 		return nil
 	}
-	err := s.InTx(ctx, func(tx *Tx) error {
-		_, err := tx.db.Exec(ctx, sessionSeenSQL, now, session, now)
+	err = s.InTx(ctx, func(tx *Tx) error {
+		_, err := tx.db.Exec(ctx, sessionSeenSQL, now, lost, r.Session)
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("note that session %s is alive: %w", session, err)
+		return fmt.Errorf("note that session %s is alive: %w", r.Session, err)
 	}
 	return nil
 }

@@ -2,11 +2,13 @@ package store_test
 
 import (
 	"encoding/json"
+	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/store/storetest"
 )
 
 // The methods of the store for tests that expect no error. Each ends the test if there is one.
@@ -165,11 +167,12 @@ func (w *world) listAttempts(runID uuid.UUID) []store.Attempt {
 	return result
 }
 
-func (w *world) listCancels(worker string, held []store.Lease) []uuid.UUID {
+// listCancels lists the cancels of a worker of pool p that are newer than a time; nil is the beginning.
+func (w *world) listCancels(worker string, after *time.Time) ([]uuid.UUID, *time.Time) {
 	w.t.Helper()
-	result, err := w.ListCancels(w.t.Context(), worker, held)
+	result, newest, err := w.ListCancels(w.t.Context(), storetest.SessionOf("p", worker).ID, after)
 	w.check(err)
-	return result
+	return result, newest
 }
 
 func (w *world) listClaimGates(runs []uuid.UUID) map[[3]string]store.ClaimGates {

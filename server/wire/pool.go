@@ -83,7 +83,18 @@ func Worker(w store.Worker, now time.Time) api.Worker {
 		Alive:          now.Sub(w.LastSeenAt) < store.WorkerAliveFor,
 		ActiveAttempts: w.ActiveAttempts,
 		Paused:         w.Paused,
+		LostNamespaces: lostNamespaces(w.Lost),
 	}
+}
+
+func lostNamespaces(lost []store.LostNamespace) *[]api.LostNamespace {
+	if len(lost) == 0 {
+		return nil
+	}
+	list := Each(lost, func(l store.LostNamespace) api.LostNamespace {
+		return api.LostNamespace{Namespace: l.Namespace, Reason: l.Reason}
+	})
+	return &list
 }
 
 // TemplateVersion converts a version of a pool's template.

@@ -38,6 +38,8 @@ func Claim(c store.Claim, lease time.Duration) api.Claim {
 		JobUID:            OrNil(c.JobUID),
 		Cancelling:        c.Cancelling,
 		Takeover:          c.Takeover,
+		OutputSize:        OrNil(c.OutputSize),
+		OutputPosition:    OrNil(c.OutputPosition),
 		JobKey:            OrNil(c.JobKey.Text),
 		RenderInput: api.RenderInput{
 			Deployment: jsondoc.OrEmpty(c.DeploymentVariables),
@@ -140,5 +142,16 @@ func ReadLogChunk(c api.LogAppendChunk) store.LogChunk {
 		Lease:  store.Lease{AttemptID: c.AttemptID, Epoch: c.Epoch},
 		Offset: c.Offset,
 		Text:   c.Text,
+
+		Position: Or(c.Position, ""),
 	}
+}
+
+// maxReason bounds why a worker cannot reach a namespace, in bytes.
+const maxReason = 1024
+
+// ReadLost reads a namespace that a worker cannot reach.
+func ReadLost(l api.LostNamespace) store.LostNamespace {
+	reason := strings.ToValidUTF8(l.Reason[:min(len(l.Reason), maxReason)], "")
+	return store.LostNamespace{Namespace: l.Namespace, Reason: reason}
 }

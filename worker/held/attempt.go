@@ -111,6 +111,14 @@ func newAttempt(c api.Claim, leaseTime time.Duration, claimed time.Time) *Attemp
 // HasManifest reports whether an earlier holder of the attempt reported its manifest.
 func HasManifest(c api.Claim) bool { return len(c.Manifest) > 0 && string(c.Manifest) != "null" }
 
+// StoredOutput is how many bytes of output of the attempt the server has.
+func StoredOutput(c api.Claim) int64 {
+	if c.OutputSize == nil {
+		return 0
+	}
+	return *c.OutputSize
+}
+
 func (a *Attempt) jobMayExist() bool { return a.createTried || a.facts.uid() != "" }
 
 // apply changes the stage.

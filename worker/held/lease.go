@@ -9,7 +9,15 @@ import (
 
 // Leases lists the leases of all attempts that the server has not ended by itself.
 func (t *Table) Leases() []api.AttemptLease {
-	return t.leases(func(s Stage) bool { return s != Abandoned })
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	list := make([]api.AttemptLease, 0, len(t.byID))
+	for _, a := range t.byID {
+		if a.stage != Abandoned {
+			list = append(list, api.AttemptLease{AttemptID: a.ID, Epoch: a.Epoch})
+		}
+	}
+	return list
 }
 
 // A Judgement says whether an attempt, held since a time, cannot be observed.
@@ -73,24 +81,6 @@ func (t *Table) Released(leases []api.AttemptLease) {
 			a.released = true
 		}
 	}
-}
-
-// CancellableLeases lists the leases of the attempts that a cancel would change. A claim that listed others
-// would be answered with the same cancel at once, again and again.
-func (t *Table) CancellableLeases() []api.AttemptLease {
-	return t.leases(func(s Stage) bool { return s == Preparing || s == Launching || s == Live })
-}
-
-func (t *Table) leases(wanted func(Stage) bool) []api.AttemptLease {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	list := make([]api.AttemptLease, 0, len(t.byID))
-	for _, a := range t.byID {
-		if wanted(a.stage) {
-			list = append(list, api.AttemptLease{AttemptID: a.ID, Epoch: a.Epoch})
-		}
-	}
-	return list
 }
 
 // Renewed records that the server renewed these leases. A lease of an older epoch is another one.

@@ -194,6 +194,17 @@ func (t *Table) Observe(
 	return t.applyLocked(a, EndObserved), true
 }
 
+// LastLines adds the last lines of output to the end of an attempt.
+func (t *Table) LastLines(a *Attempt, text string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if a.stage == Ended && a.facts.observation != nil {
+		completed := *a.facts.observation
+		completed.LastLines = text
+		a.facts.observation = &completed
+	}
+}
+
 // AllowEnd lets the end of an attempt be reported now.
 func (t *Table) AllowEnd(a *Attempt) {
 	t.mu.Lock()

@@ -33,8 +33,9 @@ type Attempt struct {
 	// StreamOutput says whether output is followed while the container runs.
 	StreamOutput bool
 	// OutputOffset is the number of bytes of output that the server already has. After a takeover, following
-	// continues from there.
-	OutputOffset int64
+	// continues from there. OutputPosition is what the runtime said with the last of them (Output.Position).
+	OutputOffset   int64
+	OutputPosition string
 	// HoldsLease reports whether a Job may be created now: by our own clock the lease lasts, with a margin,
 	// and nothing has ended the attempt. Launch calls it immediately before it creates the Job.
 	HoldsLease func() bool
@@ -98,6 +99,17 @@ type Observation struct {
 	Message   string
 	// LastLines is the end of the output, at most a few KiB; empty if it could not be read.
 	LastLines string
+	// LinesFollow: Handler.LastLines is called with them soon. The end is told first, as logs may hang.
+	LinesFollow bool
+}
+
+// Output is a part of an attempt's output.
+type Output struct {
+	Offset int64 // of the first byte
+	Text   []byte
+	// Position is how far the runtime has read its source with this text, for the worker that takes the attempt over:
+	// at most 1000 bytes, or empty. The server stores it with the text.
+	Position string
 }
 
 // Object is the Job of an attempt as it exists at a runtime. An empty UID means any Job of the attempt.
@@ -113,10 +125,12 @@ type Handler interface {
 	// Observed is called whenever the observation of an attempt may have changed. It does not block; calls
 	// for the same attempt are in order.
 	Observed(ref Ref, observed Observation)
-	// Output hands over output of an attempt, starting at the byte offset. It blocks while the server cannot
-	// keep up, which bounds memory. It returns an error when ctx ends or the output is no longer wanted.
-	// Output may follow the Ended observation, until Finalize has returned.
-	Output(ctx context.Context, ref Ref, offset int64, text []byte) error
+	// Output hands over output of an attempt. It blocks while the server cannot keep up, which bounds memory. It
+	// returns an error when ctx ends or the output is no longer wanted. Output may follow the Ended observation,
+	// until Finalize has returned. Bytes that were handed over before are dropped.
+	Output(ctx context.Context, ref Ref, output Output) error
+	// LastLines completes the Ended observation of an attempt that promised it (LinesFollow).
+	LastLines(ref Ref, text string)
 	// Discovered is called for a Job with our labels that this runtime neither launched nor adopted.
 	Discovered(object Object)
 	// Gone is called when a discovered Job no longer exists, because another worker finalized it.

@@ -158,8 +158,11 @@ func (w *watcher) probeCreate(ctx context.Context, scope string) error {
 	return nil
 }
 
-// publishAccess tells the handler when a namespace was lost or regained.
+// publishAccess tells the handler when a namespace was lost or regained. Before the first lists nothing is known.
 func (w *watcher) publishAccess() {
+	if !w.settled.Load() {
+		return
+	}
 	w.publishing.Lock()
 	defer w.publishing.Unlock()
 	now := time.Now()

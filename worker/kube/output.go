@@ -27,13 +27,14 @@ func (w *watcher) follow(a *attempt, observed observe.Result) {
 	follower := podlog.New(podlog.Options{
 		API:  w.api,
 		Pods: func() []*corev1.Pod { return w.podsOf(a.ref) },
-		Output: func(ctx context.Context, offset int64, text []byte) error {
-			return w.handler.Output(ctx, a.ref, offset, text)
+		Output: func(ctx context.Context, offset int64, text []byte, position string) error {
+			return w.handler.Output(ctx, a.ref, job.Output{Offset: offset, Text: text, Position: position})
 		},
 		Container:     a.container,
 		AllContainers: observed.Policy.AllLogs,
-		Offset:        a.offset,
-		AdoptedAt:     a.adoptedAt,
+		Stored:        a.offset,
+		Position:      a.position,
+		Unpermitted:   w.logsUnpermitted,
 		Log:           w.options.Log.With("attempt", a.ref.String()),
 	})
 	ctx, cancel := context.WithCancel(w.ctx)
@@ -73,10 +74,47 @@ func (r *Runtime) awaitOutput(ctx context.Context, object job.Object) {
 	}
 }
 
-// lastLines returns the end of the output, from the pod or else from what was followed. If the job container
-// has not started because another container failed, it is the output of that one, which tells why.
+// logsUnpermitted warns once for each namespace that logs cannot be read there.
+func (w *watcher) logsUnpermitted(pod *corev1.Pod, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.unreadable[pod.Namespace] {
+		return
+	}
+	w.unreadable[pod.Namespace] = true
+	w.options.Log.Warn("output cannot be read: grant the worker's ServiceAccount get on pods/log in the namespace",
+		"namespace", pod.Namespace, "error", err)
+}
+
+const (
+	// maxLineFetches bounds how many ends of logs are fetched at once.
+	maxLineFetches = 64
+	// lineFetchPatience is how long a fetch may wait for its turn: the end is reported without it then.
+	lineFetchPatience = 2 * time.Second
+)
+
+// lastLines returns the end of the output: what was followed, if that has come to the end, else it is read from the pod.
+// If the job container has not started because another container failed, it is the output of that one, which tells why.
 func (w *watcher) lastLines(ctx context.Context, a *attempt, s observe.Snapshot) string {
-	if pod := s.DecidingPod(); pod != nil {
+	pod := s.DecidingPod()
+	followed := ""
+	if follower := w.followerOf(a); follower != nil && pod == s.NewestPod() { // which it has read last
+		text, complete := follower.LastLines()
+		if complete {
+			return text
+		}
+		followed = text
+	}
+	turn, cancel := context.WithTimeout(ctx, lineFetchPatience)
+	defer cancel()
+	select {
+	case w.lineFetches <- struct{}{}:
+		defer func() { <-w.lineFetches }()
+	case <-turn.Done():
+		return followed
+	}
+
+	if pod != nil {
 		container := a.container
 		failed := podstatus.FirstFailed(pod)
 		if failed != nil && podstatus.StartedAt(podstatus.Container(pod, container)) == nil {
@@ -88,8 +126,5 @@ func (w *watcher) lastLines(ctx context.Context, a *attempt, s observe.Snapshot)
 			}
 		}
 	}
-	if follower := w.followerOf(a); follower != nil {
-		return follower.LastLines()
-	}
-	return ""
+	return followed
 }

@@ -46,9 +46,7 @@ func (w *watcher) reconcile(ctx context.Context, ref job.Ref) (time.Duration, er
 	}
 	if observed.Events != nil {
 		// The events may explain what the objects do not: observe again with them.
-		if again, err = w.addEvents(ctx, a, &s, *observed.Events, again); err != nil {
-			return 0, err
-		}
+		again = w.addEvents(a, &s, *observed.Events, again)
 		observed = observe.Attempt(s)
 	}
 	if observed.PolicyError != nil {
@@ -59,7 +57,7 @@ func (w *watcher) reconcile(ctx context.Context, ref job.Ref) (time.Duration, er
 	w.follow(a, observed)
 	switch {
 	case observed.Phase == job.Ended:
-		w.notifyEnded(ctx, a, s, observed.Observation)
+		w.notifyEnded(w.ctx, a, s, observed.Observation)
 		return 0, nil
 	case observed.AwaitsPod:
 		return time.Second, nil
@@ -86,17 +84,18 @@ func (w *watcher) notify(a *attempt, observed job.Observation) {
 	w.handler.Observed(a.ref, observed)
 }
 
-// notifyEnded hands over the outcome, once.
+// notifyEnded hands over the outcome, once, and the last lines after it: reading logs may take long, or hang.
 func (w *watcher) notifyEnded(ctx context.Context, a *attempt, s observe.Snapshot, observed job.Observation) {
-	observed.LastLines = w.lastLines(ctx, a, s)
 	if ctx.Err() != nil {
 		return // the next observer reports it, with the last lines
 	}
 	a.ended = true
+	observed.LinesFollow = true
 	w.notify(a, observed)
 	if f := w.followerOf(a); f != nil {
 		f.Finish()
 	}
+	w.followers.Go(func() { w.handler.LastLines(a.ref, w.lastLines(ctx, a, s)) })
 }
 
 // snapshot collects what is known of the attempt, and after which time to collect it again (zero for never).

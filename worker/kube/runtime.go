@@ -55,6 +55,7 @@ type attempt struct {
 	name      string
 	stream    bool
 	offset    int64
+	position  string // of the output that the server has
 	adoptedAt time.Time
 
 	// The fields below are guarded by Runtime.mu.
@@ -71,8 +72,7 @@ type attempt struct {
 
 	lastObserved   *job.Observation
 	ended          bool
-	plannedWritten bool // the planned outcome is in the Job's annotation
-	events         eventCache
+	plannedWritten bool      // the planned outcome is in the Job's annotation
 	lingeringSince time.Time // since when the job container has ended while its pod runs on
 }
 
@@ -165,7 +165,7 @@ func (r *Runtime) serves(namespace string) bool {
 func (r *Runtime) observe(a job.Attempt, namespace, name string, created *batchv1.Job) {
 	started := &attempt{
 		ref: a.Ref, container: a.Container, namespace: namespace, name: name,
-		stream: a.StreamOutput, offset: a.OutputOffset, adoptedAt: time.Now(), created: created,
+		stream: a.StreamOutput, offset: a.OutputOffset, position: a.OutputPosition, adoptedAt: time.Now(), created: created,
 	}
 	if created != nil {
 		observe.Trim(created)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,14 +28,20 @@ type watcher struct {
 	jobCopies    []cache.SharedIndexInformer // one per namespace
 	podCopies    []cache.SharedIndexInformer
 	factories    map[string]informers.SharedInformerFactory // by scope
-	followers    sync.WaitGroup
-	ctx          context.Context // of Run: followers live as long
+	followers    sync.WaitGroup                             // and what else runs beside the reconciles
+	ctx          context.Context                            // of Run: followers live as long
 
 	access *access.Breaker
+	events *eventLists
+	// lineFetches bounds how many ends of logs are fetched at once.
+	lineFetches chan struct{}
 	// suspect is notified, by scope, when a create has failed in a way that says something about the access.
-	suspect    map[string]chan struct{}
+	suspect map[string]chan struct{}
+	// settled is true once it was known of every namespace whether it can be served.
+	settled    atomic.Bool
 	publishing sync.Mutex
 	published  map[string]error // the namespaces that the handler knows to be lost; guarded by publishing
+	unreadable map[string]bool  // namespaces whose logs the worker may not read; guarded by Runtime.mu
 }
 
 // Waits before an attempt is reconciled again after an error.
@@ -49,10 +56,11 @@ func (r *Runtime) newWatcher(installation uuid.UUID, h job.Handler) (*watcher, e
 	w := &watcher{
 		Runtime: r, installation: installation, handler: h,
 		queue:     workqueue.NewTypedRateLimitingQueue(limiter),
-		factories: map[string]informers.SharedInformerFactory{}, published: map[string]error{},
+		factories: map[string]informers.SharedInformerFactory{}, published: map[string]error{}, unreadable: map[string]bool{},
 		access:  access.New(r.options.Timing.LoseAccess, r.scopes()...),
 		suspect: map[string]chan struct{}{},
 	}
+	w.events, w.lineFetches = newEventLists(w), make(chan struct{}, maxLineFetches)
 	for _, namespace := range r.scopes() {
 		w.suspect[namespace] = make(chan struct{}, 1)
 		if err := w.addInformers(namespace); err != nil {
@@ -114,6 +122,7 @@ func (w *watcher) awaitSettled(ctx context.Context, settled <-chan struct{}) boo
 			return false
 		}
 	}
+	w.settled.Store(true)
 	w.publishAccess()
 	return true
 }

@@ -55,7 +55,9 @@ func (batch *Batch) add(s *stream, maxBytes int) {
 		}
 		batch.Chunks = append(
 			batch.Chunks,
-			api.LogAppendChunk{AttemptID: s.id, Epoch: s.epoch, Offset: c.offset, Text: string(c.text)},
+			api.LogAppendChunk{
+				AttemptID: s.id, Epoch: s.epoch, Offset: c.offset, Text: string(c.text), Position: optional(c.position),
+			},
 		)
 		batch.streams = append(batch.streams, s)
 		batch.Bytes += len(c.text)
@@ -97,4 +99,12 @@ func (b *Buffer) remove(batch Batch) []uuid.UUID {
 	}
 	b.announceFreedLocked()
 	return sent
+}
+
+// optional is nil for an empty text.
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
 }

@@ -53,8 +53,9 @@ type stream struct {
 }
 
 type chunk struct {
-	offset int64
-	text   []byte
+	offset   int64
+	text     []byte
+	position string // of the runtime after the text, or before
 }
 
 // New returns an empty buffer. Limit bounds the output of one attempt in bytes. onSent is called when all
@@ -70,23 +71,23 @@ func New(limit int64, onSent func(id uuid.UUID)) *Buffer {
 	}
 }
 
-// Open starts the stream of an attempt and replaces that of an older epoch.
-func (b *Buffer) Open(id uuid.UUID, ref job.Ref, epoch int64) {
+// Open starts the stream of an attempt, of which the server has some bytes, and replaces that of an older epoch.
+func (b *Buffer) Open(id uuid.UUID, ref job.Ref, epoch, stored int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.dropLocked(id)
-	s := &stream{id: id, ref: ref, epoch: epoch}
+	s := &stream{id: id, ref: ref, epoch: epoch, next: stored}
 	b.streams[id], b.byRef[ref] = s, s
 }
 
-// Write takes output from a byte offset on. It waits while the buffer is full, skips bytes taken before, and
+// Write takes output. It waits while the buffer is full, skips bytes taken before, and
 // returns ErrNotWanted after the limit of the attempt, which the output then mentions.
 //
 // It also refuses output after a gap. Such output comes from a reader that began under an earlier lease of
-// ours. The server may have dropped any part of it, so the reader of the new lease starts from the beginning.
-func (b *Buffer) Write(ctx context.Context, ref job.Ref, offset int64, text []byte) error {
+// ours. The server may have dropped any part of it, so the reader of the new lease starts where the server ends.
+func (b *Buffer) Write(ctx context.Context, ref job.Ref, output job.Output) error {
 	for {
-		taken, freed, err := b.tryWrite(ref, offset, text)
+		taken, freed, err := b.tryWrite(ref, output)
 		if taken || err != nil {
 			return err
 		}
@@ -99,21 +100,21 @@ func (b *Buffer) Write(ctx context.Context, ref job.Ref, offset int64, text []by
 }
 
 // tryWrite takes the output if there is room, and otherwise returns what announces room.
-func (b *Buffer) tryWrite(
-	ref job.Ref,
-	offset int64,
-	text []byte,
-) (taken bool, freed <-chan struct{}, err error) {
+func (b *Buffer) tryWrite(ref job.Ref, output job.Output) (taken bool, freed <-chan struct{}, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.byRef[ref]
-	if s == nil || s.finished || s.cut || offset > s.next {
+	if s == nil || s.finished || s.cut || output.Offset > s.next {
 		return false, nil, ErrNotWanted
 	}
 	if s.size >= maxStreamBytes || b.total >= maxBytes {
 		return false, b.freed, nil
 	}
-	b.takeLocked(s, offset, text)
+	b.takeLocked(s, output.Offset, output.Text)
+	// A position counts from whole characters only.
+	if output.Position != "" && len(s.chunks) > s.inFlight && len(s.partial) == 0 && !s.cut {
+		s.chunks[len(s.chunks)-1].position = output.Position
+	}
 	if s.cut {
 		return false, nil, ErrNotWanted
 	}
@@ -156,7 +157,7 @@ func (b *Buffer) appendLocked(s *stream, offset int64, text []byte) {
 		n := b.extendLastLocked(s, offset, text)
 		if n == 0 {
 			n = characterEnd(text, min(len(text), maxChunkBytes))
-			s.chunks = append(s.chunks, chunk{offset, append([]byte(nil), text[:n]...)})
+			s.chunks = append(s.chunks, chunk{offset, append([]byte(nil), text[:n]...), ""})
 		}
 		s.size += n
 		b.total += n

@@ -16,7 +16,7 @@ import (
 // newTestBuffer is a buffer with one open stream. The attempt and its run have the same ID.
 func newTestBuffer(limit int64) (*Buffer, uuid.UUID) {
 	b, id := New(limit, func(uuid.UUID) {}), uuid.New()
-	b.Open(id, refOf(id), 1)
+	b.Open(id, refOf(id), 1, 0)
 	return b, id
 }
 
@@ -63,7 +63,7 @@ func TestOutputKeepsItsOffsets(t *testing.T) {
 			b, id := newTestBuffer(1 << 30)
 			var offset int64
 			for _, text := range test.writes {
-				if err := b.Write(t.Context(), refOf(id), offset, []byte(text)); err != nil {
+				if err := b.Write(t.Context(), refOf(id), job.Output{Offset: offset, Text: []byte(text)}); err != nil {
 					t.Fatal(err)
 				}
 				offset += int64(len(text))
@@ -82,7 +82,7 @@ func TestOutputKeepsItsOffsets(t *testing.T) {
 func TestOutputThatComesTwiceIsTakenOnce(t *testing.T) {
 	b, id := newTestBuffer(1 << 30)
 	for offset, text := range map[int64]string{0: "abc"} {
-		if err := b.Write(t.Context(), refOf(id), offset, []byte(text)); err != nil {
+		if err := b.Write(t.Context(), refOf(id), job.Output{Offset: offset, Text: []byte(text)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -90,7 +90,7 @@ func TestOutputThatComesTwiceIsTakenOnce(t *testing.T) {
 		offset int64
 		text   string
 	}{{0, "abc"}, {1, "bcd"}, {0, "abcde"}} {
-		if err := b.Write(t.Context(), refOf(id), again.offset, []byte(again.text)); err != nil {
+		if err := b.Write(t.Context(), refOf(id), job.Output{Offset: again.offset, Text: []byte(again.text)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -102,7 +102,7 @@ func TestOutputThatComesTwiceIsTakenOnce(t *testing.T) {
 func TestWhatIsWrittenWhileAChunkIsOnItsWayIsSentAfterIt(t *testing.T) {
 	b, id := newTestBuffer(1 << 30)
 	write := func(offset int64, text string) {
-		if err := b.Write(t.Context(), refOf(id), offset, []byte(text)); err != nil {
+		if err := b.Write(t.Context(), refOf(id), job.Output{Offset: offset, Text: []byte(text)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -118,14 +118,14 @@ func TestWhatIsWrittenWhileAChunkIsOnItsWayIsSentAfterIt(t *testing.T) {
 
 func TestOutputBeyondTheLimitIsCutAndSaysSo(t *testing.T) {
 	b, id := newTestBuffer(10)
-	err := b.Write(t.Context(), refOf(id), 0, []byte("0123456789 and more"))
+	err := b.Write(t.Context(), refOf(id), job.Output{Offset: 0, Text: []byte("0123456789 and more")})
 	if !errors.Is(err, ErrNotWanted) {
 		t.Errorf("the write returned %v, want %v", err, ErrNotWanted)
 	}
 	if got := sendAll(t, b); !strings.HasPrefix(got, "0123456789\n[berth] output truncated") {
 		t.Errorf("sent %q, want the first ten bytes and a note that it was truncated", got)
 	}
-	if err := b.Write(t.Context(), refOf(id), 10, []byte("x")); !errors.Is(err, ErrNotWanted) {
+	if err := b.Write(t.Context(), refOf(id), job.Output{Offset: 10, Text: []byte("x")}); !errors.Is(err, ErrNotWanted) {
 		t.Errorf("a write after the cut returned %v, want %v", err, ErrNotWanted)
 	}
 }
@@ -134,11 +134,13 @@ func TestWhoWritesFasterThanTheServerTakesWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, id := newTestBuffer(1 << 30)
 		full := make([]byte, maxStreamBytes)
-		if err := b.Write(t.Context(), refOf(id), 0, full); err != nil {
+		if err := b.Write(t.Context(), refOf(id), job.Output{Offset: 0, Text: full}); err != nil {
 			t.Fatal(err)
 		}
 		written := make(chan error, 1)
-		go func() { written <- b.Write(t.Context(), refOf(id), maxStreamBytes, []byte("more")) }()
+		go func() {
+			written <- b.Write(t.Context(), refOf(id), job.Output{Offset: maxStreamBytes, Text: []byte("more")})
+		}()
 		synctest.Wait()
 		select {
 		case err := <-written:
@@ -150,10 +152,10 @@ func TestWhoWritesFasterThanTheServerTakesWaits(t *testing.T) {
 			t.Error(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		if err := b.Write(ctx, refOf(id), maxStreamBytes+4, full); err != nil {
+		if err := b.Write(ctx, refOf(id), job.Output{Offset: maxStreamBytes + 4, Text: full}); err != nil {
 			t.Fatal(err)
 		}
-		go func() { written <- b.Write(ctx, refOf(id), 2*maxStreamBytes+4, full) }()
+		go func() { written <- b.Write(ctx, refOf(id), job.Output{Offset: 2*maxStreamBytes + 4, Text: full}) }()
 		synctest.Wait()
 		cancel()
 		if err := <-written; !errors.Is(err, context.Canceled) {
@@ -164,10 +166,10 @@ func TestWhoWritesFasterThanTheServerTakesWaits(t *testing.T) {
 
 func TestAStreamOfAnOlderEpochCanNotEndTheNewerOne(t *testing.T) {
 	b, id := newTestBuffer(1 << 30)
-	b.Open(id, refOf(id), 2)
+	b.Open(id, refOf(id), 2, 0)
 	b.Finish(id, 1)
 	b.Drop(id, 1)
-	if err := b.Write(t.Context(), refOf(id), 0, []byte("x")); err != nil {
+	if err := b.Write(t.Context(), refOf(id), job.Output{Offset: 0, Text: []byte("x")}); err != nil {
 		t.Errorf("the newer stream is gone: %v", err)
 	}
 }
@@ -175,12 +177,12 @@ func TestAStreamOfAnOlderEpochCanNotEndTheNewerOne(t *testing.T) {
 func TestOutputOfAnEarlierLeaseLeavesNoHoleInTheNewerOnes(t *testing.T) {
 	b, id := newTestBuffer(1 << 30)
 	write := func(offset int64, text string) error {
-		return b.Write(t.Context(), refOf(id), offset, []byte(text))
+		return b.Write(t.Context(), refOf(id), job.Output{Offset: offset, Text: []byte(text)})
 	}
 	if err := write(0, "one"); err != nil {
 		t.Fatal(err)
 	}
-	b.Open(id, refOf(id), 2)
+	b.Open(id, refOf(id), 2, 0)
 	if err := write(3, "two"); err == nil {
 		t.Error("output was taken from the middle")
 	}
@@ -195,11 +197,11 @@ func TestOutputOfAnEarlierLeaseLeavesNoHoleInTheNewerOnes(t *testing.T) {
 func TestABusyStreamDoesNotHoldUpAnother(t *testing.T) {
 	b, busy := newTestBuffer(1 << 30)
 	quiet := uuid.New()
-	b.Open(quiet, refOf(quiet), 1)
-	if err := b.Write(t.Context(), refOf(busy), 0, make([]byte, maxStreamBytes)); err != nil {
+	b.Open(quiet, refOf(quiet), 1, 0)
+	if err := b.Write(t.Context(), refOf(busy), job.Output{Offset: 0, Text: make([]byte, maxStreamBytes)}); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Write(t.Context(), refOf(quiet), 0, []byte("me too")); err != nil {
+	if err := b.Write(t.Context(), refOf(quiet), job.Output{Offset: 0, Text: []byte("me too")}); err != nil {
 		t.Fatal(err)
 	}
 	b.Sent(b.Collect(maxChunkBytes))

@@ -164,7 +164,11 @@ func Restore(c api.Claim) (Prepared, error) {
 			Manifest:     restored,
 			Container:    restored.Annotations[manifest.AnnotationJobContainer],
 			StreamOutput: restored.Annotations[manifest.AnnotationStreamOutput] != "false",
+			OutputOffset: held.StoredOutput(c),
 		},
+	}
+	if c.OutputPosition != nil {
+		prepared.Attempt.OutputPosition = *c.OutputPosition
 	}
 	if c.JobUID != nil {
 		prepared.UID = *c.JobUID

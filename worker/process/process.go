@@ -220,7 +220,7 @@ func (p *process) follow(ctx context.Context, h job.Handler, offset int64) {
 	for {
 		n, err := p.spool.read(ctx, offset, buf)
 		if n > 0 {
-			if h.Output(ctx, ref, offset, buf[:n]) != nil {
+			if h.Output(ctx, ref, job.Output{Offset: offset, Text: buf[:n]}) != nil {
 				return
 			}
 			offset += int64(n)

@@ -79,10 +79,10 @@ func (e *recorder) Observed(ref job.Ref, seen job.Observation) {
 
 // Output takes repeated bytes once, as a worker does: a second launch or adopt hands the output over from the
 // beginning.
-func (e *recorder) Output(_ context.Context, ref job.Ref, offset int64, text []byte) error {
+func (e *recorder) Output(_ context.Context, ref job.Ref, output job.Output) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	known := int64(len(e.output[ref])) - offset
+	text, known := output.Text, int64(len(e.output[ref]))-output.Offset
 	if known < 0 {
 		e.output[ref] += "(gap)"
 		known = 0
@@ -93,6 +93,8 @@ func (e *recorder) Output(_ context.Context, ref job.Ref, offset int64, text []b
 }
 
 func (e *recorder) AccessChanged(job.Access) {}
+
+func (e *recorder) LastLines(job.Ref, string) {}
 
 func (e *recorder) Gone(job.Object) {}
 

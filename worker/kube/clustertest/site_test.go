@@ -45,6 +45,7 @@ type site struct {
 	registry     *prometheus.Registry
 	runtime      *kube.Runtime
 	recorder     *recorder
+	stop         func() // of the first runtime
 }
 
 // newSite creates a namespace and starts a runtime.
@@ -62,7 +63,7 @@ func newSite(t *testing.T, options kube.Options) *site {
 	s.config.Namespace = s.namespace
 	options.Log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s.options = options
-	s.start()
+	s.stop = s.start()
 	return s
 }
 
@@ -79,7 +80,7 @@ func (s *site) start() (stop func()) {
 	}
 	rec := &recorder{
 		changed: make(chan struct{}), output: map[job.Ref]*strings.Builder{},
-		last: map[job.Ref]job.Observation{},
+		last: map[job.Ref]job.Observation{}, ends: map[job.Ref]job.Observation{}, positions: map[job.Ref]string{},
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)
@@ -274,8 +275,11 @@ func show(o job.Observation) string {
 type recorder struct {
 	mu         sync.Mutex
 	changed    chan struct{}
-	last       map[job.Ref]job.Observation
+	last       map[job.Ref]job.Observation // an end, once it has its last lines
 	all        []job.Observation
+	ends       map[job.Ref]job.Observation // without their last lines
+	access     job.Access
+	positions  map[job.Ref]string // of the newest output
 	output     map[job.Ref]*strings.Builder
 	discovered []job.Object
 	gone       []job.Object
@@ -292,12 +296,26 @@ func (r *recorder) wake() {
 func (r *recorder) Observed(ref job.Ref, observed job.Observation) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.last[ref] = observed
 	r.all = append(r.all, observed)
+	if observed.LinesFollow {
+		r.ends[ref] = observed
+	} else {
+		r.last[ref] = observed
+	}
 	r.wake()
 }
 
-func (r *recorder) Output(ctx context.Context, ref job.Ref, offset int64, text []byte) error {
+func (r *recorder) LastLines(ref job.Ref, text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	end := r.ends[ref]
+	end.LastLines = text
+	r.last[ref] = end
+	r.wake()
+}
+
+// Output takes repeated bytes once, as a worker does.
+func (r *recorder) Output(ctx context.Context, ref job.Ref, output job.Output) error {
 	if r.before != nil {
 		if err := r.before(ctx); err != nil {
 			return err
@@ -309,17 +327,40 @@ func (r *recorder) Output(ctx context.Context, ref job.Ref, offset int64, text [
 	if builder == nil {
 		builder = &strings.Builder{}
 		r.output[ref] = builder
-		builder.WriteString(strings.Repeat("\x00", int(offset))) // from an earlier worker
 	}
-	if int64(builder.Len()) != offset {
-		r.faults = append(r.faults, fmt.Sprintf("output at offset %d after %d bytes", offset, builder.Len()))
+	known := int64(builder.Len()) - output.Offset
+	if known < 0 {
+		r.faults = append(r.faults, fmt.Sprintf("output at offset %d after %d bytes", output.Offset, builder.Len()))
+		known = 0
 	}
-	builder.Write(text)
+	builder.Write(output.Text[min(known, int64(len(output.Text))):])
+	r.positions[ref] = output.Position
 	r.wake()
 	return nil
 }
 
-func (r *recorder) AccessChanged(job.Access) {}
+// position is what came with the newest output.
+func (r *recorder) position(ref job.Ref) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.positions[ref]
+}
+
+// known makes a text known, from an earlier worker.
+func (r *recorder) known(ref job.Ref, text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	builder := &strings.Builder{}
+	builder.WriteString(text)
+	r.output[ref] = builder
+}
+
+func (r *recorder) AccessChanged(access job.Access) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.access = access
+	r.wake()
+}
 
 func (r *recorder) Gone(object job.Object) {
 	r.mu.Lock()

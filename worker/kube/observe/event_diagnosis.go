@@ -64,16 +64,16 @@ func unresolvedWarning(events []corev1.Event, uid types.UID) *corev1.Event {
 	var progress time.Time
 	for i := range events {
 		event := &events[i]
-		at := eventTime(event)
+		at := EventTime(event)
 		switch {
 		case event.InvolvedObject.UID != uid:
-		case event.Type == corev1.EventTypeWarning && (newest == nil || !at.Before(eventTime(newest))):
+		case event.Type == corev1.EventTypeWarning && (newest == nil || !at.Before(EventTime(newest))):
 			newest = event
 		case isProgress(event) && at.After(progress):
 			progress = at
 		}
 	}
-	if newest != nil && progress.After(eventTime(newest)) {
+	if newest != nil && progress.After(EventTime(newest)) {
 		return nil
 	}
 	return newest
@@ -89,7 +89,8 @@ func isProgress(event *corev1.Event) bool {
 	return false
 }
 
-func eventTime(event *corev1.Event) time.Time {
+// EventTime is when an event happened last.
+func EventTime(event *corev1.Event) time.Time {
 	switch {
 	case event.Series != nil:
 		return event.Series.LastObservedTime.Time

@@ -6,15 +6,18 @@
 //	                    └───────────────────┘
 //
 // The API can resume a log only at a whole second. A position therefore counts the lines of the latest
-// seconds, so that after any interruption each byte is handed over exactly once. After a takeover only the
-// number of bytes that the server has is known; as many bytes are skipped, which works because the logs of an
-// attempt are always read in the same order.
+// seconds, so that after any interruption each byte is handed over exactly once. The position goes to the server with the
+// output, and a worker that takes the attempt over resumes there.
+//
+// The node keeps a part of a log only: it rotates the file, and the API shows the newest. Where output is or may be
+// missing, a line in the output says so and how much.
 //
 // Memory is bounded: one buffer per attempt, and reading stops while Output blocks.
 package podlog
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -26,6 +29,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/berth-dev/berth/worker/kube/cluster"
 	"github.com/berth-dev/berth/worker/kube/podstatus"
 )
 
@@ -34,16 +38,18 @@ type Options struct {
 	API kubernetes.Interface
 	// Pods lists the attempt's pods as they are now.
 	Pods func() []*corev1.Pod
-	// Output takes output from the byte offset on. It may block. An error ends the Follower.
-	Output func(ctx context.Context, offset int64, text []byte) error
+	// Output takes output from a byte offset on, with the position after it. It drops what it has, and may block. An
+	// error ends the Follower.
+	Output func(ctx context.Context, offset int64, text []byte, position string) error
 	// Container is the job container; AllContainers takes the output of all others too.
 	Container     string
 	AllContainers bool
-	// Offset is how many bytes the server has from an earlier worker, and AdoptedAt when this worker took
-	// over.
-	Offset    int64
-	AdoptedAt time.Time
-	Log       *slog.Logger
+	// Stored is how many bytes the server has from an earlier worker, and Position what came with the last of them.
+	Stored   int64
+	Position string
+	// Unpermitted is called when the worker may not read the logs of a pod.
+	Unpermitted func(pod *corev1.Pod, err error)
+	Log         *slog.Logger
 }
 
 // Follower follows the output of one attempt.
@@ -55,33 +61,28 @@ type Follower struct {
 	mu        sync.Mutex
 	finishing bool // the attempt has ended: no pods will follow
 	tail      tail // of the job container's output
+	tailEnds  bool // with the end of the job container's newest log
 
 	// The fields below belong to the goroutine of Run.
 
-	offset    int64     // of the next byte to hand over
-	skip      int64     // bytes still to be skipped, because the server has them
-	skipUntil time.Time // no line after this time is known to the server
-	reading   source
-	instance  int32 // of the container: its restart count
-	position  position
-	finished  []source // will give no more output
-	headed    bool     // the heading of this container was written
-	midLine   bool     // the output so far does not end with a newline
+	offset      int64 // of the next byte to hand over
+	reading     source
+	podName     string // of reading
+	instance    int32  // of the container: its restart count
+	position    position
+	finished    []source     // will give no more output
+	headed      bool         // the heading of this container was written
+	midLine     bool         // the output so far does not end with a newline
+	restored    *resumePoint // where an earlier worker was; nil once the follower is there
+	notes       []string     // lines that go before the next output
+	unpermitted bool         // the worker may not read logs, and the output says so
 }
-
-// clockSkew is how far the clocks of nodes and workers may differ. A line that is younger than the takeover
-// by more than that cannot be known to the server.
-const clockSkew = 5 * time.Second
 
 // New returns a Follower; Run starts it.
 func New(o Options) *Follower {
-	return &Follower{
-		Options: o,
-		notify:  make(chan struct{}, 1),
-		done:    make(chan struct{}),
-		offset:  o.Offset,
-		skip:    o.Offset, skipUntil: o.AdoptedAt.Add(clockSkew),
-	}
+	f := &Follower{Options: o, notify: make(chan struct{}, 1), done: make(chan struct{})}
+	f.restore(o.Position)
+	return f
 }
 
 // PodsChanged tells the Follower that the pods may have changed. It never blocks.
@@ -131,6 +132,8 @@ func (r logRequest) source() source { return source{r.pod.UID, r.container} }
 const (
 	firstRetryWait = 200 * time.Millisecond
 	lastRetryWait  = 5 * time.Second
+	// unpermittedWait is the wait of a worker that may not read logs, until it may.
+	unpermittedWait = 30 * time.Second
 )
 
 // Run follows the output until ctx ends, Output fails, or everything was read after Finish.
@@ -143,6 +146,8 @@ func (f *Follower) Run(ctx context.Context) {
 		request, ok := f.next()
 		if !ok {
 			if finishing {
+				// An error means that the output is not wanted any more.
+				_ = f.handOver(ctx, nil)
 				return
 			}
 			select {
@@ -154,8 +159,16 @@ func (f *Follower) Run(ctx context.Context) {
 
 		before := f.offset
 		err := f.read(ctx, request)
-		if isUnwanted(err) {
+		switch {
+		case isUnwanted(err):
 			return
+		case err == nil:
+			f.unpermitted = false
+		case cluster.IsUnpermitted(err):
+			if f.cannotRead(ctx, request, err) != nil || finishing {
+				return
+			}
+			wait = unpermittedWait
 		}
 		if f.finishRequest(request, err) {
 			wait = firstRetryWait
@@ -170,8 +183,25 @@ func (f *Follower) Run(ctx context.Context) {
 				"pod", request.pod.Name, "container", request.container, "error", err)
 		}
 		f.pause(ctx, wait)
-		wait = min(2*wait, lastRetryWait)
+		wait = min(2*wait, max(wait, lastRetryWait))
 	}
+}
+
+// cannotRead says in the output that the worker may not read it, once.
+func (f *Follower) cannotRead(ctx context.Context, request logRequest, err error) error {
+	if f.unpermitted {
+		return nil
+	}
+	f.unpermitted = true
+	f.Unpermitted(request.pod, err)
+	f.note("the output of pod %s cannot be read: the worker's ServiceAccount needs get on pods/log in namespace %s",
+		request.pod.Name, request.pod.Namespace)
+	return f.handOver(ctx, nil)
+}
+
+// note adds a line before the next output.
+func (f *Follower) note(format string, args ...any) {
+	f.notes = append(f.notes, "[berth] "+fmt.Sprintf(format, args...)+"\n")
 }
 
 // finishRequest reports whether the request needs no retry, and notes what it has completed.
@@ -180,9 +210,11 @@ func (f *Follower) finishRequest(request logRequest, err error) bool {
 	case err == nil && request.complete:
 		f.completeInstance(request)
 	case request.previous && (apierrors.IsNotFound(err) || apierrors.IsBadRequest(err)):
-		// The kubelet has deleted the log of the previous instance.
+		f.note("output of container %s is missing: its node has deleted the log of start %d",
+			request.container, f.instance+1)
 		f.completeInstance(request)
 	case apierrors.IsNotFound(err):
+		f.note("the rest of the output of pod %s is missing: the pod was deleted before it was read", request.pod.Name)
 		f.finished = append(f.finished, request.source())
 	default:
 		return false
@@ -207,6 +239,9 @@ func (f *Follower) next() (logRequest, bool) {
 	pods := slices.SortedStableFunc(slices.Values(f.Pods()), func(a, b *corev1.Pod) int {
 		return a.CreationTimestamp.Compare(b.CreationTimestamp.Time)
 	})
+	if f.restored != nil && len(pods) > 0 {
+		f.skipRead(pods)
+	}
 	for _, pod := range pods {
 		for _, name := range f.containers(pod) {
 			from := source{pod.UID, name}
@@ -231,13 +266,15 @@ func (f *Follower) next() (logRequest, bool) {
 // choose decides how to read the log of a container that has started.
 func (f *Follower) choose(request logRequest, status corev1.ContainerStatus) (logRequest, bool) {
 	if f.reading != request.source() {
-		f.reading, f.position, f.headed = request.source(), position{}, false
+		f.reading, f.podName, f.position, f.headed = request.source(), request.pod.Name, position{}, false
 		f.instance = max(0, status.RestartCount-1)
 	}
 	switch {
 	case f.instance < status.RestartCount:
 		if f.instance < status.RestartCount-1 {
 			// The kubelet keeps one previous log; the instances in between are lost.
+			f.note("output of container %s is missing: its node keeps the log of one earlier start, and it started %d times",
+				request.container, status.RestartCount+1)
 			f.instance, f.position = status.RestartCount-1, position{}
 		}
 		request.previous, request.complete = true, true
@@ -268,6 +305,11 @@ func (f *Follower) completeInstance(request logRequest) {
 		podstatus.Succeeded(pod, request.container)
 	if last && !request.previous {
 		f.finished = append(f.finished, request.source())
+		if request.container == f.Container {
+			f.mu.Lock()
+			f.tailEnds = true
+			f.mu.Unlock()
+		}
 		return
 	}
 	f.instance++

@@ -9,10 +9,10 @@ import (
 // position is how far the log of one instance of a container was read. The API resumes a log only at a whole
 // second, so the lines of the latest seconds are counted: after a resume, as many lines are dropped.
 type position struct {
-	// seconds counts complete lines by the Unix second of their timestamp, for the latest seconds.
-	seconds map[int64]int
-	latest  time.Time
-	partial int // bytes of an incomplete line that were handed over
+	// Seconds counts complete lines by the Unix second of their timestamp, for the latest seconds.
+	Seconds map[int64]int `json:"s,omitempty"`
+	Latest  time.Time     `json:"t,omitzero"`
+	Partial int           `json:"p,omitempty"` // bytes of an incomplete line that were handed over
 }
 
 // overlap is by how many seconds a later line may have an earlier timestamp: standard output and error get
@@ -21,11 +21,11 @@ const overlap = 1
 
 // since returns where to resume, and how many lines from there on are known. The zero time is the beginning.
 func (p *position) since() (at time.Time, known int) {
-	if p.latest.IsZero() {
+	if p.Latest.IsZero() {
 		return time.Time{}, 0
 	}
-	from := p.latest.Unix() - overlap
-	for second, lines := range p.seconds {
+	from := p.Latest.Unix() - overlap
+	for second, lines := range p.Seconds {
 		if second >= from {
 			known += lines
 		}
@@ -35,14 +35,14 @@ func (p *position) since() (at time.Time, known int) {
 
 // addLine counts a complete line.
 func (p *position) addLine(at time.Time) {
-	if p.seconds == nil {
-		p.seconds = map[int64]int{}
+	if p.Seconds == nil {
+		p.Seconds = map[int64]int{}
 	}
-	p.seconds[at.Unix()]++
-	p.partial = 0
-	if at.After(p.latest) {
-		p.latest = at
-		maps.DeleteFunc(p.seconds, func(second int64, _ int) bool { return second < at.Unix()-2*overlap })
+	p.Seconds[at.Unix()]++
+	p.Partial = 0
+	if at.After(p.Latest) {
+		p.Latest = at
+		maps.DeleteFunc(p.Seconds, func(second int64, _ int) bool { return second < at.Unix()-2*overlap })
 	}
 }
 
@@ -50,30 +50,24 @@ func (p *position) addLine(at time.Time) {
 type resumed struct {
 	*position
 	known   int       // complete lines still to drop
-	until   time.Time // no line after this one is known: the log may have been rotated away
+	until   time.Time // no line after this one is known
 	partial int       // bytes of the first new line that are known
-	// skip is how many bytes the server has from an earlier worker; only their number is known.
-	skip      *int64
-	skipUntil time.Time
+	// gap is called once if the log does not go on where it was read to: it was rotated away.
+	gap func(from, to time.Time)
 }
 
 // resume returns from when to read the log again, and what to drop from it.
-func (p *position) resume(skip *int64, skipUntil time.Time) (*resumed, time.Time) {
+func (p *position) resume(gap func(from, to time.Time)) (*resumed, time.Time) {
 	at, known := p.since()
-	return &resumed{
-		position:  p,
-		known:     known,
-		until:     p.latest,
-		partial:   p.partial,
-		skip:      skip,
-		skipUntil: skipUntil,
-	}, at
+	return &resumed{position: p, known: known, until: p.Latest, partial: p.Partial, gap: gap}, at
 }
 
 // take returns the new part of a piece of a line. The first piece of a line has start set, the last has end.
 func (r *resumed) take(at time.Time, piece []byte, start, end bool) []byte {
 	if start && r.known > 0 && at.After(r.until) {
-		r.known, r.partial = 0, 0
+		// None of the known lines came first: they are no longer in the log, and what followed them may be missing too.
+		r.known, r.partial, r.position.Partial = 0, 0, 0
+		r.gap(r.until, at)
 	}
 	if r.known > 0 {
 		if end {
@@ -88,23 +82,9 @@ func (r *resumed) take(at time.Time, piece []byte, start, end bool) []byte {
 		r.partial = 0
 		r.addLine(at)
 	} else {
-		r.position.partial += len(piece)
+		r.position.Partial += len(piece)
 	}
-	return r.skipKnown(at, piece)
-}
-
-// skipKnown drops what the server has from an earlier worker.
-func (r *resumed) skipKnown(at time.Time, piece []byte) []byte {
-	if *r.skip == 0 {
-		return piece
-	}
-	if at.After(r.skipUntil) {
-		*r.skip = 0
-		return piece
-	}
-	drop := min(*r.skip, int64(len(piece)))
-	*r.skip -= drop
-	return piece[drop:]
+	return piece
 }
 
 // splitTimestamp splits the timestamp off a line of a log. A line without one is not the container's output,

@@ -69,9 +69,8 @@ func TestALogInterruptedAnywhereIsHandedOverExactlyOnce(t *testing.T) {
 		}
 		var p position
 		var got strings.Builder
-		var skip int64
 		for round := 0; ; round++ {
-			r, since := p.resume(&skip, time.Time{})
+			r, since := p.resume(func(from, to time.Time) { t.Errorf("a gap from %s to %s", from, to) })
 			text := log.from(since)
 			if cut := random.IntN(len(text) + 1); round < 15 {
 				text = text[:cut]
@@ -87,25 +86,29 @@ func TestALogInterruptedAnywhereIsHandedOverExactlyOnce(t *testing.T) {
 	}
 }
 
-func TestATakeoverSkipsTheBytesThatTheServerHas(t *testing.T) {
+func TestALogThatWasRotatedAwayGoesOnWithANoteOfTheGap(t *testing.T) {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	log := stampedLog{{start, "one\n"}, {start.Add(time.Second), "two\n"}, {start.Add(time.Hour), "three\n"}}
 	for _, test := range []struct {
 		name  string
-		bytes int64
+		read  int // lines before the interruption
+		left  int // the first line that is left in the log after it
 		want  string
+		noted string
 	}{
-		{"the server has nothing: everything is handed over", 0, "one\ntwo\nthree\n"},
-		{"the server has a whole line: the rest is handed over", 4, "two\nthree\n"},
-		{"the server has half a line: the rest of the line is handed over", 6, "o\nthree\n"},
-		{"the server has more than the log: it was rotated, and new lines are not lost", 1000, "three\n"},
+		{"the known lines are there: no gap", 2, 0, "three\n", ""},
+		{"the known lines are gone: what is left is new", 1, 2, "three\n", "1h0m0s"},
+		{"nothing was read: no gap", 0, 2, "three\n", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var p position
-			skip := test.bytes
-			r, since := p.resume(&skip, start.Add(time.Minute))
-			if got := pieces(r, log.from(since), 3); got != test.want {
-				t.Errorf("handed over %q, want %q", got, test.want)
+			noted := ""
+			gap := func(from, to time.Time) { noted += to.Sub(from).String() }
+			r, since := p.resume(gap)
+			pieces(r, log[:test.read].from(since), 3)
+			r, since = p.resume(gap)
+			if got := pieces(r, log[test.left:].from(since), 3); got != test.want || noted != test.noted {
+				t.Errorf("handed over %q with a gap of %q, want %q and %q", got, noted, test.want, test.noted)
 			}
 		})
 	}

@@ -26,7 +26,7 @@ func isUnwanted(err error) bool { return errors.As(err, &unwantedError{}) }
 // read hands over what is new in one log. It returns nil at the end of the log, which is the container's end
 // only if the container had ended when the request was made.
 func (f *Follower) read(ctx context.Context, request logRequest) error {
-	from, since := f.position.resume(&f.skip, f.skipUntil)
+	from, since := f.position.resume(f.noteGap)
 	options := &corev1.PodLogOptions{
 		Container:  request.container,
 		Timestamps: true,
@@ -99,12 +99,49 @@ func (r *logReader) flush(ctx context.Context) error {
 		f.tail.write(text)
 		f.mu.Unlock()
 	}
-	text = f.withHeading(text)
-	if err := f.Output(ctx, f.offset, text); err != nil {
+	return f.handOver(ctx, text)
+}
+
+// handOver hands over notes, then output of the log that is read.
+func (f *Follower) handOver(ctx context.Context, text []byte) error {
+	if len(text) > 0 {
+		text = f.withHeading(text)
+	}
+	text = f.withNotes(text)
+	if len(text) == 0 {
+		return nil
+	}
+	f.midLine = text[len(text)-1] != '\n'
+	at := f.offset
+	f.offset += int64(len(text))
+	if err := f.Output(ctx, at, text, f.resumePoint()); err != nil {
 		return unwantedError{err}
 	}
-	f.offset += int64(len(text))
 	return nil
+}
+
+// withNotes puts the notes before the text, each on a separate line.
+func (f *Follower) withNotes(text []byte) []byte {
+	if len(f.notes) == 0 {
+		return text
+	}
+	all := []byte{}
+	if f.midLine {
+		all = append(all, '\n')
+	}
+	for _, note := range f.notes {
+		all = append(all, note...)
+	}
+	f.notes = nil
+	return append(all, text...)
+}
+
+// noteGap says between which lines output may be missing. What comes next is new, whatever the server has.
+func (f *Follower) noteGap(from, to time.Time) {
+	f.offset = max(f.offset, f.Stored)
+	const layout = "15:04:05.000"
+	f.note("output from %s to %s UTC (%s) is missing as far as there was any: its node has rotated the log",
+		from.UTC().Format(layout), to.UTC().Format(layout), to.Sub(from).Round(time.Millisecond))
 }
 
 // withHeading puts the container's heading before its first output, on a separate line.
@@ -116,6 +153,5 @@ func (f *Follower) withHeading(text []byte) []byte {
 		}
 		text, f.headed = append([]byte(head), text...), true
 	}
-	f.midLine = text[len(text)-1] != '\n'
 	return text
 }

@@ -50,11 +50,17 @@ func (t *tail) lastLines() string {
 	return string(bytes.ToValidUTF8(text, []byte("\uFFFD")))
 }
 
-// LastLines returns the end of the job container's output as far as it was followed.
-func (f *Follower) LastLines() string {
+// LastLines returns the end of the job container's output as far as it was followed, and whether that is its end: the
+// follower has read to it, and from far enough before it.
+func (f *Follower) LastLines() (text string, complete bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.tail.lastLines()
+	return f.tail.lastLines(), f.tailEnds && (f.Position == "" || f.tail.full())
+}
+
+// full reports whether the lines before the tail do not matter.
+func (t *tail) full() bool {
+	return len(t.text) >= tailBytes || bytes.Count(t.text, []byte{'\n'}) > tailLines
 }
 
 // lastLinesTimeout bounds how long an outcome waits for the end of the output.

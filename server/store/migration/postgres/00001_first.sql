@@ -278,6 +278,8 @@ CREATE TABLE live (
     timeout_at                  TIMESTAMPTZ,
     -- When the sweep has to look at the deadlines. It may be too early, so that a start changes no index.
     deadline_at                 TIMESTAMPTZ,
+    -- When its run became CANCELLING; NULL before.
+    cancelled_at                TIMESTAMPTZ,
     spent                       TEXT NOT NULL,
     cancel_reason               TEXT NOT NULL,
     phase                       TEXT NOT NULL,
@@ -292,6 +294,7 @@ CREATE TABLE live (
 CREATE INDEX live_queue ON live (pool_id, queue_id);
 CREATE INDEX live_session ON live (session_id);
 CREATE INDEX live_released ON live (pool_id, cluster_id) WHERE session_id IS NULL;
+CREATE INDEX live_cancelled ON live (session_id) WHERE cancelled_at IS NOT NULL;
 CREATE INDEX live_deadline ON live (deadline_at) WHERE deadline_at IS NOT NULL;
 
 -- The attempts that have ended. A row is inserted once and never changed.
@@ -392,6 +395,8 @@ CREATE TABLE outputs (
     run_id        UUID NOT NULL,
     number        INTEGER NOT NULL,
     size          BIGINT NOT NULL,
+    -- How far its worker had read its source for that, in the words of the worker; empty if it has not said.
+    position      TEXT NOT NULL,
     created_at    TIMESTAMPTZ NOT NULL,
     written_at    TIMESTAMPTZ NOT NULL,
     archived_size BIGINT NOT NULL,
@@ -462,8 +467,12 @@ CREATE TABLE worker_sessions (
     pool         TEXT COLLATE "C" NOT NULL,
     worker       TEXT COLLATE "C" NOT NULL,
     cluster_id   TEXT NOT NULL,
+    -- UIDs of objects of its cluster, by name. They differ where two clusters have the same ID.
+    cluster_objects TEXT NOT NULL,
     seen_at      TIMESTAMPTZ NOT NULL,
     expires_at   TIMESTAMPTZ NOT NULL,
+    -- What of its cluster the worker cannot reach: a list of namespaces and reasons.
+    lost         TEXT NOT NULL DEFAULT '[]',
     -- The last claim that took something: repeated, it gets the same answer.
     last_request UUID
 ) WITH (fillfactor = 25, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200, autovacuum_vacuum_cost_delay = 0);

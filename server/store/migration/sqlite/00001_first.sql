@@ -280,6 +280,8 @@ CREATE TABLE live (
     timeout_at                  INTEGER,
     -- When the sweep has to look at the deadlines. It may be too early, so that a start changes no index.
     deadline_at                 INTEGER,
+    -- When its run became CANCELLING; NULL before.
+    cancelled_at                INTEGER,
     spent                       TEXT NOT NULL,
     cancel_reason               TEXT NOT NULL,
     phase                       TEXT NOT NULL,
@@ -294,6 +296,7 @@ CREATE TABLE live (
 CREATE INDEX live_queue ON live (pool_id, queue_id);
 CREATE INDEX live_session ON live (session_id);
 CREATE INDEX live_released ON live (pool_id, cluster_id) WHERE session_id IS NULL;
+CREATE INDEX live_cancelled ON live (session_id) WHERE cancelled_at IS NOT NULL;
 CREATE INDEX live_deadline ON live (deadline_at) WHERE deadline_at IS NOT NULL;
 
 -- The attempts that have ended. A row is inserted once and never changed.
@@ -394,6 +397,8 @@ CREATE TABLE outputs (
     run_id        TEXT NOT NULL,
     number        INTEGER NOT NULL,
     size          INTEGER NOT NULL,
+    -- How far its worker had read its source for that, in the words of the worker; empty if it has not said.
+    position      TEXT NOT NULL,
     created_at    INTEGER NOT NULL,
     written_at    INTEGER NOT NULL,
     archived_size INTEGER NOT NULL,
@@ -451,8 +456,12 @@ CREATE TABLE worker_sessions (
     pool         TEXT NOT NULL,
     worker       TEXT NOT NULL,
     cluster_id   TEXT NOT NULL,
+    -- UIDs of objects of its cluster, by name. They differ where two clusters have the same ID.
+    cluster_objects TEXT NOT NULL,
     seen_at      INTEGER NOT NULL,
     expires_at   INTEGER NOT NULL,
+    -- What of its cluster the worker cannot reach: a list of namespaces and reasons.
+    lost         TEXT NOT NULL DEFAULT '[]',
     -- The last claim that took something: repeated, it gets the same answer.
     last_request TEXT
 );

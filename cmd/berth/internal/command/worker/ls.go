@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -32,10 +33,12 @@ func lsCommand(app *cli.App) *cobra.Command {
 			{Title: "pool", Cell: func(w api.Worker) string { return w.Pool }},
 			{Title: "type", Cell: func(w api.Worker) string { return string(w.Type) }},
 			{Title: "status", Cell: func(w api.Worker) string {
-				if w.Alive && w.Paused {
+				switch lost := lostNamespaces(w); {
+				case w.Alive && lost != "":
+					return style.Failure("cannot reach " + lost)
+				case w.Alive && w.Paused:
 					return "paused"
-				}
-				if w.Alive {
+				case w.Alive:
 					return style.Success("alive")
 				}
 				return style.Failure("gone")
@@ -47,4 +50,16 @@ func lsCommand(app *cli.App) *cobra.Command {
 		})
 	})
 	return cmd
+}
+
+// lostNamespaces names the namespaces of its cluster that a worker cannot reach.
+func lostNamespaces(w api.Worker) string {
+	if w.LostNamespaces == nil {
+		return ""
+	}
+	var names []string
+	for _, lost := range *w.LostNamespaces {
+		names = append(names, lost.Namespace)
+	}
+	return strings.Join(names, ", ")
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -260,34 +261,48 @@ func (q Reader) ListCancels(
 	return ids, newest, nil
 }
 
-const (
-	poolsOfAttemptsSQL = `
-SELECT DISTINCT p.name
-FROM pools p
-WHERE p.id IN (
-		SELECT l.pool_id
-		FROM live l
-		WHERE l.attempt_id IN `
-	poolsOfEndedAttemptsSQL = `
-		UNION
-		SELECT r.pool_id
-		FROM attempts a
-		JOIN runs r ON r.id = a.run_id
-		WHERE a.id IN `
-	poolsOfHandedBackSQL = `
-		UNION
-		SELECT w.pool_id
-		FROM ready w
-		WHERE w.handed_back_id IN `
-)
+func poolsOfAttemptsSQL(d database.Dialect) string {
+	return `
+SELECT l.attempt_id AS id, p.name
+FROM live l
+JOIN pools p ON p.id = l.pool_id
+WHERE l.attempt_id IN ` + d.List("uuid") + `
+UNION ALL
+SELECT w.handed_back_id, p.name
+FROM ready w
+JOIN pools p ON p.id = w.pool_id
+WHERE w.handed_back_id IN ` + d.List("uuid")
+}
+
+// poolsOfEndedSQL is served by attempts_id, of which each partition has one.
+const poolsOfEndedSQL = `
+SELECT a.id, p.name
+FROM attempts a
+JOIN runs r ON r.id = a.run_id
+JOIN pools p ON p.id = r.pool_id
+WHERE a.id IN `
 
 // ListPoolsOfAttempts returns the names of the work pools, deleted ones too, that attempts belong to.
 func (q Reader) ListPoolsOfAttempts(ctx context.Context, ids []uuid.UUID) ([]string, error) {
-	list, in := database.ListOf(ids), q.db.Dialect().List("uuid")
-	query := poolsOfAttemptsSQL + in + poolsOfEndedAttemptsSQL + in + poolsOfHandedBackSQL + in + "\n\t)"
-	var names []string
-	if err := q.db.All(ctx, &names, query, list, list, list); err != nil {
+	var rows, ended []userRow
+	list := database.ListOf(ids)
+	if err := q.db.All(ctx, &rows, poolsOfAttemptsSQL(q.db.Dialect()), list, list); err != nil {
 		return nil, fmt.Errorf("read the work pools of attempts: %w", err)
+	}
+	rest := slices.DeleteFunc(slices.Clone(ids), func(id uuid.UUID) bool {
+		return slices.ContainsFunc(rows, func(r userRow) bool { return r.ID == id })
+	})
+	if len(rest) > 0 {
+		query := poolsOfEndedSQL + q.db.Dialect().List("uuid")
+		if err := q.db.All(ctx, &ended, query, database.ListOf(rest)); err != nil {
+			return nil, fmt.Errorf("read the work pools of ended attempts: %w", err)
+		}
+	}
+	var names []string
+	for _, r := range append(rows, ended...) {
+		if !slices.Contains(names, r.Name) {
+			names = append(names, r.Name)
+		}
 	}
 	return names, nil
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -45,7 +44,7 @@ const (
 	retainPause = 20 * time.Millisecond
 	// retainLock is the key of the advisory lock: "keep" in ASCII.
 	retainLock = 0x6b656570
-	// idSlack bounds how far the clock that generated an ID may be ahead of the database's.
+	// idSlack bounds how far the time in the ID of a run may be from the database's time at its creation.
 	idSlack = time.Hour
 )
 
@@ -133,13 +132,6 @@ func (tx *Tx) lockRetention(ctx context.Context) error {
 		return errRetentionRunning
 	}
 	return nil
-}
-
-// firstID returns the lowest UUID of version 7 for a time. UUIDs generated before are lower.
-func firstID(t time.Time) uuid.UUID {
-	var id uuid.UUID
-	binary.BigEndian.PutUint64(id[:8], uint64(max(t.UnixMilli(), 0))<<16)
-	return id
 }
 
 // oldRunsSQL is served by the primary key: IDs are in the order of creation, and a run is created before it

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -20,27 +21,36 @@ type attemptEpoch struct {
 }
 
 const (
-	attemptEpochsSQL = `
+	liveEpochsSQL = `
+SELECT attempt_id AS id, run_id, number, epoch
+FROM live
+WHERE attempt_id IN `
+	// endedEpochsSQL is served by attempts_id, of which each partition has one.
+	endedEpochsSQL = `
 SELECT id, run_id, number, epoch
 FROM attempts
 WHERE id IN `
-	liveEpochsSQL = `
-UNION ALL
-SELECT attempt_id, run_id, number, epoch
-FROM live
-WHERE attempt_id IN `
 )
 
-// attemptEpochs returns the newest epoch of attempts, also of ended ones.
+// attemptEpochs returns the newest epoch of attempts, also of ended ones. An attempt moves from live to attempts, so that
+// none is missed in this order.
 func (q Reader) attemptEpochs(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]attemptEpoch, error) {
-	var rows []attemptEpoch
-	list, in := database.ListOf(ids), q.db.Dialect().List("uuid")
-	if err := q.db.All(ctx, &rows, attemptEpochsSQL+in+liveEpochsSQL+in, list, list); err != nil {
-		return nil, fmt.Errorf("read the epochs of attempts: %w", err)
-	}
-	epochs := make(map[uuid.UUID]attemptEpoch, len(rows))
-	for _, r := range rows {
-		epochs[r.ID] = r
+	epochs := make(map[uuid.UUID]attemptEpoch, len(ids))
+	for _, query := range []string{liveEpochsSQL, endedEpochsSQL} {
+		missing := slices.DeleteFunc(slices.Clone(ids), func(id uuid.UUID) bool {
+			_, found := epochs[id]
+			return found
+		})
+		if len(missing) == 0 {
+			break
+		}
+		var rows []attemptEpoch
+		if err := q.db.All(ctx, &rows, query+q.db.Dialect().List("uuid"), database.ListOf(missing)); err != nil {
+			return nil, fmt.Errorf("read the epochs of attempts: %w", err)
+		}
+		for _, r := range rows {
+			epochs[r.ID] = r
+		}
 	}
 	return epochs, nil
 }

@@ -119,13 +119,14 @@ type newRunRecord struct {
 type runMaker struct {
 	d     deploymentRow
 	now   time.Time
+	ahead time.Duration // of now over the clock that makes IDs
 	actor string
 	none  string // an empty list as a text column has it
 	tags  string // the deployment's
 }
 
 func newRunMaker(d deploymentRow, now time.Time, actor string) (runMaker, error) {
-	m := runMaker{d: d, now: now, actor: actor}
+	m := runMaker{d: d, now: now, ahead: now.Sub(time.Now()), actor: actor}
 	var err error
 	if m.none, err = database.StringsOf(nil).Text(); err == nil {
 		m.tags, err = database.StringsOf(d.Tags.V).Text()
@@ -140,6 +141,9 @@ func (m runMaker) newRecord(n NewRun) (newRunRecord, error) {
 		if id, err = uuid.NewV7(); err != nil {
 			return newRunRecord{}, fmt.Errorf("generate an ID: %w", err)
 		}
+	}
+	if m.ahead.Abs() > idSlack {
+		id = shiftID(id, m.ahead)
 	}
 	if n.Name == "" {
 		n.Name = RunName(id)

@@ -87,7 +87,7 @@ func (q Reader) runConditions(ctx context.Context, f RunFilter) (c runConditions
 	if f.Text != "" {
 		c.addText(f.Text)
 	}
-	c.addTimes(f, q.db.ClockOffset())
+	c.addTimes(f)
 	return c, nil
 }
 
@@ -112,9 +112,9 @@ func (c *runConditions) addText(text string) {
 	c.other.add("("+where+")", args...)
 }
 
-func (c *runConditions) addTimes(f RunFilter, offset time.Duration) {
+func (c *runConditions) addTimes(f RunFilter) {
 	if at := f.Created.After; at != nil {
-		c.ids.add("r.id >= ?", firstID(at.Add(-idSlack-offset)))
+		c.ids.add("r.id >= ?", firstID(at.Add(-idSlack)))
 	}
 	if at := f.Created.Before; at != nil {
 		c.ids.add("r.id < ?", firstID(at.Add(idSlack)))

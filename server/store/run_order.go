@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"encoding/binary"
 	"strconv"
 	"strings"
 	"time"
@@ -126,11 +125,6 @@ func (o RunSort) time(k sortKey) time.Time {
 		return k.at
 	}
 	return idTime(k.id)
-}
-
-// idTime is when an ID of version 7 was made, to the millisecond.
-func idTime(id uuid.UUID) time.Time {
-	return time.UnixMilli(int64(binary.BigEndian.Uint64(id[:8]) >> 16)).UTC()
 }
 
 // scheduledApart bounds how far the scheduled time of most runs is from the time of their ID. Those of which it is

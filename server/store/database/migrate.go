@@ -48,7 +48,8 @@ func (db *DB) Migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(db.migrateWithLocks(ctx, direct, locker), direct.Close())
+	err = db.RetryLocks(ctx, func() error { return db.migrate(ctx, direct, goose.WithSessionLocker(locker)) })
+	return errors.Join(err, direct.Close())
 }
 
 func (db *DB) migrationDSN() string {
@@ -57,25 +58,6 @@ func (db *DB) migrationDSN() string {
 	setDefault(q, "lock_timeout", strconv.FormatInt(db.lockTimeout.Milliseconds(), 10))
 	u.RawQuery = q.Encode()
 	return named(&u, "migrations")
-}
-
-func (db *DB) migrateWithLocks(ctx context.Context, direct *sql.DB, locker lock.SessionLocker) error {
-	for try := 1; ; try++ {
-		err := db.migrate(ctx, direct, goose.WithSessionLocker(locker))
-		if !IsLockTimeout(err) {
-			return err
-		}
-		if try == migrationTries {
-			return fmt.Errorf("transactions that do not end hold a lock that the migration needs; find them in "+
-				"pg_stat_activity and pg_locks, end them, and migrate again: %w", err)
-		}
-		wait := min(time.Duration(try)*db.lockTimeout, migrationPauseMax)
-		db.log.Warn("migration waits for a lock that other transactions hold, retrying", "try", try,
-			"tries", migrationTries, "pause", wait.String(), "error", err)
-		if !pause(ctx, wait) {
-			return ctx.Err()
-		}
-	}
 }
 
 func (db *DB) migrate(ctx context.Context, conns *sql.DB, options ...goose.ProviderOption) error {

@@ -65,7 +65,7 @@ func TestDeletingAnObjectPermanentlyDeletesItsDependents(t *testing.T) {
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			onEach(t, func(w *world) {
+			onEachLayout(t, func(w *world) {
 				w.lived()
 				w.check(test.remove(w))
 				w.sweep()
@@ -84,7 +84,7 @@ func TestDeletingAnObjectPermanentlyDeletesItsDependents(t *testing.T) {
 func TestDeletingARowDeletesItsDependentRows(t *testing.T) {
 	for _, from := range []string{"runs", "deployments", "pools"} {
 		t.Run(from, func(t *testing.T) {
-			onEach(t, func(w *world) {
+			onEachLayout(t, func(w *world) {
 				w.lived()
 				w.deletes(from)
 				for _, table := range []string{from, "runs", "attempts", "events", "log_chunks"} {

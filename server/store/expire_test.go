@@ -50,7 +50,7 @@ func (w *world) gone(ids ...uuid.UUID) {
 }
 
 func TestExpiredRunsAreRemovedWithTheirDependents(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		w.pool("p")
 		w.deployment("d", "p")
 		old := w.finished("d")
@@ -91,7 +91,7 @@ func TestExpiredRunsAreRemovedWithTheirDependents(t *testing.T) {
 }
 
 func TestManyRunsAreRemovedInSmallBatches(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		w.pool("p")
 		w.deployment("d", "p")
 		const many = 450
@@ -112,7 +112,7 @@ func TestManyRunsAreRemovedInSmallBatches(t *testing.T) {
 }
 
 func TestOutputIsRemovedBeforeItsRun(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		w.pool("p")
 		w.deployment("d", "p")
 		first := w.finished("d")
@@ -147,7 +147,7 @@ func TestOutputIsRemovedBeforeItsRun(t *testing.T) {
 }
 
 func TestExpiredAuditEntriesAreRemoved(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		w.pool("p")
 		w.Advance(200 * aDay)
 		w.pool("q")
@@ -164,7 +164,7 @@ func TestExpiredAuditEntriesAreRemoved(t *testing.T) {
 // onPostgres is a test of what only PostgreSQL has.
 func onPostgres(t *testing.T, test func(w *world)) {
 	t.Helper()
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		if w.Postgres {
 			test(w)
 		}

@@ -31,6 +31,12 @@ func onEach(t *testing.T, test func(w *world)) {
 	storetest.Each(t, func(t *testing.T, s *storetest.Store) { test(&world{s, t}) })
 }
 
+// onEachLayout is onEach, and once more on a PostgreSQL whose tables of runs are partitioned.
+func onEachLayout(t *testing.T, test func(w *world)) {
+	t.Helper()
+	storetest.EachLayout(t, func(t *testing.T, s *storetest.Store) { test(&world{s, t}) })
+}
+
 func must[T any](t testing.TB) func(v T, err error) T {
 	return func(v T, err error) T {
 		t.Helper()

@@ -10,7 +10,7 @@ import (
 )
 
 func TestRunsAreFilteredAndSorted(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")
 		w.pool("q")
@@ -106,7 +106,7 @@ func names(runs []store.Run) string {
 }
 
 func TestDeploymentsAreFiltered(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")
 		w.pool("q")
@@ -139,7 +139,7 @@ func TestDeploymentsAreFiltered(t *testing.T) {
 }
 
 func TestQueuesAreUpdatedAndDeleted(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")
 		created := w.createQueue(store.Queue{Pool: "p", Name: "fast"}, actor)

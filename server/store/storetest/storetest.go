@@ -21,9 +21,11 @@ type Store struct {
 	*store.Store
 	// Postgres says which database it is.
 	Postgres bool
-	URL      string
-	clock    *atomic.Int64
-	options  []Option
+	// Partitions: its tables of runs are partitioned.
+	Partitions bool
+	URL        string
+	clock      *atomic.Int64
+	options    []Option
 }
 
 // Option changes how a store is opened.
@@ -49,6 +51,16 @@ func Each(t *testing.T, test func(t *testing.T, s *Store)) {
 	})
 }
 
+// EachLayout is Each, and once more on a PostgreSQL whose tables of runs are partitioned.
+func EachLayout(t *testing.T, test func(t *testing.T, s *Store)) {
+	t.Helper()
+	Each(t, test)
+	t.Run("PostgreSQL, partitioned", func(t *testing.T) {
+		t.Parallel()
+		test(t, Partitioned(t))
+	})
+}
+
 // SQLite opens a store on a SQLite file.
 func SQLite(t testing.TB, options ...Option) *Store {
 	t.Helper()
@@ -62,12 +74,33 @@ func SQLite(t testing.TB, options ...Option) *Store {
 // PostgreSQL opens a store on a new database. It skips the test on a machine without PostgreSQL.
 func PostgreSQL(t testing.TB, options ...Option) *Store {
 	t.Helper()
-	url := pgtest.Clone(t, "berth", func(ctx context.Context, url string) error {
+	return clone(t, "berth", func(ctx context.Context, s *store.Store) error { return s.Migrate(ctx) }, options)
+}
+
+// partitionEvery is short, so that the runs of a test that moves the clock are in several partitions.
+const partitionEvery = 30 * time.Minute
+
+// Partitioned is PostgreSQL with partitions of half an hour.
+func Partitioned(t testing.TB, options ...Option) *Store {
+	t.Helper()
+	s := clone(t, "berth, partitioned", func(ctx context.Context, s *store.Store) error {
+		return errors.Join(s.Migrate(ctx), s.PartitionRuns(ctx, store.PartitionOptions{Every: partitionEvery}))
+	}, options)
+	s.Partitions = true
+	return s
+}
+
+// clone opens a store on a copy of a database, which prepare fills once.
+func clone(
+	t testing.TB, template string, prepare func(context.Context, *store.Store) error, options []Option,
+) *Store {
+	t.Helper()
+	url := pgtest.Clone(t, template, func(ctx context.Context, url string) error {
 		s, err := store.Open(ctx, store.Options{URL: url, MaxConns: 2})
 		if err != nil {
 			return err
 		}
-		return errors.Join(s.Migrate(ctx), s.Close())
+		return errors.Join(prepare(ctx, s), s.Close())
 	})
 	s := open(t, url, new(atomic.Int64), options)
 	s.Postgres = true

@@ -44,13 +44,17 @@ func (o Options) retention() store.Retention {
 func (s *server) expire(clock *databaseClock, counts *metric.Retention) func(context.Context) error {
 	retention := s.retention()
 	return func(ctx context.Context) error {
+		if err := s.store.MaintainPartitions(ctx); err != nil {
+			return err
+		}
 		if err := clock.look(ctx); err != nil || !clock.removes() {
 			return err
 		}
 		removed, err := s.store.Expire(ctx, retention)
 		counts.Add(removed)
 		if removed.Any() {
-			s.Logger.Info("removed expired objects", "runs", removed.Runs, "log_chunks", removed.LogChunks,
+			s.Logger.Info("removed expired objects", "runs", removed.Runs,
+				"run_partitions", removed.RunPartitions, "log_chunks", removed.LogChunks,
 				"log_partitions", removed.LogPartitions, "output_objects", removed.OutputObjects, "audit", removed.Audit, "sessions", removed.Sessions,
 				"deleted", removed.Deleted, "approvals", removed.Approvals)
 		}

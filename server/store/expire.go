@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -23,6 +24,7 @@ type Retention struct {
 // Expired counts removed records.
 type Expired struct {
 	Runs          int64
+	RunPartitions int64 // which held some of the runs, and were emptied as a whole
 	LogChunks     int64 // one by one, where they are not in a partition that can go
 	LogPartitions int64
 	OutputObjects int64 // of the archive; their deletion is queued
@@ -151,20 +153,35 @@ WHERE id IN `
 )
 
 func (s *Store) retainRuns(ctx context.Context, keep Retention, removed *Expired) error {
-	if keep.Runs <= 0 {
-		return nil
+	layout, err := s.runLayout(ctx)
+	if err != nil {
+		return err
 	}
-	var last uuid.UUID // the scan goes on after it; the runs before it are still live
+	if err := s.unsealYoung(ctx, layout, keep); err != nil || keep.Runs <= 0 {
+		return err
+	}
+	if len(layout) > 0 {
+		return s.retainPartitions(ctx, layout, keep, removed)
+	}
+	return s.retainRunsOf(ctx, runPartition{to: uuid.Max}, keep, removed)
+}
+
+// retainRunsOf removes old runs one by one, of a partition or of the plain table.
+func (s *Store) retainRunsOf(ctx context.Context, p runPartition, keep Retention, removed *Expired) error {
+	last := p.from // the scan goes on after it; the runs before it are still live
 	return s.batches(ctx, retainRuns, &removed.Runs, func(tx *Tx) (int64, error) {
 		now, err := tx.db.Now(ctx)
 		if err != nil {
 			return 0, err
 		}
 		before := now.Add(-keep.Runs)
+		to := firstID(before.Add(idSlack))
+		if slices.Compare(p.to[:], to[:]) < 0 {
+			to = p.to
+		}
 		var ids []uuid.UUID
 		query := oldRunsSQL + tx.db.Dialect().Lock("FOR UPDATE SKIP LOCKED")
-		if err := tx.db.All(ctx, &ids, query, last, firstID(before.Add(idSlack)), before, retainRuns); err != nil ||
-			len(ids) == 0 {
+		if err := tx.db.All(ctx, &ids, query, last, to, before, retainRuns); err != nil || len(ids) == 0 {
 			return 0, err
 		}
 		if _, err := tx.db.Exec(ctx, deleteRunsSQL+tx.db.Dialect().List("uuid"), database.ListOf(ids)); err != nil {

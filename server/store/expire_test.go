@@ -164,7 +164,7 @@ func TestExpiredAuditEntriesAreRemoved(t *testing.T) {
 // onPostgres is a test of what only PostgreSQL has.
 func onPostgres(t *testing.T, test func(w *world)) {
 	t.Helper()
-	onEachLayout(t, func(w *world) {
+	onEach(t, func(w *world) {
 		if w.Postgres {
 			test(w)
 		}

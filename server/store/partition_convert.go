@@ -387,20 +387,22 @@ func (d tableDefinition) replaceSQL(t partitionedTable, plain runPartition) []st
 	return statements
 }
 
+// createSQL creates a partition.
+func (d tableDefinition) createSQL(table string, p runPartition) string {
+	statement := "CREATE TABLE " + p.of(table) + " PARTITION OF " + table + " " + forValues(p.from, p.to)
+	if d.Options != "" {
+		statement += " WITH (" + d.Options + ")"
+	}
+	return statement
+}
+
 // partitionsSQL creates partitions from a time on, with the given ends, and the one of the rest.
 func (d tableDefinition) partitionsSQL(table string, from time.Time, ends []time.Time) []string {
-	var statements []string
-	create := func(p runPartition) {
-		statement := "CREATE TABLE " + p.of(table) + " PARTITION OF " + table + " " + forValues(p.from, p.to)
-		if d.Options != "" {
-			statement += " WITH (" + d.Options + ")"
-		}
-		statements = append(statements, statement)
-	}
+	statements := make([]string, 0, len(ends)+1)
 	for _, end := range ends {
-		create(runPartition{partitionSuffix(from, end.Sub(from)), firstID(from), firstID(end)})
+		p := runPartition{partitionSuffix(from, end.Sub(from)), firstID(from), firstID(end)}
+		statements = append(statements, d.createSQL(table, p))
 		from = end
 	}
-	create(runPartition{restPartition, firstID(from), uuid.Max})
-	return statements
+	return append(statements, d.createSQL(table, runPartition{restPartition, firstID(from), uuid.Max}))
 }

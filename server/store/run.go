@@ -255,5 +255,9 @@ func (tx *Tx) retry(ctx context.Context, id uuid.UUID, home runHome, actor strin
 	r.PoolID, r.QueueID = home.PoolID, home.QueueID
 	r.move(lifecycle.State{Type: lifecycle.Scheduled, Name: "Scheduled", Message: "retried by " + actor},
 		now, actor, 0)
-	return tx.saveRuns(ctx, runs)
+	err = tx.saveRuns(ctx, runs)
+	if database.IsCheckViolation(err) { // its partition is sealed
+		return &Error{Code: NotFound, Message: fmt.Sprintf("run %s is older than the retention and is being removed", id)}
+	}
+	return err
 }

@@ -58,6 +58,7 @@ type Store struct {
 	// deadlinesRest is true while Sweep leaves start deadlines and timeouts alone.
 	deadlinesRest atomic.Bool
 	searched      int      // see Options.SearchedRuns
+	waits         waits    // of partitions that cannot be emptied yet
 	waiters       sync.Map // pool → the queue of its claims in this process, as *waiters
 }
 

@@ -50,6 +50,7 @@ func (w *world) createQueue(q store.Queue, actor string) *store.Queue {
 
 func (w *world) expire(keep store.Retention) store.Expired {
 	w.t.Helper()
+	w.check(w.MaintainPartitions(w.t.Context())) // as a server does
 	result, err := w.Expire(w.t.Context(), keep)
 	w.check(err)
 	return result

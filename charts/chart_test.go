@@ -111,6 +111,7 @@ func TestRefusedValuesNameTheRemedy(t *testing.T) {
 	for name, test := range map[string]struct{ values, want string }{
 		"two servers with SQLite": {`{server: {replicas: 2}}`,
 			"SQLite allows exactly one server: set database.external.existingSecret"},
+		"partitions with SQLite":          {`{database: {partition: weekly}}`, "SQLite has no partitions: set database.external.existingSecret"},
 		"neither server nor worker":       {`{server: {enabled: false}, worker: {enabled: false}}`, "nothing would be installed"},
 		"worker without a server":         {`{server: {enabled: false}}`, "set worker.apiURL"},
 		"worker without a key":            {`{server: {enabled: false}, worker: {apiURL: "http://x"}}`, "set worker.apiKey.existingSecret"},

@@ -160,7 +160,7 @@ func names(objects []object) []string {
 
 // Sets of values that tests share.
 const (
-	external = `{server: {replicas: 2}, database: {external: {existingSecret: postgres, urlKey: pooled, directURLKey: direct, readURLKey: standby}}}`
+	external = `{server: {replicas: 2}, database: {external: {existingSecret: postgres, urlKey: pooled, directURLKey: direct, readURLKey: standby}, partition: weekly}}`
 	remote   = `{server: {enabled: false}, worker: {pool: etl, apiURL: "https://berth.example.com", apiKey: {existingSecret: etl-key}}}`
 	secure   = `{server: {tls: {existingSecret: berth-tls}}}`
 	existing = `{keys: {existingSecret: mine, adminKey: root, workerKey: work}}`

@@ -54,6 +54,8 @@ func flagValues(app *cli.App, flag string) lookup.Completer {
 		return fixed("keys", "none")
 	case "migrate":
 		return fixed("auto", "check")
+	case "partition":
+		return fixed("weekly")
 	case "log-format":
 		return fixed("text", "json")
 	case "log-level":

@@ -14,8 +14,9 @@ import (
 const contract = `
 dev --port --data-dir --kube-context
 server --listen --metrics-listen --data-dir --database-url --database-direct-url --auth --allowed-host --ensure-pool --migrate --log-format --log-level --allow-unauthenticated-network --bootstrap-admin-key-file --bootstrap-worker-key-file --bootstrap-worker-pool
-migrate up --data-dir --database-url --database-direct-url
+migrate up --data-dir --database-url --database-direct-url --partition
 migrate status -o
+migrate partition --database-url --database-direct-url
 migrate copy --database-url --data-dir
 keys ensure --namespace --secret
 worker start --pool --type --name --limit --namespace --watch-namespace --cluster-id --kubeconfig --kube-context --template-env --metrics-listen --data-dir --api-url --api-key-file

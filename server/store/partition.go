@@ -90,7 +90,7 @@ const runLayoutSQL = `
 SELECT c.relname AS name, pg_get_expr(c.relpartbound, c.oid) AS bounds
 FROM pg_inherits i
 JOIN pg_class c ON c.oid = i.inhrelid
-WHERE i.inhparent = 'runs'::regclass
+WHERE i.inhparent = to_regclass('runs')
 	AND NOT i.inhdetachpending`
 
 // runLayout reads the layout from the database's catalog. The other tables have the same partitions as runs.

@@ -84,19 +84,9 @@ func (s *Store) partitionRuns(ctx context.Context, alone database.Alone, o Parti
 	if err := s.closeTables(ctx, alone, "", end, o.Progress); err != nil {
 		return err
 	}
-	err = s.db.RetryLocks(ctx, func() error {
+	return s.db.RetryLocks(ctx, func() error {
 		return s.InTx(ctx, func(tx *Tx) error { return tx.makePlainPartition(ctx, end, endsAhead(end, now, o.Every)) })
 	})
-	if err != nil {
-		return err
-	}
-	for _, t := range partitionedTables() {
-		// The planner knows nothing of a new parent, and autovacuum does not look at parents.
-		if err := alone.Exec(ctx, "ANALYZE "+database.QuoteIdentifier(t.name)); err != nil {
-			return fmt.Errorf("analyze %s: %w", t.name, err)
-		}
-	}
-	return nil
 }
 
 // endsAhead returns the ends of the partitions to make after an end.

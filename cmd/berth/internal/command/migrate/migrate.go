@@ -9,5 +9,5 @@ import (
 
 func Command(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{Use: "migrate", Short: "Manage the database schema"}
-	return cli.Group(cmd, upCommand(app), statusCommand(app), copyCommand(app))
+	return cli.Group(cmd, upCommand(app), statusCommand(app), partitionCommand(app), copyCommand(app))
 }

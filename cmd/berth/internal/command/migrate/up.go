@@ -15,12 +15,18 @@ import (
 
 func upCommand(app *cli.App) *cobra.Command {
 	var flags flagset.Database
+	var layout string
 	cmd := &cobra.Command{
 		Use: "up", Short: "Migrate the database schema to the version of this binary", Args: cobra.NoArgs,
 		Long: "Migrate the database schema to the version of this binary. If no API key exists and standard output\nis a terminal, an admin key is created and shown once.",
 	}
 	flags.Add(cmd)
+	cmd.Flags().StringVar(&layout, "partition", layoutAsIs,
+		"weekly partitions the tables of runs, as berth migrate partition does; empty leaves them as they are")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := checkLayout(layout, flags); err != nil {
+			return err
+		}
 		return flags.With(cmd.Context(), func(database *store.Store) error {
 			before, wanted, err := database.MigrationStatus(cmd.Context())
 			if err != nil {
@@ -34,6 +40,9 @@ func upCommand(app *cli.App) *cobra.Command {
 			} else {
 				err = fmt.Errorf("migrate: %w", err)
 			}
+			if err == nil && layout == layoutWeekly {
+				err = partition(cmd, app, database)
+			}
 			if err != nil {
 				return err
 			}
@@ -41,6 +50,22 @@ func upCommand(app *cli.App) *cobra.Command {
 		})
 	}
 	return cmd
+}
+
+// The values of --partition.
+const (
+	layoutAsIs   = ""
+	layoutWeekly = "weekly"
+)
+
+func checkLayout(layout string, flags flagset.Database) error {
+	switch layout {
+	case layoutAsIs:
+		return nil
+	case layoutWeekly:
+		return requirePostgres(flags)
+	}
+	return cli.Usagef("--partition %q: must be weekly, or empty", layout)
 }
 
 // firstKey makes the first admin key of an installation that has no key at all. It is shown once, and to a

@@ -14,7 +14,7 @@ import (
 )
 
 func TestReportsTakeARunFromItsClaimToItsEnd(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		run := w.one()
 		c := w.claimOne("w")
 		w.accepts(manifest(c))
@@ -59,7 +59,7 @@ func TestReportsTakeARunFromItsClaimToItsEnd(t *testing.T) {
 }
 
 func TestRepeatedReportsAreAnsweredTheSameAndChangeNothing(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		run := w.one()
 		c := w.claimOne("w")
 		all := []store.Report{manifest(c), submitted(c), running(c), succeeded(c)}
@@ -79,7 +79,7 @@ func TestRepeatedReportsAreAnsweredTheSameAndChangeNothing(t *testing.T) {
 }
 
 func TestReportsOfAnUnknownOrLostAttemptAreRefused(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		w.one()
 		c := w.claimOne("w")
 		w.accepts(manifest(c), submitted(c))
@@ -95,7 +95,7 @@ func TestReportsOfAnUnknownOrLostAttemptAreRefused(t *testing.T) {
 }
 
 func TestAFailedAttemptIsRetriedWithinItsBudget(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		run := w.one(func(d *store.Deployment) {
 			d.Retries = lifecycle.RetryPolicy{Max: 1, Delay: time.Minute, InfrastructureMax: 1}
 		})
@@ -130,7 +130,7 @@ func TestAFailedAttemptIsRetriedWithinItsBudget(t *testing.T) {
 }
 
 func TestARunKeepsTheRetryPolicyOfItsCreation(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		run := w.one()
 		w.deployment("d", "p", func(d *store.Deployment) { d.Retries.Max = 5 })
 		c := w.claimOne("w")
@@ -140,7 +140,7 @@ func TestARunKeepsTheRetryPolicyOfItsCreation(t *testing.T) {
 }
 
 func TestAnAttemptHandedBackIsClaimedAgainUnderTheSameNumber(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		run := w.one()
 		c := w.claimOne("stopping")
 		w.accepts(manifest(c))
@@ -196,7 +196,7 @@ func TestAnAttemptHandedBackForItsNamespaceEndsOnlyIfNoWorkerServesThat(t *testi
 }
 
 func TestOneBatchReportsManyRuns(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		w.pool("p")
 		w.deployment("d", "p")
 		w.runs("d", 300)
@@ -221,7 +221,7 @@ func TestOneBatchReportsManyRuns(t *testing.T) {
 // TestConcurrentEqualReportsChangeTheRunOnce: several servers take the same reports at once, in different
 // orders.
 func TestConcurrentEqualReportsChangeTheRunOnce(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		w.pool("p")
 		w.deployment("d", "p")
 		w.runs("d", 20)
@@ -296,7 +296,7 @@ func TestACancelledRunEndsByItsStage(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			onEach(t, func(w *world) {
+			onEachLayout(t, func(w *world) {
 				run := w.one(
 					func(d *store.Deployment) { d.Retries = lifecycle.RetryPolicy{Max: 3, InfrastructureMax: 3} })
 				if test.before != nil {
@@ -336,7 +336,7 @@ func TestACancelledRunEndsByItsStage(t *testing.T) {
 }
 
 func TestCancellingAnEndedOrUnknownRunFails(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		run := w.one()
 		w.accepts(succeeded(w.claimOne("w")))
 		_, err := w.CancelRun(w.t.Context(), run.ID, actor)
@@ -349,7 +349,7 @@ func TestCancellingAnEndedOrUnknownRunFails(t *testing.T) {
 // TestACancelConcurrentWithClaimAndEndLeavesOneOutcome: whoever is first, the run ends in one way and its
 // slot is free.
 func TestACancelConcurrentWithClaimAndEndLeavesOneOutcome(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")
 		w.deployment("d", "p")
@@ -398,7 +398,7 @@ func TestACancelConcurrentWithClaimAndEndLeavesOneOutcome(t *testing.T) {
 }
 
 func TestRetryingAnEndedRunSchedulesItAgain(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		ctx := w.t.Context()
 		run := w.one(func(d *store.Deployment) { d.Retries.Max = 1 })
 		_, err := w.RetryRun(ctx, run.ID, actor)
@@ -424,7 +424,7 @@ func TestRetryingAnEndedRunSchedulesItAgain(t *testing.T) {
 }
 
 func TestARetriedRunFollowsItsDeploymentToAnotherPool(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		ctx := w.t.Context()
 		run := w.one()
 		w.pool("elsewhere")

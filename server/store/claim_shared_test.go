@@ -15,7 +15,7 @@ import (
 // one of this server takes what comes next, and who sets a limit waits for both. SQLite has one writer at a
 // time.
 func TestAClaimSkipsRunsThatAnotherClaimHasLocked(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		if !w.Postgres {
 			return
 		}
@@ -109,7 +109,7 @@ func TestALimitSetDuringConcurrentClaimsHolds(t *testing.T) {
 	}
 	for name, set := range limits {
 		t.Run(name, func(t *testing.T) {
-			onEach(t, func(w *world) {
+			onEachLayout(t, func(w *world) {
 				const total = 400
 				w.pool("p")
 				w.deployment("d", "p")

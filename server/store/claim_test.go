@@ -15,7 +15,7 @@ import (
 )
 
 func TestAClaimReturnsTheValuesThatTheRunWasCreatedWith(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		w.pool("p", func(p *store.NewPool) { p.Template.StoredNames = []string{"region", "absent"} })
 		w.upsertVariable("region", json.RawMessage(`{"b": 1.0, "a": "<x>"}`), actor)
 		w.upsertVariable("mine", json.RawMessage(`1`), actor)
@@ -65,7 +65,7 @@ func TestAClaimReturnsTheValuesThatTheRunWasCreatedWith(t *testing.T) {
 }
 
 func TestAClaimUsesTheNewestTemplateAndFixesTheInput(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		w.one()
 		v2 := w.updateTemplate("p",
 			store.TemplateDocument{Document: json.RawMessage(`{"version": 2}`), StoredNames: []string{"x"}},
@@ -85,7 +85,7 @@ func TestAClaimUsesTheNewestTemplateAndFixesTheInput(t *testing.T) {
 }
 
 func TestARunIsNotClaimedBeforeItIsDue(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		w.pool("p")
 		w.deployment("d", "p")
 		w.run("d", func(n *store.NewRun) { n.ScheduledTime = ptr(time.Now().Add(time.Hour)) })
@@ -98,7 +98,7 @@ func TestARunIsNotClaimedBeforeItIsDue(t *testing.T) {
 }
 
 func TestClaimsFollowPriorityThenDueTime(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		w.pool("p")
 		for name, priority := range map[string]int32{"high": 1, "low": 9} {
 			w.createQueue(store.Queue{Pool: "p", Name: name, Priority: priority}, actor)
@@ -160,7 +160,7 @@ func TestClaimsRespectLimitsAndPauses(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			onEach(t, func(w *world) {
+			onEachLayout(t, func(w *world) {
 				var poolChanges []func(*store.NewPool)
 				if test.pool != nil {
 					poolChanges = append(poolChanges, test.pool)
@@ -196,7 +196,7 @@ func TestClaimsRespectLimitsAndPauses(t *testing.T) {
 }
 
 func TestConcurrentClaimsNeverExceedALimit(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		const poolLimit, smallLimit, total, workers = 7, 3, 120, 12
 		w.pool("p", func(p *store.NewPool) { p.ConcurrencyLimit = ptr(int32(poolLimit)) })
 		w.deployment("small", "p", func(d *store.Deployment) { d.ConcurrencyLimit = ptr(int32(smallLimit)) })
@@ -255,7 +255,7 @@ func TestConcurrentClaimsNeverExceedALimit(t *testing.T) {
 }
 
 func TestBlockedRunsDoNotHideAFreeOne(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		w.pool("p")
 		w.deployment("blocked", "p", func(d *store.Deployment) { d.ConcurrencyLimit = ptr(int32(1)) })
 		w.deployment("paused", "p", func(d *store.Deployment) { d.Paused = true })
@@ -271,7 +271,7 @@ func TestBlockedRunsDoNotHideAFreeOne(t *testing.T) {
 }
 
 func TestManyBlockedDeploymentsDoNotHideAFreeOne(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		w.pool("p")
 		w.check(w.InTx(w.t.Context(), func(tx *store.Tx) error {
 			for i := range 400 {
@@ -294,7 +294,7 @@ func TestManyBlockedDeploymentsDoNotHideAFreeOne(t *testing.T) {
 }
 
 func TestARepeatedRequestReturnsTheSameClaims(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		w.one()
 		w.run("d")
 		w.run("d")
@@ -323,7 +323,7 @@ func TestARepeatedRequestReturnsTheSameClaims(t *testing.T) {
 func TestConcurrentEqualRequestsReturnTheSameClaims(t *testing.T) {
 	for _, n := range []int{23, 4} { // with runs for all who ask, and for one of them
 		t.Run(fmt.Sprint(n, " runs"), func(t *testing.T) {
-			onEach(t, func(w *world) {
+			onEachLayout(t, func(w *world) {
 				w.pool("p")
 				w.deployment("d", "p")
 				w.runs("d", n)
@@ -355,7 +355,7 @@ func TestConcurrentEqualRequestsReturnTheSameClaims(t *testing.T) {
 }
 
 func TestAnEmptyClaimRecordsThatTheWorkerIsAlive(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		w.one()
 		if claims := w.claim(request("p", "w", 0)); len(claims) != 0 {
 			t.Fatalf("claimed %d with max 0", len(claims))
@@ -368,14 +368,14 @@ func TestAnEmptyClaimRecordsThatTheWorkerIsAlive(t *testing.T) {
 }
 
 func TestAClaimInAnUnknownPoolFails(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		_, err := w.Claim(w.t.Context(), request("nowhere", "w", 1))
 		w.refuses(err, store.NotFound)
 	})
 }
 
 func TestAnExpiredLeaseIsTakenOverUnderTheNextEpoch(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		run := w.one()
 		c := w.claimOne("first")
 		w.accepts(manifest(c), submitted(c))
@@ -409,7 +409,7 @@ func TestAnExpiredLeaseIsTakenOverUnderTheNextEpoch(t *testing.T) {
 }
 
 func TestATakeoverTakesNoSlotInAPausedOrFullPool(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		w.pool("p", func(p *store.NewPool) { p.ConcurrencyLimit = ptr(int32(1)) })
 		w.deployment("d", "p")
 		w.runs("d", 2)
@@ -426,7 +426,7 @@ func TestATakeoverTakesNoSlotInAPausedOrFullPool(t *testing.T) {
 }
 
 func TestARestartedWorkerTakesOverOnlyTheAttemptsItDoesNotHold(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		w.one()
 		c := w.claimOne("w")
 		w.Advance(leaseTime + time.Second)
@@ -441,7 +441,7 @@ func TestARestartedWorkerTakesOverOnlyTheAttemptsItDoesNotHold(t *testing.T) {
 }
 
 func TestAnExpiredLeaseCanBeRenewedUntilItIsTakenOver(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		w.one()
 		c := w.claimOne("w")
 		w.Advance(time.Hour)
@@ -457,7 +457,7 @@ func TestAnExpiredLeaseCanBeRenewedUntilItIsTakenOver(t *testing.T) {
 }
 
 func TestOneOfManyWorkersTakesAnAttemptOver(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		w.pool("p")
 		w.deployment("d", "p")
 		w.runs("d", 10)
@@ -492,7 +492,7 @@ func TestOneOfManyWorkersTakesAnAttemptOver(t *testing.T) {
 }
 
 func TestATakeoverOfACancellingRunTellsTheWorkerToCancel(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		run := w.one()
 		c := w.claimOne("dead")
 		w.accepts(manifest(c), submitted(c), running(c))

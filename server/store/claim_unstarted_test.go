@@ -40,7 +40,7 @@ func TestARunWhoseAttemptsNeverStartWaitsLongerEachTimeAndEnds(t *testing.T) {
 	}
 	for name, end := range ways {
 		t.Run(name, func(t *testing.T) {
-			onEach(t, func(w *world) {
+			onEachLayout(t, func(w *world) {
 				run := w.one(func(d *store.Deployment) {
 					d.Retries = lifecycle.RetryPolicy{InfrastructureMax: 10 * lifecycle.MaxUnstarted, InfrastructureSet: true}
 				})

@@ -26,7 +26,7 @@ func (w *world) correctClock() store.ClockCorrection {
 }
 
 func TestALeaseOfAClockThatWasAheadEndsInTime(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		w.one()
 		var claim store.Claim
 		if c := w.ahead(func() { claim = w.claimOne("gone") }); c.Leases != 1 {
@@ -103,7 +103,7 @@ func TestATimeoutOfAClockThatWasAheadPassesInTime(t *testing.T) {
 
 // TestAClockThatJumpsForwardMovesAttemptsButDoublesNone: every lease seems to have expired.
 func TestAClockThatJumpsForwardMovesAttemptsButDoublesNone(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		run := w.one()
 		first := w.claimOne("w")
 		w.accepts(manifest(first), submitted(first), running(first))
@@ -153,7 +153,7 @@ func TestADelayOfAClockThatWasAheadPassesInTime(t *testing.T) {
 }
 
 func TestRunsOfAClockThatWasAheadAreDueInTime(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		w.one(func(d *store.Deployment) {
 			d.Retries = lifecycle.RetryPolicy{Max: 1, Delay: time.Minute}
 		})

@@ -58,7 +58,7 @@ func (w *world) deletedNames(scope store.DeletedScope) []string {
 }
 
 func TestARestoredDeploymentIsAsItWas(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")
 		before := w.deployment("d", "p", func(d *store.Deployment) {
@@ -90,7 +90,7 @@ func TestARestoredDeploymentIsAsItWas(t *testing.T) {
 
 // TestARestoredScheduleMakesUpForNothing: slots that passed while its deployment was deleted are not run.
 func TestARestoredScheduleMakesUpForNothing(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")
 		w.deployment("d", "p")
@@ -118,7 +118,7 @@ func TestARestoredScheduleMakesUpForNothing(t *testing.T) {
 }
 
 func TestARestoredPoolComesWithAllThatWentWithIt(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p", func(p *store.NewPool) { p.ConcurrencyLimit = ptr(int32(3)) })
 		w.createQueue(store.Queue{Pool: "p", Name: "fast", Priority: 2}, actor)
@@ -161,7 +161,7 @@ func TestARestoredPoolComesWithAllThatWentWithIt(t *testing.T) {
 func (w *world) notFound(_ *store.Deployment, err error) error { return err }
 
 func TestAPoolCanBeRestoredWithoutADeploymentWhoseNameIsTaken(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")
 		w.pool("q")
@@ -190,7 +190,7 @@ func TestAPoolCanBeRestoredWithoutADeploymentWhoseNameIsTaken(t *testing.T) {
 }
 
 func TestEachKindIsRestoredUnderItsNameOrAnother(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")
 		make := map[store.DeletedKind]func(){
@@ -247,7 +247,7 @@ func TestEachKindIsRestoredUnderItsNameOrAnother(t *testing.T) {
 }
 
 func TestWhatOneTransactionDeletedIsRestoredTogether(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")
 		w.createQueue(store.Queue{Pool: "p", Name: "fast"}, actor)
@@ -277,7 +277,7 @@ func TestWhatOneTransactionDeletedIsRestoredTogether(t *testing.T) {
 }
 
 func TestDeletedObjectsEndWithTheirRetention(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		ctx := w.t.Context()
 		w.lived()
 		w.pool("q")
@@ -308,7 +308,7 @@ func TestDeletedObjectsEndWithTheirRetention(t *testing.T) {
 }
 
 func TestAPurgeRemovesAtOnce(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		ctx := w.t.Context()
 		w.lived()
 		w.deployment("before", "p")
@@ -332,7 +332,7 @@ func TestAPurgeRemovesAtOnce(t *testing.T) {
 }
 
 func TestDeletedObjectsAreShownToWhoMayDeleteThem(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")
 		w.pool("q")
@@ -364,7 +364,7 @@ func (w *world) bindings(id string) (count, lapsed []store.Binding) {
 }
 
 func TestTheRolesOfAKeyEndWithItsPool(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		ctx := w.t.Context()
 		key := func(id string, bindings ...store.Binding) store.Key {
 			return store.Key{ID: id, Name: id, Bindings: bindings, SecretHash: id, CreatedBy: actor}
@@ -398,7 +398,7 @@ func TestTheRolesOfAKeyEndWithItsPool(t *testing.T) {
 }
 
 func TestAWorkerKeepsItsRoleWhileItEndsTheAttemptsOfADeletedPool(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		ctx := w.t.Context()
 		w.one()
 		w.claimOne("w")
@@ -412,7 +412,7 @@ func TestAWorkerKeepsItsRoleWhileItEndsTheAttemptsOfADeletedPool(t *testing.T) {
 }
 
 func TestOfManyThatRestoreAtOnceOneDoes(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")
 		for i := range 5 {
@@ -441,7 +441,7 @@ func TestOfManyThatRestoreAtOnceOneDoes(t *testing.T) {
 
 // TestARestoreBesideACreateLeavesOneOfTheName: whoever is second is refused.
 func TestARestoreBesideACreateLeavesOneOfTheName(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")
 		for i := range 5 {
@@ -468,7 +468,7 @@ func TestARestoreBesideACreateLeavesOneOfTheName(t *testing.T) {
 }
 
 func TestARefusalNamesWhatUsesTheObject(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")
 		w.createQueue(store.Queue{Pool: "p", Name: "fast"}, actor)

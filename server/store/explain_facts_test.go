@@ -16,7 +16,7 @@ func (w *world) situation(id uuid.UUID) *store.RunFacts {
 }
 
 func TestRunFactsExplainAScheduledRun(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		w.pool("p", func(p *store.NewPool) { p.ConcurrencyLimit = ptr(int32(5)) })
 		w.deployment("d", "p", func(d *store.Deployment) {
 			d.ConcurrencyLimit, d.StartDeadline, d.Timeout = ptr(int32(2)), ptr(time.Hour), ptr(2*time.Hour)

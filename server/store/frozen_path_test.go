@@ -117,7 +117,7 @@ var frozenRetries = lifecycle.RetryPolicy{
 func TestAValueFrozenAfterARunWasMadeHoldsOnEveryPath(t *testing.T) {
 	for name, path := range frozenPaths() {
 		t.Run(name, func(t *testing.T) {
-			onEach(t, func(w *world) {
+			onEachLayout(t, func(w *world) {
 				w.pool("p")
 				w.deployment("d", "p", func(d *store.Deployment) {
 					d.JobVariables = json.RawMessage(`{"image":"old:1","memory":"1Gi"}`)
@@ -163,7 +163,7 @@ func pathPool(p frozenPath) string {
 func TestARunsOwnValueNeverGetsPastAFreezeOnAnyPath(t *testing.T) {
 	for name, path := range frozenPaths() {
 		t.Run(name, func(t *testing.T) {
-			onEach(t, func(w *world) {
+			onEachLayout(t, func(w *world) {
 				w.pool("p")
 				w.deployment("d", "p", func(d *store.Deployment) {
 					d.JobVariables = json.RawMessage(`{"image":"old:1","memory":"1Gi"}`)

@@ -11,7 +11,7 @@ import (
 
 // TestAPageOfLargeValuesEndsEarly: five hundred of them would be 32 MB.
 func TestAPageOfLargeValuesEndsEarly(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		const variables, size, most = 200, 64 << 10, 6 << 20
 		large := json.RawMessage(`"` + strings.Repeat("x", size-2) + `"`)
 		for i := range variables {
@@ -44,7 +44,7 @@ func TestAPageOfLargeValuesEndsEarly(t *testing.T) {
 }
 
 func TestAPageOfSmallValuesHasAsManyAsWereAskedFor(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		for i := range 70 {
 			w.upsertVariable(fmt.Sprintf("v%02d", i), json.RawMessage(`1`), actor)
 		}

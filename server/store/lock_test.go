@@ -38,7 +38,7 @@ func TestAReportThatWaitedForALockSeesTheCommittedChange(t *testing.T) {
 		}, func(c store.Claim) store.Report { return failed(c, lifecycle.App) }, store.ReportAlreadyEnded, "COMPLETED Completed"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			onEach(t, func(w *world) {
+			onEachLayout(t, func(w *world) {
 				if !w.Postgres {
 					return
 				}
@@ -88,7 +88,7 @@ func TestAReportThatWaitedForALockSeesTheCommittedChange(t *testing.T) {
 // TestConcurrentWritersOfAttemptsNeverDeadlock changes the same attempts concurrently, each caller in a
 // different order.
 func TestConcurrentWritersOfAttemptsNeverDeadlock(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		w.pool("p")
 		w.deployment("d", "p")
 		w.runs("d", 40)

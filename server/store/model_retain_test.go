@@ -9,6 +9,9 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
+// modelLate is for how long after that runs may stay that wait for the end of a partition of half an hour.
+const modelLate = 2 * 30 * time.Minute
+
 // modelKeep lies between jumps of the clock, so that seconds decide nothing.
 const modelKeep = 13 * modelJump / 2
 
@@ -25,6 +28,9 @@ func (m *model) retain() {
 		}
 	}
 	removed := m.world.retain(store.Retention{Runs: modelKeep, Logs: modelKeep})
+	if m.Partitions {
+		m.mayStay(old, start)
+	}
 	if int(removed.Runs) != len(old) {
 		m.failf("%d runs were removed, want %d", removed.Runs, len(old))
 	}
@@ -33,5 +39,18 @@ func (m *model) retain() {
 		if old[a.run.id] {
 			delete(m.attempts, id)
 		}
+	}
+}
+
+// mayStay takes the runs out of old that wait for the end of their partition.
+func (m *model) mayStay(old map[uuid.UUID]bool, start time.Time) {
+	m.t.Helper()
+	list, _, err := m.ListRuns(m.t.Context(), store.RunFilter{Pool: "p"}, store.Page{Limit: 200})
+	m.check(err)
+	for _, run := range list {
+		if old[run.ID] && run.EndedAt.Before(start.Add(-modelKeep-modelLate)) {
+			m.failf("run %s is still there, and ended at %s", run.ID, run.EndedAt)
+		}
+		delete(old, run.ID)
 	}
 }

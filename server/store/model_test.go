@@ -169,7 +169,7 @@ func TestTheStoreBehavesLikeItsModel(t *testing.T) {
 	if given := os.Getenv("BERTH_MODEL_FOR"); given != "" {
 		until = time.Now().Add(must[time.Duration](t)(time.ParseDuration(given)))
 	}
-	storetest.Each(t, func(t *testing.T, s *storetest.Store) {
+	storetest.EachLayout(t, func(t *testing.T, s *storetest.Store) {
 		seed := rand.Uint64()
 		if given := os.Getenv("BERTH_MODEL_SEED"); given != "" {
 			seed = must[uint64](t)(strconv.ParseUint(given, 10, 64))
@@ -181,9 +181,12 @@ func TestTheStoreBehavesLikeItsModel(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 				own := s
-				if round > 0 && s.Postgres {
+				switch {
+				case round > 0 && s.Partitions:
+					own = storetest.Partitioned(t)
+				case round > 0 && s.Postgres:
 					own = storetest.PostgreSQL(t)
-				} else if round > 0 {
+				case round > 0:
 					own = storetest.SQLite(t)
 				}
 				m := newModel(t, own, seed)

@@ -383,7 +383,7 @@ func TestOutputIsReadWhileItMoves(t *testing.T) {
 }
 
 func TestOutputOfAnUnknownRunIsNotArchived(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		outputs := must[[]store.Output](w.t)(w.ListOutputs(w.t.Context(), uuid.New()))
 		if len(outputs) != 0 {
 			w.t.Errorf("listed %v", outputs)

@@ -27,7 +27,7 @@ func (w *world) said(run uuid.UUID) []string {
 }
 
 func TestWhatRulesSaidStaysWithTheRun(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		w.pool("p")
 		w.deployment("d", "p", func(d *store.Deployment) { d.Retries = lifecycle.RetryPolicy{Max: 1} })
 		quiet, _, err := w.CreateRun(t.Context(), store.NewRun{Deployment: "d", IdempotencyKey: "q"}, actor)
@@ -85,7 +85,7 @@ func TestWhatRulesSaidStaysWithTheRun(t *testing.T) {
 }
 
 func TestTheNamespacesOfWorkersAreKnownByPool(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		for name, namespace := range map[string]string{"a": "jobs", "b": "jobs", "c": "", "d": "team"} {
 			w.check(w.UpsertWorker(t.Context(), store.Worker{Name: name, Pool: "p", DefaultNamespace: namespace}, storetest.SessionOf("p", name).ID))
 		}

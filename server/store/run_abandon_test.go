@@ -11,7 +11,7 @@ import (
 )
 
 func TestAReleasedLeaseIsTakenOverAtOnce(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		run := w.one()
 		c := w.claimOne("first")
 		w.accepts(manifest(c), submitted(c), running(c))
@@ -52,7 +52,7 @@ func TestAReleasedLeaseIsTakenOverAtOnce(t *testing.T) {
 }
 
 func TestAWorkerOfADeletedPoolEndsItsHeldAttempts(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		run := w.one()
 		c := w.claimOne("w")
 		w.accepts(manifest(c), submitted(c), running(c))
@@ -80,7 +80,7 @@ func TestAWorkerOfADeletedPoolEndsItsHeldAttempts(t *testing.T) {
 }
 
 func TestAReportReturnsItsChangeOnce(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		due := time.Now().Add(-time.Minute)
 		w.pool("p")
 		w.deployment("d", "p")
@@ -127,7 +127,7 @@ func TestAReportReturnsItsChangeOnce(t *testing.T) {
 }
 
 func TestARepeatedTakeoverIsMarkedAsRepeated(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		w.one()
 		w.claimOne("first")
 		w.Advance(leaseTime + time.Second)
@@ -142,7 +142,7 @@ func TestARepeatedTakeoverIsMarkedAsRepeated(t *testing.T) {
 }
 
 func TestThePoolsOfAttemptsAreThePoolsOfTheirRuns(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		w.one()
 		w.pool("q")
 		w.deployment("e", "q")
@@ -168,7 +168,7 @@ func TestTheLimitsOfTheTemplateApplyIfTheDeploymentHasNone(t *testing.T) {
 		"retries for the app alone": {func(d *store.Deployment) { d.Retries.Max = 1 }, "SCHEDULED AwaitingRetry"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			onEach(t, func(w *world) {
+			onEachLayout(t, func(w *world) {
 				run := w.one(test.change)
 				c := w.claimOne("w")
 				m := manifest(c)
@@ -182,7 +182,7 @@ func TestTheLimitsOfTheTemplateApplyIfTheDeploymentHasNone(t *testing.T) {
 }
 
 func TestTheTimeoutOfTheTemplateAppliesIfTheDeploymentHasNone(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		w.pool("p")
 		w.deployment("d", "p")
 		w.deployment("own", "p", func(d *store.Deployment) { d.Timeout = ptr(time.Hour) })
@@ -200,7 +200,7 @@ func TestTheTimeoutOfTheTemplateAppliesIfTheDeploymentHasNone(t *testing.T) {
 }
 
 func TestARunValidatedAgainstAnotherRevisionIsNotCreated(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")
 		w.pool("q")
@@ -224,7 +224,7 @@ func TestARunValidatedAgainstAnotherRevisionIsNotCreated(t *testing.T) {
 }
 
 func TestARunIsFoundByItsIdempotencyKey(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")
 		d := w.deployment("d", "p")
@@ -244,7 +244,7 @@ func TestARunIsFoundByItsIdempotencyKey(t *testing.T) {
 }
 
 func TestARunWhoseClusterIsGoneIsAbandoned(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		run := w.one(func(d *store.Deployment) { d.Retries.InfrastructureMax = 1 })
 		_, err := w.AbandonRun(w.t.Context(), run.ID, "bob")
 		w.refuses(err, store.Conflict) // it has no active attempt
@@ -278,7 +278,7 @@ func TestARunWhoseClusterIsGoneIsAbandoned(t *testing.T) {
 }
 
 func TestACancelledRunThatIsAbandonedEndsAsCancelled(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		other := w.one()
 		w.claimOne("third")
 		w.cancelRun(other.ID, actor)

@@ -14,7 +14,7 @@ func diagnosed(c store.Claim, diagnosis string) store.Report {
 }
 
 func TestEventsComeInPagesNewestFirst(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		run := w.one()
 		claim := w.claimOne("w")
 		w.accepts(manifest(claim), submitted(claim))
@@ -52,7 +52,7 @@ func TestEventsComeInPagesNewestFirst(t *testing.T) {
 // TestAPodThatChangesBetweenTwoDiagnosesWritesFewEvents counts rows: an event for each change would fill the
 // database.
 func TestAPodThatChangesBetweenTwoDiagnosesWritesFewEvents(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		run := w.one()
 		claim := w.claimOne("w")
 		w.accepts(manifest(claim), submitted(claim))
@@ -83,7 +83,7 @@ func TestAPodThatChangesBetweenTwoDiagnosesWritesFewEvents(t *testing.T) {
 }
 
 func TestADiagnosisThatNeverRepeatsWritesABoundedNumberOfEvents(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		run := w.one()
 		claim := w.claimOne("w")
 		w.accepts(manifest(claim), submitted(claim))
@@ -107,7 +107,7 @@ func TestADiagnosisThatNeverRepeatsWritesABoundedNumberOfEvents(t *testing.T) {
 
 // TestARunEndsWhenItsAttemptDid: the server, or its worker, may have heard of it hours later.
 func TestARunEndsWhenItsAttemptDid(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		begin := func() (store.Claim, time.Time) {
 			claim := w.claimOne("w")
 			w.accepts(manifest(claim), submitted(claim), running(claim))

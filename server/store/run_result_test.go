@@ -35,7 +35,7 @@ func (w *world) good(c store.Claim) bool {
 }
 
 func TestTheKeyOfAClaimIsValidUntilTheAttemptEnds(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		w.one(func(d *store.Deployment) { d.Retries = lifecycle.RetryPolicy{Max: 1} })
 		asked := request("p", "w", 1)
 		first := w.keyed(asked)
@@ -73,7 +73,7 @@ func TestTheKeyOfAClaimIsValidUntilTheAttemptEnds(t *testing.T) {
 }
 
 func TestAResultIsRefusedWithoutAnActiveAttempt(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		ctx := t.Context()
 		run := w.one(func(d *store.Deployment) { d.Retries = lifecycle.RetryPolicy{Max: 1} })
 		set := func(attempt uuid.UUID, value string) error {

@@ -10,7 +10,7 @@ import (
 )
 
 func TestRunTokenNeedsAnActiveAttemptAndAGrant(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p", func(p *store.NewPool) { p.RunTokenAudiences = []string{"aws", "vault"} })
 		w.deployment("d", "p")
@@ -56,7 +56,7 @@ func TestRunTokenNeedsAnActiveAttemptAndAGrant(t *testing.T) {
 }
 
 func TestSigningKeysAreListedNewestFirstAndAudited(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		ctx := w.t.Context()
 		now := time.Now().UTC().Truncate(time.Microsecond)
 		key := func(id string, signsFrom time.Time) store.SigningKey {

@@ -50,7 +50,7 @@ func (w *world) sessionIDs(f store.SessionFilter) string {
 }
 
 func TestSessionsAreCreatedListedAndRevoked(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		ctx := w.t.Context()
 		now := time.Now().UTC().Truncate(time.Microsecond)
 		for i, person := range []string{"ada", "ada", "bob", "ada"} {
@@ -87,7 +87,7 @@ func TestSessionsAreCreatedListedAndRevoked(t *testing.T) {
 }
 
 func TestAnIdleAndAnExpiredSessionAreNotActive(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		now := time.Now().UTC().Truncate(time.Microsecond)
 		w.createSession(session("a", "ada", now))
 		active := func(after time.Duration) string {
@@ -103,7 +103,7 @@ func TestAnIdleAndAnExpiredSessionAreNotActive(t *testing.T) {
 }
 
 func TestASignInReplacesTheSessionOfTheSameClient(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		now := time.Now()
 		w.createSession(session("old", "bob", now))
 		w.check(w.CreateSession(w.t.Context(), session("new", "ada", now), "old"))
@@ -113,7 +113,7 @@ func TestASignInReplacesTheSessionOfTheSameClient(t *testing.T) {
 }
 
 func TestOneOfTwoServersChecksASession(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		ctx := w.t.Context()
 		now := time.Now().UTC().Truncate(time.Microsecond)
 		s := session("a", "ada", now)
@@ -140,7 +140,7 @@ func TestOneOfTwoServersChecksASession(t *testing.T) {
 }
 
 func TestSessionsAreAudited(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		ctx := w.t.Context()
 		now := time.Now()
 		s := session("a", "ada", now)
@@ -164,7 +164,7 @@ func TestSessionsAreAudited(t *testing.T) {
 }
 
 func TestDeadSessionsAreRemovedAfterAWeek(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		now := time.Now()
 		w.createSession(session("old", "ada", now.Add(-8*24*time.Hour)))
 		w.createSession(session("dead", "ada", now.Add(-6*24*time.Hour)))

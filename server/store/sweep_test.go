@@ -46,7 +46,7 @@ func TestARunPastItsStartDeadlineIsCancelled(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			onEach(t, func(w *world) {
+			onEachLayout(t, func(w *world) {
 				run := w.one(deadline)
 				test.before(w)
 				before := len(w.history(run.ID))
@@ -81,7 +81,7 @@ func (w *world) endCancelled(run *store.Run) {
 }
 
 func TestARunningRunPastItsTimeoutFails(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		run := w.one(func(d *store.Deployment) { d.Timeout, d.Retries.Max = ptr(time.Minute), 3 })
 		c := w.claimOne("w")
 		w.Advance(time.Hour) // waiting to start does not count
@@ -105,7 +105,7 @@ func TestARunningRunPastItsTimeoutFails(t *testing.T) {
 }
 
 func TestTheTimeoutOfARunIncludesItsRetries(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		run := w.one(func(d *store.Deployment) {
 			d.Timeout, d.Retries = ptr(time.Hour), lifecycle.RetryPolicy{Max: 3, Delay: 20 * time.Minute}
 		})
@@ -136,7 +136,7 @@ func TestTheTimeoutOfARunIncludesItsRetries(t *testing.T) {
 }
 
 func TestASweepEndsManyRunsInBatches(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		w.pool("p")
 		w.deployment("d", "p", func(d *store.Deployment) { d.StartDeadline = ptr(time.Minute) })
 		w.runs("d", 1200)
@@ -162,7 +162,7 @@ func TestASweepEndsManyRunsInBatches(t *testing.T) {
 }
 
 func TestStatsCountRunsAndAttempts(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		w.pool("p", func(p *store.NewPool) { p.ConcurrencyLimit = ptr(int32(2)) })
 		w.deployment("d", "p")
 		w.runs("d", 4)
@@ -198,7 +198,7 @@ func TestStatsCountRunsAndAttempts(t *testing.T) {
 }
 
 func TestAWorkerIsStoredWhenItRegisters(t *testing.T) {
-	onEach(t, func(w *world) {
+	onEachLayout(t, func(w *world) {
 		ctx := w.t.Context()
 		hello := store.Worker{
 			Name: "w", Pool: "p", Type: "kubernetes", ClusterID: "c", Version: "1",

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/berth-dev/berth/server/metric"
@@ -40,24 +41,33 @@ func (o Options) retention() store.Retention {
 	}
 }
 
-// expire returns a function that removes expired objects, unless the database's clock cannot be trusted.
+// expire returns a function that makes partitions of runs ahead, and removes expired objects unless the database's clock
+// cannot be trusted.
 func (s *server) expire(clock *databaseClock, counts *metric.Retention) func(context.Context) error {
 	retention := s.retention()
 	return func(ctx context.Context) error {
-		if err := s.store.MaintainPartitions(ctx); err != nil {
-			return err
-		}
+		ahead := s.makePartitions(ctx, counts)
 		if err := clock.look(ctx); err != nil || !clock.removes() {
-			return err
+			return errors.Join(ahead, err)
 		}
 		removed, err := s.store.Expire(ctx, retention)
 		counts.Add(removed)
 		if removed.Any() {
-			s.Logger.Info("removed expired objects", "runs", removed.Runs,
-				"run_partitions", removed.RunPartitions, "log_chunks", removed.LogChunks,
-				"log_partitions", removed.LogPartitions, "output_objects", removed.OutputObjects, "audit", removed.Audit, "sessions", removed.Sessions,
+			s.Logger.Info("removed expired objects", "runs", removed.Runs, "run_partitions", removed.RunPartitions,
+				"log_chunks", removed.LogChunks, "log_partitions", removed.LogPartitions,
+				"output_objects", removed.OutputObjects, "audit", removed.Audit, "sessions", removed.Sessions,
 				"deleted", removed.Deleted, "approvals", removed.Approvals)
 		}
+		return errors.Join(ahead, err)
+	}
+}
+
+// makePartitions makes partitions of runs ahead, where runs are partitioned.
+func (s *server) makePartitions(ctx context.Context, counts *metric.Retention) error {
+	if err := s.store.MaintainPartitions(ctx); err != nil {
 		return err
 	}
+	layout, err := s.store.GetRunLayout(ctx)
+	counts.SetLayout(layout)
+	return err
 }

@@ -75,6 +75,21 @@ func renderRow(what, ours string) row {
 func storeRows() []row {
 	list := slices.Concat(cycleRows(), costRows("process"), costRows("kubernetes"), leaseRows(), pollRows(), []row{
 		{
+			what: "WAL of a run on the partitions of 90 days, claimed → running → completed",
+			dir:  storeDir, ours: "PartitionedCycle", unit: "WAL-B/op", bound: 2_600,
+			limit: "FullCycle", limitName: "plain tables", timesLimit: 1.05,
+		},
+		{
+			what: "WAL to remove a run by its partition",
+			dir:  storeDir, ours: "Retention/partition", unit: "WAL-B/op", bound: 150,
+			limit: "Retention/rows", limitName: "row by row", timesLimit: 0.25,
+		},
+		{
+			what: "rows deleted to remove a run by its partition",
+			dir:  storeDir, ours: "Retention/partition", unit: "rows/op", bound: 1.1,
+			limit: "Retention/rows", limitName: "row by row", timesLimit: 0.25,
+		},
+		{
 			what: "bulk creation of runs",
 			dir:  storeDir, ours: "BulkCreate", unit: "runs/s", more: true, bound: 50_000,
 			limit: "BulkCreateLimit", limitName: "COPY",

@@ -23,7 +23,7 @@
 // locked row of a run, in whichever table), run_save.go (moves it to the table of its state), run_row.go (the
 // statements of that), attempt_live.go and attempt_report.go (the locked row of an attempt and what a report
 // does to it). Across subjects: explain_facts.go, stats.go, sweep.go (what time brings),
-// expire.go (removal by age), domain.go (the public records).
+// expire.go (removal by age), partition*.go (the layout of the tables of runs), domain.go (the public records).
 //
 // # Words
 //
@@ -47,6 +47,8 @@
 //	hint           a notification that something may have changed
 //	revision       a version of a deployment; templates have template versions
 //	expire         remove by age; retention says for how long to keep
+//	close          keep runs from a time on out of a table, so that it can become a partition
+//	seal           keep the runs of a partition as they are, so that it can be emptied
 //	output         what an attempt printed: its rows, then its object
 //	object         the output of one ended attempt in the archive
 //	archive        move output from the database into object storage
@@ -89,6 +91,29 @@
 //
 // [Store.Expire] removes what ended long ago. On PostgreSQL output is partitioned by day (log_expire.go).
 //
+// # Partitions of runs
+//
+// On PostgreSQL, runs and the tables whose keys begin with the run (attempts, manifests, events) may be partitioned by the
+// ID of the run, a week each:
+//
+//	runs_plain          runs_p20261207   …   runs_p20270104   runs_rest
+//	up to the boundary  a week each, four of them ahead       all later IDs
+//
+// What the layout is, the catalog says. Statements, keys and indexes are the same on both, so that servers work while the
+// layout changes. There is no default partition: PostgreSQL would sort lists that it now reads partition by partition, and
+// would read the default partition for each new one. Instead the last one, of the rest, has no end, and once the first was
+// dropped, the one of the past has no begin: no clock can make the creation of a run fail. An ID whose time is more than an
+// hour from the database's gets the database's time.
+//
+// [Store.PartitionRuns] closes the plain tables at a boundary one to two weeks ahead (a check constraint, validated beside
+// writers), and makes them the first partition in one transaction, which waits two seconds for its locks and is tried
+// again. Whatever step fails, the next call continues. A boundary that comes near unused is taken back.
+// [Store.MaintainPartitions] splits the rest in the same way. It takes the locks of the tables for some milliseconds a
+// week: a transaction changes all four, which DETACH CONCURRENTLY could not, and leaves nothing half done.
+//
+// Retention leaves the runs of a week alone until the last of them is old, then empties the partition (partition_expire.go).
+// A run that must stay keeps its partition for a week more; then the others are removed one by one.
+//
 // Output is appended to log_chunks; outputs says how far it is stored, and is locked while more is appended. Where
 // there is an archive, package archiver moves it there after the end (output_archive.go). A read finds it in either
 // place. An object that nothing refers to any longer is in output_deletions until it is deleted.
@@ -97,7 +122,7 @@
 //
 // The SQL is the same for both, except for what database.Dialect produces: placeholders, locking clauses, and
 // lists and records passed as one parameter. JSON documents are text, as they were sent. Every test of this
-// package runs on both.
+// package runs on both, and those of runs once more on PostgreSQL with partitions of half an hour.
 //
 // # Adding a migration
 //
@@ -108,4 +133,7 @@
 // No migration after the first may rewrite a table, or read it while writers wait (migrate_lint_test.go): create
 // indexes CONCURRENTLY in a file with "-- +goose NO TRANSACTION", add constraints NOT VALID and validate them
 // in another file. Such a file can fail in the middle, so it must be able to run again.
+//
+// A table of runs may be partitioned. PostgreSQL creates no index CONCURRENTLY on a partitioned table: create it so on each
+// partition, then on the table, which takes them over.
 package store

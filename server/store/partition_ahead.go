@@ -63,7 +63,7 @@ func (s *Store) makeRunPartitions(ctx context.Context) error {
 
 	// No server has made partitions for a time, or the database's clock was ahead. What is in the rest stays there,
 	// and it ends after that.
-	s.db.Log().Warn("runs were created that no partition was made for: they get one of their own",
+	s.db.Log().Warn("runs were created for which no partition was made: making one",
 		"from", idTime(plan.rest.from), "to", plan.ends[0])
 	_, err = s.db.Alone(ctx, partitionLock, func(alone database.Alone) error {
 		if err := s.closeTables(ctx, alone, restPartition, plan.ends[0], func(PartitionProgress) {}); err != nil {

@@ -23,8 +23,8 @@ const (
 	partitionLock = 0x70617274
 	// endConstraint is the name of the check constraint.
 	endConstraint = "partition_end"
-	// endGuard is how long before the end of a closed table the constraint is dropped when nobody has made a
-	// partition of it: no run could be created from then on.
+	// endGuard is how long before the end of a closed table the constraint is dropped if it has not become a
+	// partition: no run could be created from then on.
 	endGuard = 3 * time.Hour
 )
 
@@ -63,7 +63,7 @@ func (s *Store) PartitionRuns(ctx context.Context, o PartitionOptions) error {
 	}
 	if !ran {
 		return &Error{Code: Conflict, Message: "another process is partitioning the runs of this database: " +
-			"let it end"}
+			"wait for it to end"}
 	}
 	return nil
 }
@@ -221,7 +221,7 @@ func (tx *Tx) mustBeClosed(ctx context.Context, suffix string, end time.Time) er
 	return nil
 }
 
-// openTables drops the constraints whose end comes soon, of a conversion that nobody has finished.
+// openTables drops the constraints whose end comes soon, of a conversion that was not finished.
 func (s *Store) openTables(ctx context.Context) error {
 	closed, err := s.closedTables(ctx)
 	if err != nil || len(closed) == 0 {

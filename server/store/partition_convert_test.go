@@ -260,7 +260,7 @@ func TestOneProcessPartitionsAtATime(t *testing.T) {
 	sqlite.refuses(sqlite.PartitionRuns(t.Context(), store.PartitionOptions{}), store.Conflict)
 }
 
-// TestAnUnfinishedConversionIsUndoneBeforeItStopsNewRuns: the tables were closed, and nobody came back to go on.
+// TestAnUnfinishedConversionIsUndoneBeforeItStopsNewRuns: the tables were closed, and the command was not started again.
 func TestAnUnfinishedConversionIsUndoneBeforeItStopsNewRuns(t *testing.T) {
 	t.Parallel()
 	w := newPlain(t)

@@ -179,8 +179,8 @@ func (tx *Tx) unseal(ctx context.Context, p runPartition) error {
 	return tx.exec(ctx, "ALTER TABLE "+p.of("runs")+" DROP CONSTRAINT IF EXISTS "+sealConstraint)
 }
 
-// truncate empties the partition of each table, if it still has the seal. Nobody waits for it who does not use this
-// partition.
+// truncate empties the partition of each table, if it still has the seal. It locks this partition
+// alone.
 func (tx *Tx) truncate(ctx context.Context, p runPartition, seal uuid.UUID) error {
 	names := make([]string, 0, len(partitionedTables()))
 	for _, t := range partitionedTables() {

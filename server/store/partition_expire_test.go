@@ -279,7 +279,7 @@ func (w *world) partitionOf(run uuid.UUID) string {
 	return w.column("SELECT tableoid::regclass::text FROM runs WHERE id = '" + run.String() + "'")[0]
 }
 
-// TestAClockThatJumpsNeverStopsNewRuns: forward past all partitions, and back before those that were dropped.
+// TestAClockThatJumpsNeverStopsNewRuns: forward past all partitions, and back before the lowest partition.
 func TestAClockThatJumpsNeverStopsNewRuns(t *testing.T) {
 	t.Parallel()
 	w := newWeekly(t)
@@ -332,5 +332,40 @@ func TestADropWaitsForLongTransactions(t *testing.T) {
 	})
 	if removed := w.retain(onlyRuns); removed.Runs != 1 || removed.RunPartitions != 1 {
 		t.Errorf("removed %+v", removed)
+	}
+}
+
+// TestListsWalkPartitionsInOrder: the newest first, and no sort. One run is read from one partition.
+func TestListsWalkPartitionsInOrder(t *testing.T) {
+	t.Parallel()
+	w := newWeekly(t)
+	for range 4 {
+		w.livedOn("d")
+		w.nextWeek()
+	}
+	id := w.livedOn("d")
+	for query, want := range map[string]int{
+		"SELECT id FROM runs WHERE pool_id = '" + uuid.NewString() + "' ORDER BY id DESC LIMIT 50":       len(w.partitionsOfRuns()),
+		"SELECT id FROM runs WHERE deployment_id = '" + uuid.NewString() + "' ORDER BY id DESC LIMIT 50": len(w.partitionsOfRuns()),
+		"SELECT id FROM runs WHERE id = '" + id.String() + "'":                                           1,
+		"SELECT seq FROM events WHERE run_id = '" + id.String() + "' ORDER BY seq":                       1,
+	} {
+		plan := strings.Join(w.column("SET enable_seqscan = off; SET enable_bitmapscan = off; EXPLAIN "+query), "\n")
+		if n := strings.Count(plan, "Index"); strings.Contains(plan, "Sort") || strings.Contains(plan, "Merge") ||
+			strings.Count(plan, " on runs_")+strings.Count(plan, " on events_") != want || n == 0 {
+			t.Errorf("%s reads not in order, or not %d partitions:\n%s", query, want, plan)
+		}
+	}
+	list, next, err := w.ListRuns(t.Context(), store.RunFilter{Pool: "p"}, store.Page{Limit: 3})
+	w.check(err)
+	more, _, err := w.ListRuns(t.Context(), store.RunFilter{Pool: "p"}, store.Page{Limit: 3, Cursor: next.Cursor})
+	w.check(err)
+	if list = append(list, more...); len(list) != 5 || list[0].ID != id {
+		t.Fatalf("the list is %v", list)
+	}
+	for i, run := range list[1:] {
+		if run.ID.String() >= list[i].ID.String() {
+			t.Errorf("run %s comes after %s", run.ID, list[i].ID)
+		}
 	}
 }

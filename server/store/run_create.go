@@ -126,7 +126,7 @@ type runMaker struct {
 }
 
 func newRunMaker(d deploymentRow, now time.Time, actor string) (runMaker, error) {
-	m := runMaker{d: d, now: now, ahead: now.Sub(time.Now()), actor: actor}
+	m := runMaker{d: d, now: now, ahead: time.Until(now), actor: actor}
 	var err error
 	if m.none, err = database.StringsOf(nil).Text(); err == nil {
 		m.tags, err = database.StringsOf(d.Tags.V).Text()

@@ -12,7 +12,7 @@ import (
 // as long as they need, but wait for locks no longer than those of a migration.
 type Alone struct{ conn *sql.Conn }
 
-// Exec runs one statement in a transaction of its own.
+// Exec runs one statement in a separate transaction.
 func (a Alone) Exec(ctx context.Context, statement string) error {
 	_, err := a.conn.ExecContext(ctx, statement)
 	return classify(err)

@@ -81,8 +81,8 @@ func storeRows() []row {
 		},
 		{
 			what: "WAL to remove a run by its partition",
-			dir:  storeDir, ours: "Retention/partition", unit: "WAL-B/op", bound: 150,
-			limit: "Retention/rows", limitName: "row by row", timesLimit: 0.25,
+			dir:  storeDir, ours: "Retention/partition", unit: "WAL-B/op", bound: 300,
+			limit: "Retention/rows", limitName: "row by row", timesLimit: 0.5,
 		},
 		{
 			what: "rows deleted to remove a run by its partition",

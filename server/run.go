@@ -341,7 +341,6 @@ func (s *server) newHandler(o handler.Options) *handler.Handler {
 	o.Store, o.Logger, o.Metrics = s.store, s.Logger, metric.NewProtocol(s.registry)
 	o.Version, o.Authenticated = s.Version, s.Auth == AuthKeys
 	o.Lease, o.Now = s.Lease.Truncate(time.Second), s.Now
-	o.Scans = max(1, s.PeopleConnections/2)
 	return handler.New(o)
 }
 

@@ -2187,8 +2187,11 @@ type RunBulkResult struct {
 	Refused    []RunRefused `json:"refused"`
 }
 
-// RunCounts Example: {"by_state":{"COMPLETED":10,"FAILED":1,"RUNNING":1},"total":12}
+// RunCounts Example: {"at_least":false,"by_state":{"COMPLETED":10,"FAILED":1,"RUNNING":1},"total":12}
 type RunCounts struct {
+	// AtLeast Whether there may be more runs: the filter asks for something that is not counted by hour, and only a limited number of runs was looked at
+	AtLeast bool `json:"at_least"`
+
 	// ByState Counts by state type, without states that have no runs
 	ByState map[string]int64 `json:"by_state"`
 	Total   int64            `json:"total"`

@@ -56,8 +56,6 @@ type Options struct {
 	// Issuer signs run tokens; nil if they are off, and then IssuerOff says why.
 	Issuer    *issuer.Issuer
 	IssuerOff string
-	// Scans is how many lists and counts may be under way that read many runs.
-	Scans int
 	// Stopping ends long polls and streams when the server stops.
 	Stopping <-chan struct{}
 }
@@ -71,7 +69,6 @@ type Handler struct {
 	applier *apply.Applier
 	impact  *impact.Analyzer
 	feeds   *runFeeds
-	scans   scans
 }
 
 var _ apiserver.StrictServerInterface = (*Handler)(nil)
@@ -80,7 +77,6 @@ var _ apiserver.StrictServerInterface = (*Handler)(nil)
 func New(o Options) *Handler {
 	h := &Handler{
 		Options: o,
-		scans:   newScans(o.Scans),
 		store:   o.Store,
 		runs:    o.Runs,
 		guard:   o.Guard,

@@ -58,25 +58,20 @@ func (h *Handler) CountRuns(
 	ctx context.Context, r apiserver.CountRunsRequestObject,
 ) (apiserver.CountRunsResponseObject, error) {
 	p := r.Params
-	leave, err := h.scans.enter(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
 	filter := runFilter(ctx, runQuery{
 		Pool: p.Pool, Queue: p.Queue, Deployment: p.Deployment, State: p.State, Tag: p.Tag, Text: p.Text,
 		Created:   store.TimeRange{After: p.CreatedAfter, Before: p.CreatedBefore},
 		Scheduled: store.TimeRange{After: p.ScheduledAfter, Before: p.ScheduledBefore},
 		Ended:     store.TimeRange{After: p.EndedAfter, Before: p.EndedBefore},
 	})
-	counts, err := fromHistory(func(ctx context.Context) (map[lifecycle.StateType]int64, error) {
+	counts, err := fromHistory(func(ctx context.Context) (store.RunCounts, error) {
 		return h.store.CountRuns(ctx, filter)
 	})(ctx)
 	if err != nil {
 		return nil, err
 	}
-	answer := apiserver.CountRuns200JSONResponse{ByState: map[string]int64{}}
-	for state, n := range counts {
+	answer := apiserver.CountRuns200JSONResponse{ByState: map[string]int64{}, AtLeast: counts.AtLeast}
+	for state, n := range counts.States {
 		answer.ByState[string(state)] = n
 		answer.Total += n
 	}

@@ -123,17 +123,22 @@ SELECT pg_try_advisory_xact_lock(?)`
 
 // lockRetention makes sure that no other server does the same until the transaction ends.
 func (tx *Tx) lockRetention(ctx context.Context) error {
-	if tx.db.Dialect() == database.SQLite {
-		return nil // its process has the file for itself
-	}
-	var got bool
-	if err := tx.db.Get(ctx, &got, aloneSQL, retainLock); err != nil {
+	got, err := tx.lockAlone(ctx, retainLock)
+	if err != nil {
 		return fmt.Errorf("take the lock of retention: %w", err)
 	}
 	if !got {
 		return errRetentionRunning
 	}
 	return nil
+}
+
+// lockAlone reports whether no other server has the advisory lock, which is held until the transaction ends.
+func (tx *Tx) lockAlone(ctx context.Context, key int64) (got bool, err error) {
+	if tx.db.Dialect() == database.SQLite {
+		return true, nil // its process has the file for itself
+	}
+	return got, tx.db.Get(ctx, &got, aloneSQL, key)
 }
 
 // oldRunsSQL is served by the primary key: IDs are in the order of creation, and a run is created before it

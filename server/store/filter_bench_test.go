@@ -89,7 +89,7 @@ func filterQuestions(b testing.TB, s *storetest.Store) []question {
 		}
 		all = append(all, question{"count/" + filter.name, func(ctx context.Context, s *storetest.Store, _ int) (int, error) {
 			counts, err := s.CountRuns(ctx, filter.f)
-			return len(counts), err
+			return len(counts.States), err
 		}})
 	}
 	return all

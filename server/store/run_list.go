@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/store/database"
 )
 
@@ -27,14 +26,11 @@ func (q Reader) ListRuns(ctx context.Context, f RunFilter, page Page) ([]Run, Ne
 	if err != nil {
 		return nil, NextRuns{}, err
 	}
-	c, err := q.runConditions(ctx, f)
+	s, err := q.runSearch(ctx, f)
 	if err != nil {
 		return nil, NextRuns{}, err
 	}
-	s := runSearch{
-		runConditions: c, dialect: q.db.Dialect(), states: stateGroups(f.States), sort: sort, after: after,
-		size: page.Size() + 1,
-	}
+	s.after, s.size = after, page.Size()+1
 	sources, err := q.sources(ctx, s)
 	if err != nil {
 		return nil, NextRuns{}, err
@@ -82,29 +78,4 @@ func tooManyAtOnce(searched int, at time.Time) error {
 	return &Error{Code: ListTooLong, Message: fmt.Sprintf(
 		"more than %d runs were made around %s, too many to sort by their scheduled time: filter by deployment, pool or "+
 			"name, or sort by the time of creation", searched, at.Format(time.RFC3339))}
-}
-
-// CountRuns counts runs by state.
-func (q Reader) CountRuns(ctx context.Context, f RunFilter) (map[lifecycle.StateType]int64, error) {
-	c, err := q.runConditions(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	all := runSearch{runConditions: c, dialect: q.db.Dialect()}
-	counts := map[lifecycle.StateType]int64{}
-	for _, group := range stateGroups(f.States) {
-		where := c.all().with(c.names, all.where(), group.where)
-		query := "SELECT " + runStateTypeSQL + " AS state_type, COUNT(*) AS n FROM runs r " + stateJoinsSQL + where.sql()
-		var rows []struct {
-			State lifecycle.StateType `db:"state_type"`
-			N     int64               `db:"n"`
-		}
-		if err := q.db.All(ctx, &rows, query+" GROUP BY 1", where.args...); err != nil {
-			return nil, fmt.Errorf("count runs: %w", err)
-		}
-		for _, row := range rows {
-			counts[row.State] = row.N
-		}
-	}
-	return counts, nil
 }

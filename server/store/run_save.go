@@ -31,6 +31,8 @@ type runChanges struct {
 	deleteLive  []uuid.UUID
 	insertEnded []endedRecord
 	updateRuns  []runRecord
+	uncount     []uuid.UUID // of runs whose end is taken back
+	count       []countedRun
 	events      []eventRow
 
 	insertManifests []manifestRecord
@@ -79,6 +81,14 @@ func (c *runChanges) add(r *lockedRun) error {
 	if to == inRuns || r.place == inRuns {
 		c.updateRuns = append(c.updateRuns, runRecord{r.ID, r.PoolID, r.QueueID, r.runProgress, r.runWait, r.runEnd})
 	}
+	switch {
+	case to == inRuns:
+		c.count = append(c.count, countedRun{
+			r.ID, r.PoolID, r.QueueID, r.StateType, r.Category, r.StartedAt, r.EndedAt,
+		})
+	case r.place == inRuns:
+		c.uncount = append(c.uncount, r.ID)
+	}
 	c.events = append(c.events, r.events...)
 	r.place = to
 	return nil
@@ -111,7 +121,9 @@ func (c *runChanges) statements(d database.Dialect) []database.Statement {
 	all = appendChange(all, updateLiveSQL(d), c.updateLive)
 	all = appendChange(all, insertEndedSQL(d), c.insertEnded) // reads the row of live
 	all = appendChange(all, deleteLiveSQL(d), c.deleteLive)
+	all = appendChange(all, uncountRunsSQL(d), c.uncount)
 	all = appendChange(all, updateRunsSQL(d), c.updateRuns)
+	all = appendChange(all, countRunsSQL(d), c.count)
 	all = appendChange(all, insertManifestsSQL(d), c.insertManifests)
 	all = appendChange(all, deleteManifestsSQL(d), c.deleteManifests)
 	return appendChange(all, insertEventsSQL(d), c.events)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -45,6 +46,13 @@ type runSearch struct {
 	sort    RunSort
 	after   *sortKey // the runs past it
 	size    int      // how many runs
+}
+
+func (q Reader) runSearch(ctx context.Context, f RunFilter) (runSearch, error) {
+	c, err := q.runConditions(ctx, f)
+	return runSearch{
+		runConditions: c, dialect: q.db.Dialect(), states: stateGroups(f.States), sort: cmp.Or(f.Sort, NewestFirst),
+	}, err
 }
 
 // sources plans a list.
@@ -222,7 +230,8 @@ func (q Reader) read(ctx context.Context, s runSearch, source runSource) (listed
 	if len(source.rest.where) == 0 {
 		most = s.size
 	}
-	rows, err := q.window(ctx, s, source, most, source.rest)
+	from, args := source.window(most)
+	rows, err := q.runRows(ctx, s, from, args, source.rest)
 	if err != nil || len(rows) >= s.size || most == s.size {
 		return listedRuns{rows: rows}, err
 	}
@@ -266,7 +275,8 @@ func (q Reader) nearest(ctx context.Context, s runSearch, source runSource, most
 			rest.add("r.scheduled_time < ?", database.Time(found.horizon.at))
 		}
 	}
-	found.rows, err = q.window(ctx, s, source, most, rest)
+	from, args := source.window(most)
+	found.rows, err = q.runRows(ctx, s, from, args, rest)
 	return found, err
 }
 
@@ -284,12 +294,9 @@ func (s runSearch) among(ids []uuid.UUID) (c conditions) {
 	return c
 }
 
-// window reads among the first runs of an index, in whose order they stay.
-func (q Reader) window(
-	ctx context.Context, s runSearch, source runSource, most int, rest conditions,
-) ([]runRow, error) {
-	from := "(SELECT r.* FROM runs r" + source.served.sql() + source.inOrder() + "\nLIMIT ?) AS r"
-	return q.runRows(ctx, s, from, append(slices.Clone(source.served.args), most), rest)
+// window is the first runs of an index as r, with its arguments.
+func (o runSource) window(most int) (from string, args []any) {
+	return "(SELECT r.* FROM runs r" + o.served.sql() + o.inOrder() + "\nLIMIT ?) AS r", append(slices.Clone(o.served.args), most)
 }
 
 // inOrder names all columns of the index, also the one of which there is one value: PostgreSQL would otherwise read the

@@ -52,6 +52,7 @@ type Store struct {
 	raise    Raiser
 	archive  Archive
 	swept    sweepMark
+	rolledUp rollUpMark
 	auditKey atomic.Value // key of the digests in the audit, as []byte, once it was read
 	terms    cache[termsKey, runTerms]
 	settings cache[claimSetting, *settingRow]

@@ -50,6 +50,9 @@ func (s *Store) Sweep(ctx context.Context) error {
 			}
 		}
 	}
+	if s.rolledUp.isDue(time.Now()) {
+		return s.RollUpRuns(ctx)
+	}
 	return nil
 }
 

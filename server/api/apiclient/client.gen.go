@@ -478,6 +478,8 @@ type ClientInterface interface {
 
 	// CountRuns Count the runs that match a filter, by state
 	//
+	// Ended runs are counted by hour, so that no request has to read them: by pool, queue, deployment, state, and the hours of creation or of the end. With a filter by text, tag, scheduled time, or both times, only a limited number of runs is looked at; the same goes for hours of which a range has a part. `at_least` says that there may be more.
+	//
 	// Corresponds with GET /api/v1/runs/count (the `CountRuns` operationId).
 	CountRuns(ctx context.Context, params *CountRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
@@ -2137,6 +2139,8 @@ func (c *Client) CancelRuns(ctx context.Context, body CancelRunsJSONRequestBody,
 }
 
 // CountRuns Count the runs that match a filter, by state
+//
+// Ended runs are counted by hour, so that no request has to read them: by pool, queue, deployment, state, and the hours of creation or of the end. With a filter by text, tag, scheduled time, or both times, only a limited number of runs is looked at; the same goes for hours of which a range has a part. `at_least` says that there may be more.
 //
 // Corresponds with GET /api/v1/runs/count (the `CountRuns` operationId).
 func (c *Client) CountRuns(ctx context.Context, params *CountRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -10320,6 +10324,8 @@ type ClientWithResponsesInterface interface {
 
 	// CountRunsWithResponse Count the runs that match a filter, by state
 	//
+	// Ended runs are counted by hour, so that no request has to read them: by pool, queue, deployment, state, and the hours of creation or of the end. With a filter by text, tag, scheduled time, or both times, only a limited number of runs is looked at; the same goes for hours of which a range has a part. `at_least` says that there may be more.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/runs/count (the `CountRuns` operationId).
@@ -16972,6 +16978,8 @@ func (c *ClientWithResponses) CancelRunsWithResponse(ctx context.Context, body C
 }
 
 // CountRunsWithResponse Count the runs that match a filter, by state
+//
+// Ended runs are counted by hour, so that no request has to read them: by pool, queue, deployment, state, and the hours of creation or of the end. With a filter by text, tag, scheduled time, or both times, only a limited number of runs is looked at; the same goes for hours of which a range has a part. `at_least` says that there may be more.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -82,6 +82,14 @@ func (d Dialect) Contains(column string) string {
 	return "EXISTS (SELECT 1 FROM json_each(" + column + ") WHERE value = ?)"
 }
 
+// Hour is the hour of a time column, counted from 1970 on.
+func (d Dialect) Hour(column string) string {
+	if d == Postgres {
+		return "hour_of(" + column + ")"
+	}
+	return column + " / 3600000000"
+}
+
 // Leading is the condition that a column has the value of its parameter, of a kind: uuid or text. A list in the order
 // of this column, then of another, is read from an index of the two.
 func (d Dialect) Leading(column, kind string) string {

@@ -39,6 +39,14 @@ SELECT
     '["nightly"]', '', at, at, at, 'ada', 'schedule', '', at, at + interval '5 seconds', 1, '{}', '', 4
 FROM ran
 ORDER BY i;
+INSERT INTO run_counts (deployment_id, span, created, ended, pool_id, queue_id, state_type, category, took, n)
+SELECT
+    CASE WHEN c.of_deployment THEN deployment_id ELSE '00000000-0000-0000-0000-000000000000' END, c.span,
+    CASE WHEN c.span = 0 THEN 0 ELSE hour_of(at) / c.span * c.span END,
+    CASE WHEN c.span = 0 THEN 0 ELSE hour_of(at + interval '5 seconds') / c.span * c.span END,
+    pool_id, queue_id, state, '', CASE WHEN c.of_deployment THEN run_took(at, at + interval '5 seconds') ELSE 0 END, COUNT(*)
+FROM ran, (VALUES (TRUE, 1), (FALSE, 0), (FALSE, 24), (FALSE, 1)) AS c (of_deployment, span)
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 9;
 INSERT INTO attempts (
     id, run_id, number, worker, cluster_id, epoch, template_version_id, job_namespace, job_name, job_uid, node, diagnosis, succeeded,
     category, message, last_lines, claimed_at, running_at, ended_at

@@ -201,6 +201,40 @@ CREATE TABLE idempotency_keys (
 );
 CREATE INDEX idempotency_keys_run ON idempotency_keys (run_id);
 
+-- How many runs have ended, by hour. Whoever ends a run, takes its end back or deletes it adds to run_count_changes in the same
+-- transaction; the sweep moves what is there to run_counts. The sum of both is what the runs say, at any moment. created and
+-- ended are hours since 1970. took is the time from the start to the end, as the quarter octave of its seconds (0: from 1
+-- second on, 4: from 2, 8: from 4), and -100 for runs that never started. There is no index: the table is nearly empty.
+CREATE TABLE run_count_changes (
+    pool_id       UUID NOT NULL,
+    queue_id      UUID NOT NULL,
+    deployment_id UUID NOT NULL,
+    created       INTEGER NOT NULL,
+    ended         INTEGER NOT NULL,
+    state_type    TEXT NOT NULL,
+    category      TEXT NOT NULL,
+    took          INTEGER NOT NULL,
+    n             BIGINT NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
+
+-- Rows of a deployment (span 1: hours) have the time that runs took. Those of a queue have the deployment
+-- 00000000-0000-0000-0000-000000000000: of all time (span 0), with hours 0, of days (span 24), with the first hour of the day,
+-- and of hours.
+CREATE TABLE run_counts (
+    deployment_id UUID NOT NULL,
+    span          INTEGER NOT NULL,
+    created       INTEGER NOT NULL,
+    ended         INTEGER NOT NULL,
+    pool_id       UUID NOT NULL,
+    queue_id      UUID NOT NULL,
+    state_type    TEXT NOT NULL,
+    category      TEXT NOT NULL,
+    took          INTEGER NOT NULL,
+    n             BIGINT NOT NULL,
+    PRIMARY KEY (deployment_id, span, created, ended, pool_id, queue_id, state_type, category, took)
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
+CREATE INDEX run_counts_ended ON run_counts (span, ended) WHERE deployment_id = '00000000-0000-0000-0000-000000000000';
+
 -- The runs that wait to be claimed: SCHEDULED, first or again. A claim deletes the row. limited only chooses the index:
 -- true where the deployment may keep its runs from being claimed, as far as was known when the row was written. Claims
 -- read limits and pauses from the deployment, and set limited where it is missing.
@@ -681,9 +715,22 @@ $$;
 CREATE TRIGGER delete_with_outputs AFTER DELETE ON outputs
     REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION delete_with_outputs();
 
+-- What run_counts says of a run.
+CREATE FUNCTION hour_of(at TIMESTAMPTZ) RETURNS INTEGER LANGUAGE SQL IMMUTABLE
+    AS 'SELECT FLOOR(EXTRACT(EPOCH FROM at) / 3600)::INTEGER';
+CREATE FUNCTION run_took(started TIMESTAMPTZ, ended TIMESTAMPTZ) RETURNS INTEGER LANGUAGE SQL IMMUTABLE
+    AS 'SELECT CASE WHEN started IS NULL THEN -100
+        ELSE FLOOR(4 * LN(GREATEST(EXTRACT(EPOCH FROM ended - started), 0.001)::DOUBLE PRECISION) / LN(2::DOUBLE PRECISION))::INTEGER END';
+
 -- +goose StatementBegin
 CREATE FUNCTION delete_with_runs() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    INSERT INTO run_count_changes (pool_id, queue_id, deployment_id, created, ended, state_type, category, took, n)
+    SELECT pool_id, queue_id, deployment_id, hour_of(created_at), hour_of(ended_at), state_type, category,
+        run_took(started_at, ended_at), -COUNT(*)
+    FROM gone
+    WHERE ended_at IS NOT NULL
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8;
     DELETE FROM idempotency_keys WHERE run_id IN (SELECT id FROM gone);
     DELETE FROM events WHERE run_id IN (SELECT id FROM gone);
     DELETE FROM manifests WHERE run_id IN (SELECT id FROM gone);
@@ -723,9 +770,9 @@ CREATE TRIGGER delete_with_pools AFTER DELETE ON pools
     REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION delete_with_pools();
 
 -- +goose Down
-DROP TABLE runs, deployments, pools, template_versions, queues, deployment_revisions, schedules, idempotency_keys, ready,
+DROP TABLE runs, run_counts, run_count_changes, deployments, pools, template_versions, queues, deployment_revisions, schedules, idempotency_keys, ready,
     live, attempts, manifests, events, run_results, run_rule_findings, attempt_indexes, run_tokens, outputs,
     output_deletions, log_chunks, workers, worker_sessions,
     variables, api_keys, audit, sessions, signing_keys, rule_sets, approvals, trust_rules, exchanged_tokens, deletions,
     installation;
-DROP FUNCTION delete_with_pools, delete_with_deployments, delete_with_runs, delete_with_outputs;
+DROP FUNCTION hour_of, run_took, delete_with_pools, delete_with_deployments, delete_with_runs, delete_with_outputs;

@@ -1,0 +1,211 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store/database"
+)
+
+// Ended runs are counted by hour in run_counts, so that nobody has to read them to know how many they are. See the
+// migration for what the tables have.
+
+const (
+	countColumns = "pool_id, queue_id, deployment_id, created, ended, state_type, category, took"
+	// rollUpBatch is how many changes are moved at a time.
+	rollUpBatch = 5000
+	// rollUpEvery lets changes of the same hour come together.
+	rollUpEvery = 10 * time.Second
+	// rollUpLock is the key of the advisory lock: "coun" in ASCII.
+	rollUpLock = 0x636f756e
+)
+
+// countedRun is a run that ends.
+type countedRun struct {
+	ID        uuid.UUID           `json:"id"`
+	PoolID    uuid.UUID           `json:"pool_id"`
+	QueueID   uuid.UUID           `json:"queue_id"`
+	StateType lifecycle.StateType `json:"state_type"`
+	Category  lifecycle.Category  `json:"category"`
+	StartedAt *database.Time      `json:"started_at"`
+	EndedAt   *database.Time      `json:"ended_at"`
+}
+
+// countRunsSQL adds runs that end to the counts. It runs with the update of these runs, and reads what that leaves as it
+// is.
+func countRunsSQL(d database.Dialect) string {
+	return `
+INSERT INTO run_count_changes (` + countColumns + `, n)
+SELECT
+	n.pool_id, n.queue_id, r.deployment_id, ` + d.Hour("r.created_at") + `, ` + d.Hour("n.ended_at") + `, n.state_type, n.category,
+	` + runTookSQL(d, "n") + `, COUNT(*)
+FROM ` + database.RecordsOf[countedRun](d) + ` AS n
+JOIN runs r ON r.id = n.id
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 8`
+}
+
+// uncountRunsSQL takes runs that have ended from the counts, before they are updated.
+func uncountRunsSQL(d database.Dialect) string {
+	return `
+INSERT INTO run_count_changes (` + countColumns + `, n)
+SELECT
+	r.pool_id, r.queue_id, r.deployment_id, ` + d.Hour("r.created_at") + `, ` + d.Hour("r.ended_at") + `, r.state_type, r.category,
+	` + runTookSQL(d, "r") + `, -1
+FROM runs r
+WHERE r.id IN ` + d.List("uuid")
+}
+
+func runTookSQL(d database.Dialect, run string) string {
+	if d == database.Postgres {
+		return "run_took(" + run + ".started_at, " + run + ".ended_at)"
+	}
+	return "CASE WHEN " + run + ".started_at IS NULL THEN -100 ELSE CAST(FLOOR(4 * LN(MAX((" + run + ".ended_at - " + run +
+		".started_at) / 1e6, 0.001)) / LN(2.0)) AS INTEGER) END"
+}
+
+// runCountRow is a row of run_counts.
+type runCountRow struct {
+	DeploymentID uuid.UUID           `db:"deployment_id" json:"deployment_id"`
+	Span         int32               `db:"-" json:"span"`
+	Created      int32               `db:"created" json:"created"`
+	Ended        int32               `db:"ended" json:"ended"`
+	PoolID       uuid.UUID           `db:"pool_id" json:"pool_id"`
+	QueueID      uuid.UUID           `db:"queue_id" json:"queue_id"`
+	StateType    lifecycle.StateType `db:"state_type" json:"state_type"`
+	Category     string              `db:"category" json:"category"`
+	Took         int32               `db:"took" json:"took"`
+	N            int64               `db:"n" json:"n"`
+}
+
+// The spans of run_counts, in hours.
+const (
+	spanAll  = 0
+	spanHour = 1
+	spanDay  = 24
+)
+
+// rollUpMark is when this process has looked for changes last.
+type rollUpMark struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+// isDue reports whether it is time to look again.
+func (m *rollUpMark) isDue(now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if since := now.Sub(m.at); since >= 0 && since < rollUpEvery {
+		return false
+	}
+	m.at = now
+	return true
+}
+
+// RollUpRuns moves changes of the counts to run_counts. Every server may call it at any time: one of them works, the
+// others return at once.
+func (s *Store) RollUpRuns(ctx context.Context) error {
+	for n := rollUpBatch; n >= rollUpBatch; {
+		var err error
+		if n, err = inTx(ctx, s, func(tx *Tx) (int, error) { return tx.rollUpRuns(ctx) }); err != nil {
+			return fmt.Errorf("count ended runs: %w", err)
+		}
+	}
+	return nil
+}
+
+func takeChangesSQL(d database.Dialect) string {
+	if d == database.Postgres {
+		return `
+DELETE FROM run_count_changes
+WHERE ctid = ANY(ARRAY(SELECT ctid FROM run_count_changes LIMIT ?))
+RETURNING ` + countColumns + ", n"
+	}
+	return `
+DELETE FROM run_count_changes
+WHERE rowid IN (SELECT rowid FROM run_count_changes LIMIT ?)
+RETURNING ` + countColumns + ", n"
+}
+
+const runCountColumns = "deployment_id, span, created, ended, pool_id, queue_id, state_type, category, took"
+
+func addCountsSQL(d database.Dialect) string {
+	return `
+INSERT INTO run_counts (` + runCountColumns + `, n)
+SELECT ` + runCountColumns + `, n
+FROM ` + database.RecordsOf[runCountRow](d) + ` AS c
+WHERE TRUE
+ON CONFLICT (` + runCountColumns + `) DO UPDATE
+SET n = run_counts.n + excluded.n`
+}
+
+func clearCountsSQL(d database.Dialect) string {
+	return `
+DELETE FROM run_counts
+WHERE n = 0
+	AND (` + runCountColumns + `) IN (
+		SELECT ` + runCountColumns + `
+		FROM ` + database.RecordsOf[runCountRow](d) + ` AS c
+	)`
+}
+
+func (tx *Tx) rollUpRuns(ctx context.Context) (int, error) {
+	if got, err := tx.lockAlone(ctx, rollUpLock); err != nil || !got {
+		return 0, err
+	}
+	dialect := tx.db.Dialect()
+	var changes []runCountRow
+	if err := tx.db.All(ctx, &changes, takeChangesSQL(dialect), rollUpBatch); err != nil || len(changes) == 0 {
+		return 0, err
+	}
+	rows := rollUp(changes)
+	var fewer []runCountRow
+	for _, row := range rows {
+		if row.N < 0 {
+			fewer = append(fewer, row)
+		}
+	}
+	if err := tx.db.ExecBatch(ctx, appendChange(nil, addCountsSQL(dialect), rows)...); err != nil {
+		return 0, err
+	}
+	return len(changes), tx.db.ExecBatch(ctx, appendChange(nil, clearCountsSQL(dialect), fewer)...)
+}
+
+// rollUp adds changes up to rows of run_counts.
+func rollUp(changes []runCountRow) []runCountRow {
+	sums := map[runCountRow]int64{}
+	add := func(row runCountRow, span int32, n int64) {
+		row.Span, row.N = span, 0
+		switch span {
+		case spanAll:
+			row.Created, row.Ended = 0, 0
+		default:
+			row.Created, row.Ended = row.Created-row.Created%span, row.Ended-row.Ended%span
+		}
+		sums[row] += n
+	}
+	for _, change := range changes {
+		add(change, spanHour, change.N)
+		queue := change
+		queue.DeploymentID, queue.Took = uuid.Nil, 0
+		for _, span := range []int32{spanAll, spanDay, spanHour} {
+			add(queue, span, change.N)
+		}
+	}
+	rows := make([]runCountRow, 0, len(sums))
+	for row, n := range sums {
+		if row.N = n; n != 0 {
+			rows = append(rows, row)
+		}
+	}
+	slices.SortFunc(rows, func(a, b runCountRow) int { // in the order of the index
+		return cmp.Or(slices.Compare(a.DeploymentID[:], b.DeploymentID[:]), cmp.Compare(a.Span, b.Span), cmp.Compare(a.Created, b.Created))
+	})
+	return rows
+}

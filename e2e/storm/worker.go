@@ -182,12 +182,8 @@ func (w *worker) claimRequest() (api.ClaimRequest, int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	free := workerCapacity - len(w.held)
-	held := []api.AttemptLease{}
-	for _, a := range w.held {
-		held = append(held, api.AttemptLease{AttemptID: a.claim.AttemptID, Epoch: a.claim.Epoch})
-	}
 	return api.ClaimRequest{
-		RequestID: uuid.New(), Pool: w.pool, Worker: w.name, ClusterID: clusterID, Held: &held,
+		RequestID: uuid.New(), Pool: w.pool, Worker: w.name, ClusterID: clusterID,
 		Max: int32(min(free, 1+w.dice.IntN(20))), WaitSeconds: int32(1 + w.dice.IntN(2)),
 	}, free
 }

@@ -209,20 +209,19 @@ func (r hourRange) isEmpty() bool { return r.from != nil && r.before != nil && *
 
 // wholeHours returns the hours that are all within a range, and what is left of it at either end.
 func wholeHours(span TimeRange, now time.Time) (hours hourRange, edges []TimeRange) {
-	const hour = int64(time.Hour / time.Second)
 	if at := span.After; at != nil {
-		from := (at.Unix() + hour - 1) / hour
-		if at.Nanosecond() > 0 && at.Unix()%hour == 0 {
+		from := (at.Unix() + secondsPerHour - 1) / secondsPerHour
+		if at.Nanosecond() > 0 && at.Unix()%secondsPerHour == 0 {
 			from++
 		}
-		if start := time.Unix(from*hour, 0).UTC(); start.After(*at) {
+		if start := time.Unix(from*secondsPerHour, 0).UTC(); start.After(*at) {
 			edges = append(edges, TimeRange{After: at, Before: &start})
 		}
 		hours.from = &from
 	}
 	if at := span.Before; at != nil && at.Before(now.Add(idSlack)) {
-		before := at.Unix() / hour
-		if start := time.Unix(before*hour, 0).UTC(); start.Before(*at) {
+		before := at.Unix() / secondsPerHour
+		if start := time.Unix(before*secondsPerHour, 0).UTC(); start.Before(*at) {
 			edges = append(edges, TimeRange{After: &start, Before: at})
 		}
 		hours.before = &before

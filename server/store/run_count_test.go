@@ -193,7 +193,6 @@ func TestRangesAreCountedByWholeHours(t *testing.T) {
 	test := func(t *testing.T, w *world) {
 		dice := rand.New(rand.NewPCG(1, 2))
 		all := w.scatteredRuns(dice)
-		w.recount()
 		for _, test := range []struct {
 			name  string
 			round time.Duration

@@ -88,7 +88,25 @@ func (q Reader) runConditions(ctx context.Context, f RunFilter) (c runConditions
 		c.addText(f.Text)
 	}
 	c.addTimes(f)
+	if f.Ended.After != nil {
+		return c, q.addEndedAfter(ctx, &c, *f.Ended.After)
+	}
 	return c, nil
+}
+
+// addEndedAfter restricts the IDs to runs created since the first of all that have ended since a time.
+func (q Reader) addEndedAfter(ctx context.Context, c *runConditions, at time.Time) error {
+	first, err := q.firstHourOfEnded(ctx, at)
+	if err != nil {
+		return err
+	}
+	if first == nil {
+		c.ids.add("1 = 0")
+		return nil
+	}
+	created := time.Unix(*first*secondsPerHour, 0)
+	c.ids.add("r.id >= ?", firstID(created.Add(-idSlack-q.db.ClockOffset())))
+	return nil
 }
 
 // addTag asks for runs with a tag. Nearly all others are told by the text of their tags, without reading the list.

@@ -27,6 +27,44 @@ const (
 	rollUpLock = 0x636f756e
 )
 
+const firstHourOfEndedSQL = `
+SELECT MIN(created)
+FROM (
+	SELECT MIN(created) AS created
+	FROM run_counts
+	WHERE deployment_id = '00000000-0000-0000-0000-000000000000'
+		AND span = %d
+		AND ended >= ?
+	UNION ALL
+	SELECT created
+	FROM run_count_changes
+	WHERE ended >= ?
+) AS c`
+
+const (
+	secondsPerHour = int64(time.Hour / time.Second)
+	// recentHours is for how long back the hour is looked up; before, the day is enough.
+	recentHours = 72
+)
+
+// firstHourOfEnded returns the hour, or the first hour of the day, in which the first run was created of all that have
+// ended since a time; nil for none. Served by run_counts_ended.
+func (q Reader) firstHourOfEnded(ctx context.Context, at time.Time) (*int64, error) {
+	now, err := q.db.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	span, hour := int64(spanHour), at.Unix()/secondsPerHour
+	if now.Sub(at) > recentHours*time.Hour {
+		span = spanDay
+	}
+	var first *int64
+	if err := q.db.Get(ctx, &first, fmt.Sprintf(firstHourOfEndedSQL, span), hour/span*span, hour); err != nil {
+		return nil, fmt.Errorf("find the first run that ended since a time: %w", err)
+	}
+	return first, nil
+}
+
 // countedRun is a run that ends.
 type countedRun struct {
 	ID        uuid.UUID           `json:"id"`

@@ -93,6 +93,7 @@ func (w *world) scatteredRuns(dice *rand.Rand) []store.Run {
 		}
 		return nil
 	})
+	w.recount()
 	all := make([]store.Run, 0, len(ids))
 	for id := range ids {
 		run, err := w.GetRun(ctx, id)

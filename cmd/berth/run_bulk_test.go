@@ -27,6 +27,22 @@ func TestASearchForFewRunsSaysHowFarItHasCome(t *testing.T) {
 	demand(t, "standard error, oldest first", r.stderr, "search on with --since 2026-01-02T03:04:05Z")
 }
 
+func TestRunsThatWereNotAllCountedAreNotCancelledUnasked(t *testing.T) {
+	t.Parallel()
+	u := hostileServer(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if r.Method != http.MethodGet {
+			t.Errorf("asked to %s %s", r.Method, r.URL)
+		}
+		_, _ = fmt.Fprint(w, `{"total":0,"at_least":true,"by_state":{}}`)
+	})
+	r := u.run(t, "run", "cancel", "--text", "nowhere")
+	if r.code != 2 {
+		t.Errorf("exit code %d", r.code)
+	}
+	demand(t, "standard error", r.stderr, "cancel at least 0 runs", "--yes")
+}
+
 func TestManyRunsAreListedCancelledAndTriedAgainByAFilter(t *testing.T) {
 	t.Parallel()
 	_, u := startDev(t, t.TempDir())

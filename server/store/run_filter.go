@@ -105,7 +105,7 @@ func (q Reader) addEndedAfter(ctx context.Context, c *runConditions, at time.Tim
 		return nil
 	}
 	created := time.Unix(*first*secondsPerHour, 0)
-	c.ids.add("r.id >= ?", firstID(created.Add(-idSlack-q.db.ClockOffset())))
+	c.ids.add("r.id >= ?", firstID(created.Add(-idSlack)))
 	return nil
 }
 

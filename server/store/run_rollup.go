@@ -14,7 +14,7 @@ import (
 	"github.com/berth-dev/berth/server/store/database"
 )
 
-// Ended runs are counted by hour in run_counts, so that nobody has to read them to know how many they are. See the
+// Ended runs are counted by hour in run_counts, so that a count does not have to read them. See the
 // migration for what the tables have.
 
 const (

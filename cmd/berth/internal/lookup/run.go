@@ -38,6 +38,14 @@ func SearchRuns(
 	})
 }
 
+// Counted says how many runs were counted.
+func Counted(c api.RunCounts) string {
+	if c.AtLeast {
+		return "at least " + cli.Plural(int(c.Total), "run")
+	}
+	return cli.Plural(int(c.Total), "run")
+}
+
 func GetRun(ctx context.Context, client *cli.Client, id uuid.UUID) (api.RunDetail, error) {
 	return cli.Value(client.GetRunWithResponse(ctx, id))
 }

@@ -69,7 +69,7 @@ func contents(ctx context.Context, client *cli.Client, name string) (string, err
 		return "", err
 	}
 	return fmt.Sprintf("delete deployment %q, with %s and %s (%d active)", name,
-		cli.Plural(schedules, "schedule"), cli.Plural(int(all.Total), "run"), live.Total), nil
+		cli.Plural(schedules, "schedule"), lookup.Counted(all), live.Total), nil
 }
 
 func restoreCommand(app *cli.App) *cobra.Command {

@@ -83,7 +83,7 @@ func contents(ctx context.Context, client *cli.Client, name string) (string, err
 	}
 	return fmt.Sprintf("delete pool %q, with %s, %s, %s, %s (%d active)", name,
 		cli.Plural(len(deployments), "deployment"), cli.Plural(len(queues.Items), "queue"),
-		cli.Plural(int(pool.TemplateVersion), "template version"), cli.Plural(int(all.Total), "run"),
+		cli.Plural(int(pool.TemplateVersion), "template version"), lookup.Counted(all),
 		live.Total), nil
 }
 

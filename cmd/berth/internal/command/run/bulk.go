@@ -174,11 +174,11 @@ func (b bulk) confirm(ctx context.Context, f api.RunSelectionFilter) error {
 	if b.yes {
 		return nil
 	}
-	total, err := b.count(ctx, f)
-	if err != nil || total == 0 {
+	counts, err := b.count(ctx, f)
+	if err != nil || counts.Total == 0 && !counts.AtLeast {
 		return err // what it comes to is said at the end
 	}
-	what := fmt.Sprintf("%s %s", b.action.verb, cli.Plural(total, "run"))
+	what := fmt.Sprintf("%s %s", b.action.verb, lookup.Counted(counts))
 	return b.app.Destroy(ctx, b.cmd, nil, b.format, cli.Destruction{What: what})
 }
 
@@ -203,12 +203,11 @@ func (b bulk) list(ctx context.Context, f api.RunSelectionFilter) error {
 	})
 }
 
-func (b bulk) count(ctx context.Context, f api.RunSelectionFilter) (int, error) {
-	counts, err := cli.Value(b.client.CountRunsWithResponse(ctx, &api.CountRunsParams{
+func (b bulk) count(ctx context.Context, f api.RunSelectionFilter) (api.RunCounts, error) {
+	return cli.Value(b.client.CountRunsWithResponse(ctx, &api.CountRunsParams{
 		Pool: f.Pool, Queue: f.Queue, Deployment: f.Deployment, State: f.States, Tag: f.Tags, Text: f.Text,
 		CreatedAfter: f.CreatedAfter, CreatedBefore: f.CreatedBefore,
 	}))
-	return int(counts.Total), err
 }
 
 // maxLeftOut is how many of the runs that are left out are named.
@@ -221,8 +220,8 @@ func (b bulk) sayLeftOut(ctx context.Context, f api.RunSelectionFilter) error {
 		return nil
 	}
 	f.States = &[]api.StateType{api.CANCELLED}
-	total, err := b.count(ctx, f)
-	if err != nil || total == 0 {
+	counts, err := b.count(ctx, f)
+	if err != nil || counts.Total == 0 {
 		return err
 	}
 	limit := int32(maxLeftOut)
@@ -238,11 +237,11 @@ func (b bulk) sayLeftOut(ctx context.Context, f api.RunSelectionFilter) error {
 		names[i] = run.Name
 	}
 	list := strings.Join(names, ", ")
-	if total > len(names) {
+	if int(counts.Total) > len(names) || counts.AtLeast {
 		list += ", …"
 	}
 	b.app.Notef("%s left out (%s), because they were cancelled: retry them as well with --include-cancelled",
-		cli.Plural(total, "run"), list)
+		lookup.Counted(counts), list)
 	return nil
 }
 

@@ -40,6 +40,7 @@ func TestCountsAreWhatTheRunsSay(t *testing.T) {
 	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) { test(t, &world{storetest.SQLite(t, few), t}) })
 	t.Run("PostgreSQL", func(t *testing.T) { test(t, &world{storetest.PostgreSQL(t, few), t}) })
+	t.Run("PostgreSQL, partitioned", func(t *testing.T) { test(t, &world{storetest.Partitioned(t, few), t}) })
 }
 
 // counted is a world whose runs are counted.

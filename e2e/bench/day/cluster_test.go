@@ -118,7 +118,7 @@ func (r *runtime) follow(a job.Attempt, j memoryJob) {
 			return
 		}
 		if rest := r.output[min(a.OutputOffset, int64(len(r.output))):]; len(rest) > 0 {
-			if err := r.handler.Output(r.ctx, a.Ref, a.OutputOffset, rest); err != nil {
+			if err := r.handler.Output(r.ctx, a.Ref, job.Output{Offset: a.OutputOffset, Text: rest}); err != nil {
 				return // it is not wanted here any longer
 			}
 		}

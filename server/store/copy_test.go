@@ -13,7 +13,17 @@ import (
 
 func TestACopyHasEveryRowOfTheSource(t *testing.T) {
 	t.Parallel()
-	from, to := &world{storetest.SQLite(t), t}, &world{storetest.PostgreSQL(t), t}
+	for name, target := range map[string]func(testing.TB, ...storetest.Option) *storetest.Store{
+		"plain": storetest.PostgreSQL, "partitioned": storetest.Partitioned,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testCopy(t, &world{storetest.SQLite(t), t}, &world{target(t), t})
+		})
+	}
+}
+
+func testCopy(t *testing.T, from, to *world) {
 	ctx := t.Context()
 	done := from.one(func(d *store.Deployment) { d.Tags, d.Timeout = []string{"a"}, ptr(time.Hour) })
 	c := from.claimOne("w")

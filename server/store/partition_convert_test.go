@@ -225,6 +225,9 @@ func TestPartitioningIsStoppedAndStartedAgain(t *testing.T) {
 	t.Parallel()
 	w := newPlain(t)
 	w.retrying()
+	for range 3 {
+		w.livedOn("d")
+	}
 	w.runs("d", 20)
 	for stopAt := 1; stopAt <= 8; stopAt++ {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -240,10 +243,34 @@ func TestPartitioningIsStoppedAndStartedAgain(t *testing.T) {
 		}
 		w.run("d")
 	}
+
+	before := w.answers()
 	w.partition(store.PartitionOptions{})
+	same(t, "answers", w.answers(), before)
 	if n := w.countRuns(store.RunFilter{})[lifecycle.Scheduled]; n != 28 {
-		t.Errorf("there are %d runs, want 28", n)
+		t.Errorf("%d runs wait, want 28", n)
 	}
+	w.Advance(91 * aDay)
+	if removed := w.retain(usually); removed.Runs != 3 {
+		t.Errorf("removed %+v", removed)
+	}
+}
+
+// answers are what people see of all runs.
+func (w *world) answers() (lines []string) {
+	w.t.Helper()
+	for _, f := range []store.RunFilter{
+		{}, {Pool: "p"}, {Deployment: "d", Sort: store.OldestFirst}, {States: []lifecycle.StateType{lifecycle.Completed}},
+	} {
+		list, _, err := w.ListRuns(w.t.Context(), f, store.Page{Limit: 100})
+		w.check(err)
+		for _, run := range list {
+			lines = append(lines, fmt.Sprintf("%+v", run), fmt.Sprintf("%+v", w.listEvents(run.ID, 0)),
+				fmt.Sprintf("%+v", w.listAttempts(run.ID)))
+		}
+		lines = append(lines, fmt.Sprint(w.countRuns(f)))
+	}
+	return lines
 }
 
 func TestOneProcessPartitionsAtATime(t *testing.T) {

@@ -324,7 +324,9 @@ func (s *Store) readEnds(ctx context.Context, p runPartition, before time.Time) 
 
 // tablesWithRuns have rows of runs and are not partitioned. Deleting outputs deletes the rest of the output.
 func tablesWithRuns() []string {
-	return []string{"idempotency_keys", "run_results", "run_rule_findings", "run_tokens", "outputs"}
+	return []string{
+		"idempotency_keys", "run_results", "run_rule_findings", "attempt_indexes", "run_tokens", "outputs",
+	}
 }
 
 // deleteRangeSQL is served by an index that begins with run_id.

@@ -27,7 +27,9 @@ func testCopy(t *testing.T, from, to *world) {
 	ctx := t.Context()
 	done := from.one(func(d *store.Deployment) { d.Tags, d.Timeout = []string{"a"}, ptr(time.Hour) })
 	c := from.claimOne("w")
-	from.accepts(manifest(c), submitted(c), running(c))
+	shown := running(c)
+	shown.Indexes = []byte(`{"succeeded": "0"}`)
+	from.accepts(manifest(c), submitted(c), shown)
 	from.check(from.AppendLogs(ctx, []store.LogChunk{{Lease: leaseOf(c), Text: "hello\nworld\n"}}))
 	must[*store.Result](t)(from.UpsertResult(ctx, done.ID, c.AttemptID, []byte(`{"rows": 3}`)))
 	must[*store.Pool](t)(from.UpdatePool(ctx, "p", store.PoolUpdate{

@@ -49,7 +49,9 @@ func (w *world) livedOn(deployment string) uuid.UUID {
 		n.RuleFindings = []store.RuleFinding{finding("a", "no")}
 	})
 	c := w.claimOne("w")
-	w.accepts(manifest(c), submitted(c), running(c))
+	shown := running(c)
+	shown.Indexes = []byte(`{"succeeded": "0"}`)
+	w.accepts(manifest(c), submitted(c), shown)
 	w.writes(c, 0, "said")
 	must[*store.Result](w.t)(w.UpsertResult(w.t.Context(), c.RunID, c.AttemptID, []byte(`{}`)))
 	w.accepts(succeeded(c))
@@ -59,7 +61,8 @@ func (w *world) livedOn(deployment string) uuid.UUID {
 // ofRuns are the tables with rows of runs.
 func ofRuns() []string {
 	return []string{
-		"runs", "attempts", "manifests", "events", "idempotency_keys", "run_results", "run_rule_findings", "outputs", "log_chunks",
+		"runs", "attempts", "manifests", "events", "idempotency_keys", "run_results", "run_rule_findings", "attempt_indexes",
+		"outputs", "log_chunks",
 	}
 }
 

@@ -191,6 +191,7 @@ func leaseRows() []row {
 	rows.what, rows.unit, rows.bound = renewals+"rows written", "rows/s", 100
 	wal.what, wal.unit, wal.bound = renewals+"log of a day", "WAL-B/day", 1e9
 	hot.what, hot.unit, hot.more, hot.bound = renewals+"updates that write no index", "HOT-share", true, 0.99
+	hot.peer, hot.peerName = "", "" // where it is none
 	return []row{rows, wal, hot}
 }
 

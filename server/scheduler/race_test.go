@@ -83,6 +83,10 @@ func TestAScheduleThatChangedSinceItWasReadCreatesNoRun(t *testing.T) {
 			return s.UpdateSchedules(s.t.Context(), "etl", []store.NewSchedule{{Name: "default", Spec: spec,
 				Active: true}}, actor)
 		},
+		"the database's clock goes back": func(s *world) error {
+			s.Advance(-time.Hour)
+			return nil
+		},
 		"its deployment is deleted": func(s *world) error {
 			return s.DeleteDeployment(s.t.Context(), "etl", store.DeleteOptions{}, actor)
 		},

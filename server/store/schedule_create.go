@@ -9,7 +9,7 @@ import (
 )
 
 // ScheduleChanged is the code of the error that a schedule is no longer as it was read: it was paused, changed
-// or deleted since, or its deployment was, or another server has decided its slots.
+// or deleted since, or its deployment was, or another server has decided its slots, or the database's clock went back.
 const ScheduleChanged Code = "schedule-changed"
 
 const scheduleNowSQL = `
@@ -42,6 +42,13 @@ func (tx *Tx) CreateScheduledRun(ctx context.Context, n NewRun, read Schedule, a
 	if len(rows) == 0 || !rows[0].Active || !bytes.Equal(rows[0].Spec, read.Spec) ||
 		!rows[0].DecidedUntil.Time().Equal(read.DecidedUntil) {
 		return changed
+	}
+	now, err := tx.db.Now(ctx)
+	if err != nil {
+		return err
+	}
+	if n.ScheduledTime != nil && n.ScheduledTime.After(now.Add(clockSlack)) {
+		return changed // CorrectClock could not tell its run from one that is due later
 	}
 	_, _, err = tx.CreateRun(ctx, n, actor)
 	return err

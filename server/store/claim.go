@@ -51,6 +51,7 @@ type claimResult struct {
 // claimedAttempt is an attempt in the answer to a claim.
 type claimedAttempt struct {
 	AttemptID uuid.UUID `db:"attempt_id"`
+	Epoch     int64     `db:"epoch"`
 	Takeover  bool      `db:"taken_over"`
 }
 
@@ -150,7 +151,7 @@ func (tx *Tx) saveClaim(
 
 // repeatedClaimSQL is served by live_session.
 const repeatedClaimSQL = `
-SELECT attempt_id, leased_at > claimed_at AS taken_over
+SELECT attempt_id, epoch, leased_at > claimed_at AS taken_over
 FROM live
 WHERE session_id = ?
 	AND request_id = ?

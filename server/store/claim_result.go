@@ -155,8 +155,8 @@ func (q Reader) claims(ctx context.Context, g *claimResult) ([]Claim, error) {
 	claims := make([]Claim, 0, len(g.attempts))
 	for _, h := range g.attempts {
 		row := rows[h.AttemptID]
-		if row == nil ||
-			settings[row.claimSetting] == nil { // read after it was handed out: it may be gone by now
+		// Read after the claim was stored: by now the attempt may be gone, or another worker's under the next epoch.
+		if row == nil || row.Epoch != h.Epoch || settings[row.claimSetting] == nil {
 			continue
 		}
 		c, err := row.claim(settings[row.claimSetting], now)

@@ -69,7 +69,7 @@ func (tx *Tx) startAttempts(
 		run.move(state, now, "worker "+r.Worker, run.Attempt)
 		run.DeadlineAt = nil
 		run.keepDeadline(now)
-		result.attempts = append(result.attempts, claimedAttempt{AttemptID: id})
+		result.attempts = append(result.attempts, claimedAttempt{AttemptID: id, Epoch: run.attempt.Epoch})
 		if run.Parameters != nil {
 			result.rows[id] = run.claimRow(pool)
 		}

@@ -77,7 +77,7 @@ func (tx *Tx) takeOver(ctx context.Context, r ClaimRequest, result *claimResult)
 			continue
 		}
 		leases = append(leases, leaseRecord{AttemptID: a.AttemptID, Epoch: a.Epoch})
-		result.attempts = append(result.attempts, claimedAttempt{AttemptID: a.AttemptID, Takeover: true})
+		result.attempts = append(result.attempts, claimedAttempt{AttemptID: a.AttemptID, Epoch: a.Epoch, Takeover: true})
 		run.note(fmt.Sprintf("taken over by worker %s (epoch %d): the lease had expired or was released", r.Worker, a.Epoch),
 			now, "worker "+r.Worker, a.Number)
 	}

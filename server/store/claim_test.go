@@ -491,6 +491,47 @@ func TestOneOfManyWorkersTakesAnAttemptOver(t *testing.T) {
 	})
 }
 
+// TestNoTwoWorkersAreGivenTheSameEpoch: with leases that end at once, workers take an attempt over from each other again and
+// again, also before the answer to a claim is read.
+func TestNoTwoWorkersAreGivenTheSameEpoch(t *testing.T) {
+	onEach(t, func(w *world) {
+		w.pool("p")
+		w.deployment("d", "p")
+		w.runs("d", 20)
+		for _, c := range w.claim(request("p", "dead", 20)) {
+			w.accepts(submitted(c), running(c))
+		}
+		w.Advance(leaseTime + time.Second)
+		var mu sync.Mutex
+		holders := map[store.Lease]string{}
+		var heirs sync.WaitGroup
+		for i := range 8 {
+			heirs.Go(func() {
+				for range 60 {
+					r := request("p", fmt.Sprint("heir", i), 10)
+					r.Lease = time.Microsecond
+					claims, err := w.Claim(w.t.Context(), r)
+					if err != nil {
+						w.t.Error(err)
+					}
+					mu.Lock()
+					for _, c := range claims {
+						if other, given := holders[leaseOf(c)]; given {
+							w.t.Errorf("epoch %d of attempt %s was given to %s and to %s", c.Epoch, c.AttemptID, other, r.Worker)
+						}
+						holders[leaseOf(c)] = r.Worker
+					}
+					mu.Unlock()
+				}
+			})
+		}
+		heirs.Wait()
+		if len(holders) <= 20 {
+			w.t.Errorf("%d takeovers in all: nothing was taken over from an heir", len(holders))
+		}
+	})
+}
+
 func TestATakeoverOfACancellingRunTellsTheWorkerToCancel(t *testing.T) {
 	onEachLayout(t, func(w *world) {
 		run := w.one()

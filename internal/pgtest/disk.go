@@ -75,13 +75,21 @@ func (s *Server) owner() (uid, gid string) {
 	return strconv.FormatUint(uint64(s.credential.Uid), 10), strconv.FormatUint(uint64(s.credential.Gid), 10)
 }
 
-// Fill leaves so many bytes free, whatever there was.
+// fillTries is how often Fill tries: the server may write while it does, and a disk cannot be made smaller than what is on
+// it.
+const fillTries = 50
+
+// Fill leaves about so many bytes free, whatever there was.
 func (d *Disk) Fill(free int64) error {
-	used, err := d.Used()
-	if err != nil {
-		return err
+	for try := 1; ; try++ {
+		used, err := d.Used()
+		if err != nil {
+			return err
+		}
+		if err = d.resize(used + free); err == nil || try == fillTries {
+			return err
+		}
 	}
-	return d.resize(used + free)
 }
 
 // Free gives the disk its size again.

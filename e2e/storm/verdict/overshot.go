@@ -58,33 +58,44 @@ func (r *Run) scopes() []string {
 	return []string{"pool " + r.Pool, "queue " + r.Queue, "deployment " + r.Deployment}
 }
 
-// slotsOf returns when an attempt had a slot. It may have had several: handing it back frees the slot.
+// slotsOf returns when an attempt had a slot. It may have had several: handing it back frees the slot. A claim whose answer
+// came late may have been over by then, through a report of the same epoch or a later one.
 func (j *judge) slotsOf(holds []*hold) []span {
 	ends := j.ends()[holds[0].attempt]
 	var spans []span
 	for _, h := range holds {
-		until := forever
-		for _, at := range ends {
-			if at >= h.from {
-				until = min(until, at)
+		s := span{h.from, forever}
+		for _, end := range ends {
+			if end.epoch >= h.epoch {
+				s.until = min(s.until, end.sent)
 			}
 		}
-		if n := len(spans); n > 0 && spans[n-1].until >= h.from {
-			continue // taken over, in the same slot
+		n := len(spans)
+		switch {
+		case s.empty():
+		case n > 0 && spans[n-1].until >= s.from: // taken over, in the same slot
+			spans[n-1].until = max(spans[n-1].until, s.until)
+		default:
+			spans = append(spans, s)
 		}
-		spans = append(spans, span{h.from, until})
 	}
 	return spans
 }
 
-// ends are the times, by attempt, at which a report that can have freed its slot was sent.
-func (j *judge) ends() map[uuid.UUID][]time.Duration {
+// slotEnd is the sending of a report that can have freed the slot of an attempt.
+type slotEnd struct {
+	epoch int64
+	sent  time.Duration
+}
+
+// ends are the reports, by attempt, that can have freed its slot.
+func (j *judge) ends() map[uuid.UUID][]slotEnd {
 	if j.ended == nil {
-		j.ended = map[uuid.UUID][]time.Duration{}
+		j.ended = map[uuid.UUID][]slotEnd{}
 		for _, e := range j.Entries {
 			if e.Kind == journal.Reported && (e.Report == "ended" || e.Report == "handed_back") &&
 				(e.Status == journal.Accepted || e.Status == journal.NoAnswer) {
-				j.ended[e.Attempt] = append(j.ended[e.Attempt], e.Sent)
+				j.ended[e.Attempt] = append(j.ended[e.Attempt], slotEnd{e.Epoch, e.Sent})
 			}
 		}
 	}

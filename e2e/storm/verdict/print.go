@@ -25,8 +25,8 @@ func PrintHistory(w io.Writer, f Facts, run uuid.UUID, began time.Time) {
 	slices.SortStableFunc(lines, func(a, b line) int { return int(a.at - b.at) })
 	for _, r := range f.Runs {
 		if r.ID == run {
-			_, _ = fmt.Fprintf(w, "run %s of %s in %s, request %d: %s after %d attempts\n", r.ID, r.Deployment, r.Queue, r.Request,
-				r.State, r.Attempts)
+			_, _ = fmt.Fprintf(w, "run %s of %s in %s, request %d, slot %s: %s after %d attempts\n", r.ID, r.Deployment, r.Queue,
+				r.Request, r.Slot.Format(time.RFC3339), r.State, r.Attempts)
 		}
 	}
 	for _, l := range lines {

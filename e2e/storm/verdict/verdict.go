@@ -133,7 +133,7 @@ type judge struct {
 	holds      map[uuid.UUID][]*hold // by attempt
 	grants     map[string][]grant    // by session
 	jumps      []jump
-	ended      map[uuid.UUID][]time.Duration // see ends
+	ended      map[uuid.UUID][]slotEnd // see ends
 	violations []Violation
 }
 

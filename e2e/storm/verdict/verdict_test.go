@@ -246,6 +246,21 @@ func TestAJumpOfTheClockEndsLeases(t *testing.T) {
 	}
 }
 
+// TestALateAnswerToAClaimTakesNoSlot: its attempt had ended by then, through another worker that had taken it over.
+func TestALateAnswerToAClaimTakesNoSlot(t *testing.T) {
+	f := calm()
+	late := *entry(&f, journal.Claimed, 0)
+	late.At, late.Until = 21*second, 22*second
+	f.Entries = append(slices.DeleteFunc(f.Entries, func(e journal.Entry) bool {
+		return e.Kind == journal.Claimed && e.Who == "w1"
+	}), late)
+	for _, v := range verdict.Judge(f) {
+		if v.Check == verdict.Overshot {
+			t.Errorf("%s: %s", v.Check, v.Text)
+		}
+	}
+}
+
 func TestAHistoryTellsBothSidesInOrder(t *testing.T) {
 	f := calm()
 	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -258,7 +273,7 @@ func TestAHistoryTellsBothSidesInOrder(t *testing.T) {
 	verdict.PrintHistory(&text, f, id(1), began)
 	at := 0
 	for _, want := range []string{
-		"request 1: COMPLETED", "c: asked request 1", "w1: claimed attempt 1", "event 2", "w1: renewed", "faults: jumped by 1h",
+		"request 1, slot", "c: asked request 1", "w1: claimed attempt 1", "event 2", "w1: renewed", "faults: jumped by 1h",
 		"w2: claimed attempt 1 epoch 2", "event 3", "→ stale", "event 4", `w2: reported attempt 1 epoch 2 ended "done by w2" → accepted`,
 	} {
 		i := strings.Index(text.String()[at:], want)

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/store/storetest"
 )
 
@@ -19,13 +22,16 @@ func TestLeftoversFindWhatWasPlanted(t *testing.T) {
 	}
 	defer db.Close()
 	s := &site{db: db, dir: t.TempDir()}
+	hello := store.Worker{Pool: "p", Name: "w", ClusterID: "c"}
+	if err := server.UpsertWorker(t.Context(), hello, uuid.New()); err != nil {
+		t.Fatal(err)
+	}
 	const id = "'01a2277a-4b22-707d-994e-d53705546456'"
 	for _, statement := range []string{
 		"INSERT INTO manifests (run_id, number, manifest) VALUES (" + id + ", 1, '{}')",
 		"INSERT INTO idempotency_keys (deployment_id, idempotency_key, run_id) VALUES (" + id + ", 'k', " + id + ")",
 		"INSERT INTO log_chunks (attempt_id, byte_offset, at, content) VALUES (" + id + ", 0, now(), '')",
-		"INSERT INTO worker_sessions (id, pool, worker, cluster_id, seen_at, expires_at) VALUES (" + id +
-			", 'p', 'w', 'c', now(), now() + INTERVAL '1 hour')",
+		"UPDATE worker_sessions SET expires_at = now() + INTERVAL '1 hour'",
 	} {
 		if _, err := db.ExecContext(t.Context(), statement); err != nil {
 			t.Fatalf("%s: %v", statement, err)

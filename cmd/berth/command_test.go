@@ -294,6 +294,25 @@ func TestATemplateGoesOutAndInUnchanged(t *testing.T) {
 	}
 }
 
+func TestARunSaysWhatOfItsVariablesTheTemplateDoesNotDeclare(t *testing.T) {
+	t.Parallel()
+	_, u := startDev(t, t.TempDir())
+	at := time.Now().Add(time.Hour).Format(time.RFC3339)
+	const want = `the template does not declare a variable "workng_dir" (did you mean "working_dir"?)`
+	r := u.run(t, "deployment", "run", "hello", "--at", at, "--job-variable", "workng_dir=/x")
+	if r.code != 0 || !strings.Contains(r.stderr, "warning: "+want) {
+		t.Errorf("exit code %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	r = u.run(t, "deployment", "run", "hello", "--at", "1d", "--job-variable", "workng_dir=/x", "--strict")
+	if r.code != 2 || !strings.Contains(r.stderr, want) {
+		t.Errorf("with --strict: exit code %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	r = u.run(t, "deployment", "run", "flow/hello")
+	if r.code != 2 || !strings.Contains(r.stderr, "names of Berth belong to no flow; write hello, or flow-hello") {
+		t.Errorf("a name with a flow: exit code %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+}
+
 func TestTheSameIdempotencyKeyMakesOneRun(t *testing.T) {
 	t.Parallel()
 	_, u := startDev(t, t.TempDir())
@@ -306,6 +325,8 @@ func TestTheSameIdempotencyKeyMakesOneRun(t *testing.T) {
 	if first.ID == "" || first.ID != second.ID {
 		t.Errorf("got %q and %q", first.ID, second.ID)
 	}
+	demand(t, "deployment run", u.ok(t, append(args, "--param", "name=1")...),
+		"exists already with this idempotency key, it is SCHEDULED")
 	if r := u.run(t, append(args, "--param", "name=2")...); r.code == 0 {
 		t.Error("another body under the same key was taken")
 	}

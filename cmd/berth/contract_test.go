@@ -63,7 +63,7 @@ queue delete --pool --yes -o
 queue restore --pool --as -o
 queue pause --pool
 queue resume --pool
-deploy -f --file --dry-run --prune --yes --wait-approval --break-glass -o
+deploy -f --file --dry-run --prune --yes --only --pool --step --wait-approval --break-glass -o
 approval ls --pool --state --all -o
 approval get -o
 approval reject --reason -o
@@ -73,7 +73,7 @@ pool approvals --require --approver --lifetime --off --break-glass -o
 deploy schema
 deployment ls -o
 deployment get -o
-deployment run --param --params --job-variable --at --idempotency-key --watch -o
+deployment run --param --params --job-variable --at --idempotency-key --strict --watch -o
 deployment pause
 deployment resume
 deployment delete --force --permanently --yes -o

@@ -55,6 +55,7 @@ func TestAFlagWinsOverTheEnvironmentAndThatOverTheFile(t *testing.T) {
 			cli.Connection{URL: "http://env:2", Key: "from-env"}},
 		{"flags", map[string]string{"XDG_CONFIG_HOME": dir, "BERTH_API_URL": "http://env:2", "BERTH_API_KEY": "from-env"},
 			[]string{"--api-url", "http://flag:3", "--api-key-file", keyFile}, cli.Connection{URL: "http://flag:3", Key: "from-key-file"}},
+		{"a URL with the path of the API, as other servers want it", map[string]string{"BERTH_API_URL": "http://env:2/api/v1/"}, nil, cli.Connection{URL: "http://env:2"}},
 		{"a file that is named", map[string]string{"BERTH_CONFIG": path}, nil, cli.Connection{URL: "http://file:1", Key: "from-file"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -11,7 +11,7 @@ func TestPeriodsAreDaysOrDurations(t *testing.T) {
 		want time.Duration
 		back string
 	}{
-		{"90d", 90 * day, "90d"}, {"0", 0, "0s"}, {"0d", 0, "0s"}, {"36h", 36 * time.Hour, "36h0m0s"}, {"48h", 2 * day, "2d"},
+		{"90d", 90 * day, "90d"}, {"0", 0, "0"}, {"0d", 0, "0"}, {"36h", 36 * time.Hour, "36h0m0s"}, {"48h", 2 * day, "2d"},
 		{"1h30m", 90 * time.Minute, "1h30m0s"}, {"100000d", 100_000 * day, "100000d"},
 	} {
 		var p Period

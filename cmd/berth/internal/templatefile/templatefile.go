@@ -11,6 +11,8 @@ import (
 	"github.com/berth-dev/berth/cmd/berth/internal/diagnostic"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/manifest"
+	"github.com/berth-dev/berth/templating/manifest/reference"
 )
 
 // PrintLint prints findings and fails where there are errors among them.
@@ -123,11 +125,31 @@ func (f File) texts(style cli.Style, findings []api.Finding, severity templating
 	return texts
 }
 
-// requestMember is where requests that bring a template along have it.
-const requestMember = "/document"
+// Warnings are what lint has to say of a template that the server took.
+func (f File) Warnings() []templating.Problem {
+	parsed, err := templating.Parse(f.Document)
+	if f.Document == nil || err != nil {
+		return nil
+	}
+	return manifest.Lint(templating.DefaultRegistry(), parsed, reference.Protected{}).Warnings
+}
+
+// PrintProblems shows problems of the file beside the output.
+func (f File) PrintProblems(problems []templating.Problem) {
+	style := f.App.Style(f.App.Err)
+	printer := diagnostic.Printer{Style: style, Width: f.App.Width(f.App.Err)}
+	for _, l := range Locate(f.source, "", problems, f.source.Locate) {
+		f.App.Notef("%s", printer.Print(f.source, l.Problem, l.Place))
+	}
+}
+
+// ofTemplate is the pointer into the template of one into a request that brings a template along.
+func ofTemplate(pointer string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(pointer, "/document"), "/base_job_template")
+}
 
 func inTemplate(pointer string) bool {
-	root, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(pointer, requestMember), "/"), "/")
+	root, _, _ := strings.Cut(strings.TrimPrefix(ofTemplate(pointer), "/"), "/")
 	for _, key := range templating.TopLevelKeys() {
 		if root == key {
 			return true
@@ -138,7 +160,7 @@ func inTemplate(pointer string) bool {
 
 func problemOf(f api.Finding, severity templating.Severity) templating.Problem {
 	p := templating.Problem{
-		Severity: severity, Code: cli.Text(f.Code), Pointer: strings.TrimPrefix(f.Pointer, requestMember),
+		Severity: severity, Code: cli.Text(f.Code), Pointer: ofTemplate(f.Pointer),
 		Message: f.Message, Suggestion: cli.Text(f.Suggestion),
 	}
 	if f.Line != nil && f.Column != nil {

@@ -2,7 +2,6 @@ package apikey
 
 import (
 	"context"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -12,7 +11,7 @@ import (
 
 func createCommand(app *cli.App) *cobra.Command {
 	var roles, pools []string
-	var expires time.Duration
+	var expires cli.Period
 	var serviceAccount bool
 	cmd := &cobra.Command{
 		Use:   "create NAME --role ROLE[:POOL]",
@@ -35,7 +34,7 @@ key: see berth trust.`,
 		"ROLE or ROLE:POOL (repeatable): viewer, operator, deployer, editor, admin or worker")
 	cmd.Flags().StringSliceVar(&pools, "pool", nil,
 		"pool in which a single --role counts (repeatable; default: all pools)")
-	cmd.Flags().DurationVar(&expires, "expires-in", 0,
+	cmd.Flags().Var(&expires, "expires-in",
 		"lifetime of the key, such as 720h (default: does not expire)")
 	cmd.Flags().BoolVar(&serviceAccount, "service-account", false,
 		"make a key that has no owner and stays when people leave")
@@ -52,9 +51,9 @@ key: see berth trust.`,
 		}
 		if cmd.Flags().Changed("expires-in") {
 			if expires <= 0 {
-				return cli.Usagef("--expires-in %s: must lie ahead", expires)
+				return cli.Usagef("--expires-in %s: must lie ahead", expires.Duration())
 			}
-			at := app.Now().Add(expires).UTC()
+			at := app.Now().Add(expires.Duration()).UTC()
 			body.ExpiresAt = &at
 		}
 		created, err := cli.Created(client.CreateAPIKeyWithResponse(ctx, body))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,7 +22,7 @@ type runFlags struct {
 	name, at             string
 	tags                 []string
 	idempotencyKey       string
-	watch                bool
+	watch, strict        bool
 }
 
 func runCommand(app *cli.App) *cobra.Command {
@@ -52,13 +53,18 @@ run completed and with 1 otherwise.`,
 		"scheduled time, such as 2026-01-01T04:00:00Z, or a delay, such as 10m (default: now)")
 	flags.StringVar(&in.idempotencyKey, "idempotency-key", "",
 		"key that identifies the request; repeated requests with the same key create one run")
+	flags.BoolVar(&in.strict, "strict", false, "fail if a job variable is not declared by the template of the pool")
 	flags.BoolVarP(&in.watch, "watch", "w", false, "follow the run; exit with 0 if it completed, 1 otherwise")
 	cli.EnvPerLine(cmd, "param", "job-variable")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
-		created, err := createRun(ctx, app, client, args[0], in)
+		created, existed, err := createRun(ctx, app, client, args[0], in)
 		if err != nil {
 			return err
+		}
+		if existed && !in.watch {
+			return cli.PrintConfirmation(app, *format, created, "run %s of deployment %q exists already with this "+
+				"idempotency key, it is %s: %s", created.Name, created.Deployment, created.State.Type, created.ID)
 		}
 		if !in.watch {
 			return cli.PrintConfirmation(app, *format, created, "run %s of deployment %q created: %s",
@@ -73,19 +79,26 @@ run completed and with 1 otherwise.`,
 	return cmd
 }
 
+// createRun creates a run, or finds the one that an earlier request with the same idempotency key created.
 func createRun(
 	ctx context.Context, app *cli.App, client *cli.Client, deployment string, in runFlags,
-) (api.Run, error) {
+) (run api.Run, existed bool, err error) {
+	if flow, name, both := strings.Cut(deployment, "/"); both {
+		return run, false, cli.Usagef("deployment %q: names of Berth belong to no flow; write %s, or %s-%s", deployment, name,
+			flow, name)
+	}
 	body, err := in.body(ctx, app, client, deployment)
 	if err != nil {
-		return api.Run{}, err
+		return api.Run{}, false, err
 	}
 	params := &api.CreateRunParams{IdempotencyKey: cli.StringOrNil(in.idempotencyKey)}
 	r, err := client.CreateRunWithResponse(ctx, deployment, params, body)
 	if err == nil && r.StatusCode() == http.StatusOK { // the idempotency key was used before
-		return cli.Value(r, err)
+		run, err = cli.Value(r, err)
+		return run, true, err
 	}
-	return cli.Created(r, err)
+	run, err = cli.Created(r, err)
+	return run, false, err
 }
 
 func (in runFlags) body(
@@ -110,6 +123,9 @@ func (in runFlags) body(
 	}
 	variables, err := cli.Assignments("job-variable", in.jobVariables, schemas.variables)
 	if err != nil || len(variables) == 0 {
+		return body, err
+	}
+	if err := in.warnUndeclared(app, variables, schemas.variables); err != nil {
 		return body, err
 	}
 	body.JobVariables, err = json.Marshal(variables)
@@ -144,7 +160,7 @@ func (in runFlags) schemas(
 	ctx context.Context, client *cli.Client, deployment string,
 ) (runSchemas, error) {
 	var s runSchemas
-	if !cli.NeedsSchema(in.params) && !cli.NeedsSchema(in.jobVariables) {
+	if !cli.NeedsSchema(in.params) && len(in.jobVariables) == 0 {
 		return s, nil
 	}
 	d, err := lookup.GetDeployment(ctx, client, deployment)
@@ -152,11 +168,26 @@ func (in runFlags) schemas(
 		return s, err
 	}
 	s.parameters = d.ParameterSchema
-	if !cli.NeedsSchema(in.jobVariables) {
+	if len(in.jobVariables) == 0 {
 		return s, nil
 	}
 	s.variables, err = lookup.PoolSchema(ctx, client, d.Pool, nil)
 	return s, err
+}
+
+// warnUndeclared says which job variables the template does not declare: they change nothing. With --strict they
+// are errors, as they are where the template allows no others.
+func (in runFlags) warnUndeclared(app *cli.App, given map[string]json.RawMessage, schema json.RawMessage) error {
+	undeclared := cli.Undeclared(given, schema)
+	if in.strict && len(undeclared) > 0 {
+		usage := cli.Usagef("unknown job variables")
+		usage.Details = undeclared
+		return usage
+	}
+	for _, text := range undeclared {
+		app.Notef("%s %s", app.Style(app.Err).Active("warning:"), text)
+	}
+	return nil
 }
 
 // parseAt reads a time, or a duration from now.
@@ -167,10 +198,10 @@ func parseAt(text string, now time.Time) (*time.Time, error) {
 	if at, err := time.Parse(time.RFC3339, text); err == nil {
 		return &at, nil
 	}
-	if after, err := time.ParseDuration(text); err == nil && after >= 0 {
+	if after, err := cli.ParsePeriod(text); err == nil {
 		at := now.Add(after).UTC()
 		return &at, nil
 	}
 	return nil, cli.Usagef(
-		"--at %q: must be a time, such as 2026-01-01T04:00:00Z, or a delay, such as 10m", text)
+		"--at %q: must be a time, such as 2026-01-01T04:00:00Z, or a delay, such as 10m or 1d", text)
 }

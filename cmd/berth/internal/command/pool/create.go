@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/templatefile"
 	"github.com/berth-dev/berth/server/api"
 )
 
@@ -52,16 +53,17 @@ func createCommand(app *cli.App) *cobra.Command {
 			}
 			body.References = list
 		}
-		if template != "" {
-			document, err := app.ReadDocument(template)
-			if err != nil {
-				return err
-			}
-			body.BaseJobTemplate = document
-		}
-		pool, err := cli.Created(client.CreateWorkPoolWithResponse(ctx, body))
+		given, err := templatefile.Read(app, template)
 		if err != nil {
 			return err
+		}
+		body.BaseJobTemplate = given.Document
+		pool, err := cli.Created(client.CreateWorkPoolWithResponse(ctx, body))
+		if err != nil {
+			return given.PrintRejection(err)
+		}
+		if warnings := given.Warnings(); len(warnings) > 0 {
+			given.PrintProblems(warnings)
 		}
 		return cli.PrintConfirmation(app, *format, pool, "pool %q created", pool.Name)
 	})

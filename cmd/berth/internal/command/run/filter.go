@@ -27,7 +27,7 @@ func (f *runFilter) add(cmd *cobra.Command) {
 	flags.StringArrayVarP(&f.tags, "tag", "t", nil, "filter by tag (repeatable: all of them)")
 	flags.StringVar(&f.text, "text", "", "filter by text in the name or message")
 	flags.StringVar(&f.since, "since", "",
-		"filter by creation: at or after a time, such as 2026-01-01T04:00:00Z, or an age, such as 24h")
+		"filter by creation: at or after a time, such as 2026-01-01T04:00:00Z, or an age, such as 24h or 7d")
 	flags.StringVar(&f.until, "until", "", "filter by creation: before a time or an age")
 }
 
@@ -77,14 +77,14 @@ func pastTime(flag, text string, now time.Time) (*time.Time, error) {
 	if text == "" {
 		return nil, nil
 	}
-	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+	if ago, err := cli.ParsePeriod(text); err == nil {
 		at := now.Add(-ago)
 		return &at, nil
 	}
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
 		return nil, cli.Usagef(
-			"--%s %q: must be a time, such as 2026-01-01T04:00:00Z, or an age, such as 24h", flag, text)
+			"--%s %q: must be a time, such as 2026-01-01T04:00:00Z, or an age, such as 24h or 7d", flag, text)
 	}
 	return &at, nil
 }

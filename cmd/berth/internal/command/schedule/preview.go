@@ -14,7 +14,7 @@ import (
 // previewInput is a schedule as it is tried on the command line.
 type previewInput struct {
 	cron, rrule, timezone, after, anchor string
-	every                                time.Duration
+	every                                cli.Period
 	count                                int
 }
 
@@ -29,7 +29,7 @@ func previewCommand(app *cli.App) *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&in.cron, "cron", "",
 		"cron expression with five fields, or @hourly, @daily, @weekly, @monthly, @yearly")
-	flags.DurationVar(&in.every, "every", 0, "interval, such as 90m")
+	flags.Var(&in.every, "every", "interval, such as 90m or 1d")
 	flags.StringVar(&in.rrule, "rrule", "", "recurrence rule (RFC 5545)")
 	flags.StringVar(&in.timezone, "timezone", "", "IANA time zone, such as Europe/Berlin (default: UTC)")
 	flags.StringVar(&in.anchor, "anchor", "",
@@ -75,7 +75,7 @@ func (in previewInput) preview(now time.Time) (*api.SchedulePreview, *time.Locat
 	}
 	spec := schedule.Spec{
 		Cron:     in.cron,
-		Every:    in.every,
+		Every:    in.every.Duration(),
 		RRule:    in.rrule,
 		Timezone: in.timezone,
 		Anchor:   anchor,

@@ -20,6 +20,7 @@ var stricter = map[string]string{
 	"the same of the pod":                   "the kubelet refuses the container",
 	"Gt of words":                           "no node ever matches",
 	"a restart policy of an init container": "there is no such policy",
+	"a memory medium that is none":          "the kubelet does not know the medium",
 }
 
 // TestStricterRulesExist needs no cluster: a renamed rule shows before a run on one.

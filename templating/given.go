@@ -55,9 +55,10 @@ func environmentVariable(pointer string) string {
 	if !ok {
 		return ""
 	}
+	isWhole := rest == "default"
 	rest = strings.TrimPrefix(rest, "default/")
 	name, more, _ := strings.Cut(rest, "/")
-	if _, err := strconv.Atoi(name); more != "" || err == nil || name == "" {
+	if _, err := strconv.Atoi(name); isWhole || more != "" || err == nil || name == "" {
 		return "NAME"
 	}
 	return name

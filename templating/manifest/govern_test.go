@@ -495,6 +495,8 @@ func TestAJobVariableCannotGiveOrdersToAdmissionWebhooks(t *testing.T) {
 		"text": {labelledText, `annotations: {` + inject + `: "true"}`, `annotation "` + inject + `"`},
 		"a key of the template in another place": {labelledTemplate, `labels: {example.com/job: x}`,
 			`label "example.com/job"`},
+		"another value for a key that the manifest has": {labelledTemplate, `annotations: {example.com/job: x}`,
+			`annotation "example.com/job"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			wantReference(t, governed(t, test.template, test.variables, reference.Allowed{}),

@@ -39,6 +39,12 @@ func jobShapeScenarios() []scenario {
 			container: `volumeMounts: [{name: data, mountPath: /data}]`, state: "COMPLETED", ends: "ok", pods: 1,
 		},
 		{
+			name: "OnFailure, suspended and resumed at once", config: "policy: {restarts: kubelet}", resumed: true,
+			spec: "backoffLimit: 3", pod: `{restartPolicy: OnFailure, terminationGracePeriodSeconds: 4}`,
+			script: `trap "" TERM; echo up; until [ -e /tmp/gate ]; do sleep 0.1; done`, act: suspendedDeaf,
+			state: "COMPLETED", ends: "ok", pods: 2,
+		},
+		{
 			name: "a template's own podFailurePolicy", script: "exit 42",
 			spec:  `podFailurePolicy: {rules: [{action: FailJob, onExitCodes: {containerName: job, operator: In, values: [42]}}]}`,
 			state: "FAILED", ends: "app", pods: 1, says: "exited with code 42",
@@ -97,7 +103,7 @@ func indexedScenarios() []scenario {
 	}
 	return []scenario{
 		{
-			name: "indexed", spec: spec(""), script: `echo "index $JOB_COMPLETION_INDEX"`, many: true, state: "COMPLETED",
+			name: "indexed", spec: spec(""), script: `echo "index $JOB_COMPLETION_INDEX"`, many: true, act: indexesAre("0-2", ""), state: "COMPLETED",
 			ends: "ok", pods: 3,
 		},
 		{
@@ -110,7 +116,7 @@ func indexedScenarios() []scenario {
 			script: `[ "$JOB_COMPLETION_INDEX" = 1 ] && [ "$TRIES" = 0 ] && exit 3; exit 0`, state: "COMPLETED", ends: "ok", pods: 4,
 		},
 		{
-			name: "an index that fails for good", spec: spec("backoffLimitPerIndex: 1"), many: true,
+			name: "an index that fails for good", spec: spec("backoffLimitPerIndex: 1"), many: true, act: indexesAre("0,2", "1"),
 			script: `[ "$JOB_COMPLETION_INDEX" = 1 ] && exit 3; exit 0`, state: "FAILED", ends: "app", pods: 4,
 			says: `index 1: container "job" exited with code 3`,
 		},
@@ -168,6 +174,49 @@ func indexReplaced(p *scenarioTest) {
 	eventually(p.t, "another pod of index 1", func() (bool, error) { return p.podOfIndex(1).UID != pod.UID, nil })
 	for index := range 3 {
 		p.exec(p.t, p.podOfIndex(index), "touch", "/tmp/gate")
+	}
+}
+
+// suspendedDeaf suspends and resumes a Job whose pod ignores SIGTERM, and checks that the second pod was made
+// after the first had ended.
+func suspendedDeaf(p *scenarioTest) {
+	first := p.awaitRunningPod()
+	p.logsHave(p.t, p.id, "up") // the trap for SIGTERM is set
+	p.suspend("true")
+	eventually(p.t, "the first pod to be told to stop", func() (bool, error) {
+		pods := p.currentPods()
+		return len(pods) == 1 && pods[0].DeletionTimestamp != nil, nil
+	})
+	p.suspend("false")
+	var second corev1.Pod
+	eventually(p.t, "another pod", func() (bool, error) {
+		second = p.awaitRunningPod()
+		return second.UID != first.UID, nil
+	})
+	p.exec(p.t, second, "touch", "/tmp/gate")
+	p.awaitRun("the end of the run", hasEnded)
+	p.census.mu.Lock()
+	defer p.census.mu.Unlock()
+	last := p.census.now[p.id+"/1"].past[first.Name]
+	if last == nil || len(last.Status.ContainerStatuses) == 0 || last.Status.ContainerStatuses[0].State.Terminated == nil {
+		p.t.Fatalf("the first pod was never seen ended: %+v", last)
+	}
+	if ended := last.Status.ContainerStatuses[0].State.Terminated.FinishedAt; second.CreationTimestamp.Before(&ended) {
+		p.t.Errorf("the second pod was made at %s, before the first had ended at %s", second.CreationTimestamp, ended)
+	}
+}
+
+// indexesAre checks which indexes the attempt says have succeeded and failed.
+func indexesAre(succeeded, failed string) func(p *scenarioTest) {
+	return func(p *scenarioTest) {
+		r := p.awaitRun("the end of the run", hasEnded)
+		got := r.Attempts[len(r.Attempts)-1].Indexes
+		if got.Total != 3 || got.SucceededIndexes != succeeded || got.FailedIndexes != failed {
+			p.t.Errorf("the indexes are %+v, want %q succeeded and %q failed", got, succeeded, failed)
+		}
+		if text := p.ok(p.t, "run", "get", p.id); !strings.Contains(text, "of 3 indexes succeeded") {
+			p.t.Errorf("run get does not tell the indexes:\n%s", text)
+		}
 	}
 }
 

@@ -38,6 +38,11 @@ type run struct {
 		JobUID    string `json:"job_uid"`
 		Diagnosis string
 		Message   string
+		Indexes   struct {
+			Total            int
+			SucceededIndexes string `json:"succeeded_indexes"`
+			FailedIndexes    string `json:"failed_indexes"`
+		}
 	}
 }
 

@@ -97,9 +97,12 @@ func meantBinary(amount string) string {
 	return "did you mean " + digits + "Mi?"
 }
 
+// processImagePrefix begins the names of images that stand for none, in templates for processes.
+const processImagePrefix = "process:"
+
 // imageOfProcesses is the image that templates for processes name, which have none: no node would take it,
 // and what it says of resources has no effect.
-const imageOfProcesses = "process:local"
+const imageOfProcesses = processImagePrefix + "local"
 
 // isLatest is true for an image without a tag or digest, or with a tag that moves.
 func isLatest(image string) bool {

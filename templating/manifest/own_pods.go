@@ -3,6 +3,7 @@ package manifest
 import (
 	"cmp"
 	"math"
+	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -22,7 +23,23 @@ func (b *builder) ownPods() {
 	b.ownReplacementPolicy()
 	if shape := ShapeOf(&b.job.Spec); shape != OnePod {
 		b.job.Spec.Template.Annotations[AnnotationShape] = string(shape)
+		b.checkProcess(shape)
 	}
+}
+
+// checkProcess refuses several pods in a template for processes, of which a worker runs one.
+func (b *builder) checkProcess(shape Shape) {
+	container := b.jobContainer()
+	if container == nil || !strings.HasPrefix(container.Image, processImagePrefix) {
+		return
+	}
+	key := "completionMode"
+	if shape == WorkQueue {
+		key = "parallelism"
+	}
+	b.fail(templating.CodeInvalid, manifestPointer.key("spec").key(key),
+		"the Job has several pods (%s), and a worker of type process runs one process", shape).
+		Suggestion = "leave completionMode, completions and parallelism out"
 }
 
 // ownRestartPolicy replaces OnFailure, under which the kubelet would be a second one that retries. A template

@@ -128,7 +128,12 @@ func TestAJobThatWouldDoLessOrMoreThanItSaysIsRefused(t *testing.T) {
 			}
 		})
 	}
-	_, err := manifest.Build(render(t, job("", "completions: 5, "+ignore, oneContainer), nil), identity())
+	process := strings.Replace(oneContainer, "busybox:1.36", "process:local", 1)
+	_, err := manifest.Build(render(t, job("", "completionMode: Indexed, completions: 3, ", process), nil), identity())
+	if err == nil || !strings.Contains(err.Error(), "a worker of type process runs one process") {
+		t.Errorf("several processes: %v", err)
+	}
+	_, err = manifest.Build(render(t, job("", "completions: 5, "+ignore, oneContainer), nil), identity())
 	if problems := templating.AsProblems(err); len(problems) != 3 {
 		t.Errorf("got %v, want both rules and the completions at once", err)
 	}

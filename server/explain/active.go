@@ -1,9 +1,11 @@
 package explain
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/store"
 )
 
@@ -52,6 +54,7 @@ func explainRunning(facts *store.RunFacts) Explanation {
 	}
 
 	e.addDiagnosis(facts)
+	e.addIndexes(facts)
 	e.addTimeout(facts)
 	e.checkWorkerLost(facts)
 	e.addPastAttempts(facts)
@@ -85,6 +88,23 @@ func (e *Explanation) addDiagnosis(facts *store.RunFacts) {
 		attempt.EndedAt == nil {
 		e.Details = append(e.Details, attempt.Diagnosis)
 	}
+}
+
+// addIndexes says how the indexes of the newest attempt stand, if its Job is Indexed.
+func (e *Explanation) addIndexes(facts *store.RunFacts) {
+	var indexes api.AttemptIndexes
+	attempt := newest(facts.Attempts)
+	if attempt == nil || len(attempt.Indexes) == 0 || json.Unmarshal(attempt.Indexes, &indexes) != nil {
+		return
+	}
+	text := fmt.Sprintf("%d of %d indexes succeeded", indexes.Succeeded, indexes.Total)
+	if indexes.Failed > 0 {
+		text += fmt.Sprintf(", %d failed", indexes.Failed)
+	}
+	if failed := indexes.FailedIndexes; failed != nil {
+		text += fmt.Sprintf(" (%s)", *failed)
+	}
+	e.Details = append(e.Details, text)
 }
 
 // checkWorkerLost replaces the sentence if the lease of the newest attempt has expired and no live worker of

@@ -61,6 +61,7 @@ func explainFailed(facts *store.RunFacts) Explanation {
 	e := Explanation{Sentence: fmt.Sprintf("it ended as %s: %s", run.State.Name, outcome)}
 
 	e.addPastAttempts(facts)
+	e.addIndexes(facts)
 	e.Details = append(e.Details, whyNotRetried(facts))
 	e.addLastLines(facts)
 	e.addAdvice(facts)

@@ -218,6 +218,10 @@ func cases() map[string]*store.RunFacts {
 			withAttempt(lifecycle.Unschedulable, notStarted,
 				func(a *store.Attempt) { a.Message = "0/3 nodes are available: insufficient cpu" })),
 		"deleted": runFacts(crashed, withAttempt(lifecycle.Deleted)),
+		"failed indexes": runFacts(crashed, withAttempt(lifecycle.OOM, func(a *store.Attempt) {
+			a.Message = `2 indexes failed; index 3: container "job" ran out of memory and was killed`
+			a.Indexes = []byte(`{"total":5,"succeeded":3,"failed":2,"failed_indexes":"3-4"}`)
+		})),
 	}
 }
 

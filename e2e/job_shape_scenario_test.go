@@ -91,7 +91,21 @@ func jobShapeScenarios() []scenario {
 			name: "an argument that no program takes", script: "true #" + strings.Repeat("x", 140_000), state: "CRASHED",
 			ends: "invalid", pods: 0, says: "Linux starts no program with one above",
 		},
+		{
+			name: "a large environment of small variables", config: largeEnvironment(100, 3000), script: `[ ${#BIG_99} = 3000 ]`,
+			state: "COMPLETED", ends: "ok", pods: 1,
+		},
 	}...)
+}
+
+// largeEnvironment sets so many variables of so many bytes.
+func largeEnvironment(count, size int) string {
+	var text strings.Builder
+	text.WriteString("env:\n")
+	for i := range count {
+		fmt.Fprintf(&text, "  BIG_%d: %s\n", i, strings.Repeat("x", size))
+	}
+	return text.String()
 }
 
 func indexedScenarios() []scenario {

@@ -361,7 +361,7 @@ func requiredScenarios() []string {
 		"reports whose answers are lost", "claims whose answers are lost",
 		"OnFailure", "OnFailure kept by the policy", "OnFailure kept by the policy, and overcome", "OnFailure, suspended and resumed at once", "a template's own podFailurePolicy", "a work queue", "a work queue whose pods fail",
 		"a child out of memory, and exit code 0", "a container that fails after success", "refused by its kubelet, and run again", "a node that does not match, and another attempt",
-		"over its own storage limit", "the pod deleted by hand, and run again by policy", "an argument that no program takes", "indexed", "indexed, with one failing index",
+		"over its own storage limit", "the pod deleted by hand, and run again by policy", "an argument that no program takes", "a large environment of small variables", "indexed", "indexed, with one failing index",
 		"an index that fails once", "an index that fails for good", "too many failed indexes", "an index that its policy does not retry", "indexes of which one is enough",
 		"an index that is evicted, and replaced by the Job", "an index that is evicted, and another attempt",
 	}

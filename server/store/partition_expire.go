@@ -179,47 +179,9 @@ func (tx *Tx) unseal(ctx context.Context, p runPartition) error {
 	return tx.exec(ctx, "ALTER TABLE "+p.of("runs")+" DROP CONSTRAINT IF EXISTS "+sealConstraint)
 }
 
-const (
-	// countPartitionSQL reads the partition while others do. A seal keeps its runs as they are.
-	countPartitionSQL = `
-CREATE TEMPORARY TABLE partition_counts ON COMMIT DROP AS
-SELECT
-	pool_id, queue_id, deployment_id, hour_of(created_at) AS created, hour_of(ended_at) AS ended, state_type, category,
-	run_took(started_at, ended_at) AS took, COUNT(*) AS n
-FROM %s
-GROUP BY 1, 2, 3, 4, 5, 6, 7, 8`
-	sameCountSQL = `
-SELECT (SELECT COUNT(*) FROM %s) = (SELECT COALESCE(SUM(n), 0) FROM partition_counts)`
-	uncountSQL = `
-INSERT INTO run_count_changes (pool_id, queue_id, deployment_id, created, ended, state_type, category, took, n)
-SELECT pool_id, queue_id, deployment_id, created, ended, state_type, category, took, -n
-FROM partition_counts`
-)
-
-// uncount takes the runs of a partition, which have all ended, out of the counts, as truncating it fires no trigger. It
-// locks the partition, and fails if runs were deleted one by one while it counted them.
-func (tx *Tx) uncount(ctx context.Context, p runPartition) error {
-	runs := p.of("runs")
-	count := fmt.Sprintf(countPartitionSQL, runs)
-	if err := tx.exec(ctx, count, "LOCK TABLE "+runs+" IN ACCESS EXCLUSIVE MODE"); err != nil {
-		return err
-	}
-	var same bool
-	if err := tx.db.Get(ctx, &same, fmt.Sprintf(sameCountSQL, runs)); err != nil {
-		return fmt.Errorf("compare the counts of runs: %w", err)
-	}
-	if !same {
-		return errLayoutChanged
-	}
-	return tx.exec(ctx, uncountSQL)
-}
-
 // truncate empties the partition of each table, if it still has the seal. It locks this partition
 // alone.
 func (tx *Tx) truncate(ctx context.Context, p runPartition, seal uuid.UUID) error {
-	if err := tx.uncount(ctx, p); err != nil {
-		return err
-	}
 	names := make([]string, 0, len(partitionedTables()))
 	for _, t := range partitionedTables() {
 		names = append(names, p.of(t.name))

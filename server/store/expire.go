@@ -179,6 +179,9 @@ func (s *Store) retainRunsOf(ctx context.Context, p runPartition, keep Retention
 		if err != nil {
 			return 0, err
 		}
+		if free, err := tx.shareDeletion(ctx); err != nil || !free {
+			return 0, err
+		}
 		before := now.Add(-keep.Runs)
 		to := firstID(before.Add(idSlack))
 		if slices.Compare(p.to[:], to[:]) < 0 {

@@ -131,6 +131,9 @@ func (s *Store) emptyPartition(
 		if idTime(p.to).After(now.Add(-keep.Runs)) {
 			return errLayoutChanged // the clock has gone back
 		}
+		if err := tx.uncount(ctx, p); err != nil {
+			return err
+		}
 		return tx.truncate(ctx, p, seal)
 	})
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/store"
 )
 
@@ -91,6 +92,9 @@ func TestRetentionEmptiesAWholePartition(t *testing.T) {
 		}
 	}
 	w.isIn(young, "COMPLETED Completed")
+	if n := w.countRuns(store.RunFilter{Pool: "p"})[lifecycle.Completed]; n != 1 {
+		t.Errorf("%d runs are counted, want 1", n)
+	}
 	// A week more ahead; that of the plain table and the emptied one are gone, and there is one of the past.
 	partitions := w.partitionsOfRuns()
 	if len(partitions) != before || partitions[len(partitions)-2] != "runs_past" {

@@ -152,6 +152,9 @@ WHERE deleted_at IS NOT NULL
 // clearDeleted removes deleted deployments and pools in batches, once all their runs have ended. This keeps
 // the delete itself fast.
 func (tx *Tx) clearDeleted(ctx context.Context) (int, error) {
+	if free, err := tx.shareDeletion(ctx); err != nil || !free {
+		return 0, err
+	}
 	var id uuid.UUID
 	err := tx.db.Get(ctx, &id, deletedDeploymentSQL+tx.db.Dialect().Lock("FOR UPDATE OF d SKIP LOCKED"))
 	if errors.Is(err, database.ErrNoRows) {

@@ -12,6 +12,26 @@ import (
 	"github.com/berth-dev/berth/worker/retry"
 )
 
+// identify asks the runtime which cluster it is until that is known, or ctx ends (retry.ErrStopped).
+func (w *worker) identify(ctx context.Context) error {
+	backoff := w.backoff()
+	for {
+		err := w.runtime.Identify(ctx)
+		if err == nil {
+			w.health.SetAccess(nil, nil)
+			return nil
+		}
+		if ctx.Err() != nil {
+			return retry.ErrStopped
+		}
+		w.health.SetAccess(err, nil)
+		w.log.Warn("cluster not identified, retrying", "error", err)
+		if !backoff.Wait(ctx, 0) {
+			return retry.ErrStopped
+		}
+	}
+}
+
 // greet introduces the worker to the server. It retries until the server answers or ctx ends
 // (retry.ErrStopped). A redirect ends it: a worker that has never reached its server has a wrong address. Later
 // redirects are retried, as its Jobs are running.
@@ -23,6 +43,9 @@ func (w *worker) greet(ctx context.Context) error {
 		Type:      api.PoolType(w.runtime.Type()),
 		ClusterID: w.runtime.ClusterID(),
 		Version:   w.Version,
+	}
+	if objects := w.runtime.ClusterObjects(); len(objects) > 0 {
+		hello.ClusterObjects = &objects
 	}
 	if namespace := w.runtime.DefaultNamespace(); namespace != "" {
 		hello.DefaultNamespace = &namespace

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -27,6 +28,14 @@ type waitingRuntime struct {
 	cancels  chan job.Ref
 	decline  *job.Declined // of every launch
 	blind    atomic.Int64  // nanoseconds
+	strange  atomic.Int64  // how often the cluster cannot be identified
+}
+
+func (s *waitingRuntime) unidentified() error {
+	if s.strange.Add(-1) >= 0 {
+		return errors.New("no route to host")
+	}
+	return nil
 }
 
 func (s *waitingRuntime) Unobserved(job.Ref) time.Duration { return time.Duration(s.blind.Load()) }
@@ -35,8 +44,12 @@ func newWaitingRuntime() *waitingRuntime {
 	return &waitingRuntime{launched: make(chan struct{}, 100), cancels: make(chan job.Ref, 100)}
 }
 
-func (s *waitingRuntime) Type() string             { return "process" }
-func (s *waitingRuntime) ClusterID() string        { return "nowhere" }
+func (s *waitingRuntime) Type() string                   { return "process" }
+func (s *waitingRuntime) ClusterID() string              { return "nowhere" }
+func (s *waitingRuntime) Identify(context.Context) error { return s.unidentified() }
+func (s *waitingRuntime) ClusterObjects() map[string]string {
+	return map[string]string{"namespace kube-system": "u1"}
+}
 func (s *waitingRuntime) Namespaces() []string     { return nil }
 func (s *waitingRuntime) DefaultNamespace() string { return "jobs" }
 func (s *waitingRuntime) Run(ctx context.Context, _ uuid.UUID, h job.Handler, ready chan<- struct{}) error {

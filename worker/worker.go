@@ -144,7 +144,10 @@ func (w *worker) listen(ctx context.Context) (net.Listener, error) {
 }
 
 func (w *worker) greetAndWork(ctx context.Context) error {
-	err := w.greet(ctx)
+	err := w.identify(ctx)
+	if err == nil {
+		err = w.greet(ctx)
+	}
 	if errors.Is(err, retry.ErrStopped) {
 		return nil
 	}

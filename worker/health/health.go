@@ -107,12 +107,12 @@ func (h *Health) Ready() error {
 	defer h.mu.Unlock()
 	silence := h.now().Sub(h.reachedAt)
 	switch {
+	case h.access != nil:
+		return fmt.Errorf("no access to the cluster: %w", h.access)
 	case h.reachedAt.IsZero():
 		return errors.Join(errors.New("server has not answered yet"), h.lastErr)
 	case !h.resynced:
 		return errors.New("runtime has not finished its first resync")
-	case h.access != nil:
-		return fmt.Errorf("no access to the cluster: %w", h.access)
 	case h.lastErr != nil && silence > awayPatience:
 		return fmt.Errorf("server has not answered for %s: %w", silence.Round(time.Second), h.lastErr)
 	}

@@ -152,9 +152,14 @@ type Access struct {
 type Runtime interface {
 	// Type is the type of work pool that the runtime serves: "kubernetes" or "process".
 	Type() string
+	// Identify finds out which cluster or host it is. It is called before everything below, and again after an error,
+	// which may pass.
+	Identify(ctx context.Context) error
 	// ClusterID identifies the cluster or host that attempts live in. Only workers with the same ID take over
 	// each other's attempts.
 	ClusterID() string
+	// ClusterObjects are UIDs of objects of the cluster, by name, which differ where two clusters have the same ID.
+	ClusterObjects() map[string]string
 	// Namespaces lists the namespaces in which the runtime may create Jobs; empty means all.
 	Namespaces() []string
 	// DefaultNamespace is used for manifests without a namespace.

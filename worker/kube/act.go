@@ -64,14 +64,15 @@ func (w *watcher) due(a *attempt, now time.Time, observed observe.Result) (*obse
 	}
 
 	waiting := observed.Waiting
+	since := a.waits.waitingSince(waiting, now)
 	if waiting == nil || waiting.Cause == "" {
 		return nil, 0
 	}
-	limit := w.options.Deadlines.withPolicy(observed.Policy).limit(waiting.Cause)
+	limit := w.options.Deadlines.withPolicy(observed.Policy).limit(waiting)
 	if limit <= 0 {
 		return nil, 0
 	}
-	if wait := limit - now.Sub(waiting.Since); wait > 0 {
+	if wait := limit - now.Sub(since); wait > 0 {
 		return nil, wait
 	}
 	return &observe.Outcome{

@@ -41,8 +41,9 @@
 //	apiGroups: [""]     resources: [pods]      verbs: [list, watch, delete]
 //	apiGroups: [""]     resources: [pods/log]  verbs: [get]
 //	apiGroups: [""]     resources: [events]    verbs: [list]
+//	apiGroups: [""]     resources: [configmaps]  resourceNames: [kube-root-ca.crt]  verbs: [get]
 //
-//	apiGroups: [""]     resources: [secrets]   verbs: [get, create, patch]      only where runs have Secrets
+//	apiGroups: [""]     resources: [secrets]   verbs: [create]                  only where runs have Secrets
 //
 // Without events it works and explains less. Drain needs get, list, patch and delete on jobs;
 // cluster.Config.EnsureSecretKeys needs get, create and patch on secrets. AllNamespaces needs the same in a

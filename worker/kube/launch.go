@@ -11,6 +11,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/worker/job"
@@ -34,6 +35,11 @@ type launch struct {
 	judged bool
 	// mayExist is true once a create may have succeeded although its answer said otherwise or was lost.
 	mayExist bool
+	// created is the UID of the Job that this launch has created, and createdAt when.
+	created   types.UID
+	createdAt time.Time
+	// secretMayExist is true once a create of the Secret may have succeeded.
+	secretMayExist bool
 }
 
 func (l *launch) jobName() string { return l.manifest.Namespace + "/" + l.manifest.Name }
@@ -177,6 +183,7 @@ func (l *launch) try(ctx context.Context) (job.Launched, error) {
 	}
 	switch {
 	case err == nil:
+		l.created, l.createdAt = created.UID, time.Now()
 		return l.launched(ctx, created, false)
 	case apierrors.IsAlreadyExists(err):
 		// The client repeats a request by itself after some errors, so this may be the Job
@@ -236,7 +243,7 @@ func mayHaveSucceeded(err error) bool {
 // launched makes what the Job needs beside itself, and starts to observe it.
 func (l *launch) launched(ctx context.Context, j *batchv1.Job, adopted bool) (job.Launched, error) {
 	if l.attempt.Secret != nil && j.DeletionTimestamp == nil {
-		if err := l.jobs.EnsureSecret(ctx, j, *l.attempt.Secret); err != nil {
+		if err := l.ensureSecret(ctx, j); err != nil {
 			l.mayExist = true // the Job exists; only its Secret is missing
 			return job.Launched{}, err
 		}
@@ -249,6 +256,28 @@ func (l *launch) launched(ctx context.Context, j *batchv1.Job, adopted bool) (jo
 		Adopted:   adopted,
 		Gated:     observe.Gated(j),
 	}, nil
+}
+
+// collected is how long a Secret of an earlier Job with the same name may take to be garbage-collected.
+const collected = 20 * time.Second
+
+// ensureSecret makes the Secret of the Job, or takes the existing one for it. Secrets are not read, so whose it is
+// follows from who could have made it: for a Job that this launch has just created, only an earlier Job of that name or
+// someone else; for any other, whoever created the Job.
+func (l *launch) ensureSecret(ctx context.Context, j *batchv1.Job) error {
+	err := l.jobs.CreateSecret(ctx, j, *l.attempt.Secret)
+	switch {
+	case !apierrors.IsAlreadyExists(err):
+		l.secretMayExist = l.secretMayExist || err != nil && mayHaveSucceeded(err)
+		return err
+	case j.UID != l.created, l.secretMayExist:
+		return nil
+	case time.Since(l.createdAt) < collected:
+		return err
+	}
+	return &job.Refused{Category: api.CategoryInvalid, Err: err, Message: fmt.Sprintf(
+		"secret %s/%s already exists and does not belong to this attempt: delete it if nothing needs it",
+		j.Namespace, l.attempt.Secret.Name)}
 }
 
 // explain reports why the attempt is not launched yet.

@@ -10,6 +10,7 @@ import (
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/templating/manifest/reference"
 	"github.com/berth-dev/berth/worker/kube/cluster"
+	"github.com/berth-dev/berth/worker/kube/observe"
 )
 
 // AllNamespaces, as the only namespace, means every namespace of the cluster. It needs a ClusterRole.
@@ -46,6 +47,7 @@ type Options struct {
 type Deadlines struct {
 	ImagePull     time.Duration // default 10 minutes
 	Config        time.Duration // default 5 minutes
+	Volume        time.Duration // of config, for a volume; default 15 minutes: detaching one may take 6
 	Quota         time.Duration // default for ever
 	Unschedulable time.Duration // default for ever
 	NodeLost      time.Duration // default for ever: the pod may still run
@@ -95,6 +97,7 @@ func (o Options) withDefaults(c cluster.Config) Options {
 	}
 	o.Reconcilers = orDefault(o.Reconcilers, 16)
 	o.Deadlines.ImagePull = orDefault(o.Deadlines.ImagePull, 10*time.Minute)
+	o.Deadlines.Volume = orDefault(o.Deadlines.Volume, 15*time.Minute)
 	o.Deadlines.Config = orDefault(o.Deadlines.Config, 5*time.Minute)
 	o.Timing.Lingering = orDefault(o.Timing.Lingering, 30*time.Second)
 	o.Timing.Escalate = orDefault(o.Timing.Escalate, 30*time.Second)
@@ -120,15 +123,21 @@ func (d Deadlines) withPolicy(p manifest.Policy) Deadlines {
 			*deadline = time.Duration(seconds) * time.Second
 		}
 	}
+	if _, ok := p.WaitSeconds[string(api.CategoryConfig)]; ok {
+		d.Volume = d.Config
+	}
 	if p.ForceNodeLost > 0 {
 		d.NodeLost = time.Duration(p.ForceNodeLost) * time.Second
 	}
 	return d
 }
 
-// limit returns how long to wait for the cause; zero or less means for ever.
-func (d Deadlines) limit(cause api.Category) time.Duration {
-	switch cause {
+// limit returns how long to wait for what is diagnosed; zero or less means for ever.
+func (d Deadlines) limit(waiting *observe.Diagnosis) time.Duration {
+	if waiting.Volume {
+		return d.Volume
+	}
+	switch waiting.Cause {
 	case api.CategoryImagePull:
 		return d.ImagePull
 	case api.CategoryConfig:

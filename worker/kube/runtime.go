@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -28,7 +29,9 @@ type Runtime struct {
 	api     kubernetes.Interface
 	jobs    *jobclient.Client
 	guard   guard
-	served  *prometheus.GaugeVec // by namespace
+	// identity is set before anything runs.
+	identity cluster.Identity
+	served   *prometheus.GaugeVec // by namespace
 
 	mu         sync.Mutex
 	attempts   map[job.Ref]*attempt
@@ -72,7 +75,8 @@ type attempt struct {
 
 	lastObserved   *job.Observation
 	ended          bool
-	plannedWritten bool      // the planned outcome is in the Job's annotation
+	plannedWritten bool // the planned outcome is in the Job's annotation
+	waits          waits
 	lingeringSince time.Time // since when the job container has ended while its pod runs on
 }
 
@@ -124,8 +128,20 @@ func newRuntime(config cluster.Config, options Options, api kubernetes.Interface
 // Type is the type of work pool served.
 func (r *Runtime) Type() string { return "kubernetes" }
 
-// ClusterID identifies the cluster.
-func (r *Runtime) ClusterID() string { return r.config.ClusterID }
+// Identify asks the cluster which one it is.
+func (r *Runtime) Identify(ctx context.Context) error {
+	identity, err := r.config.Identify(ctx)
+	if err == nil {
+		r.identity = identity
+	}
+	return err
+}
+
+// ClusterID identifies the cluster, after Identify.
+func (r *Runtime) ClusterID() string { return r.identity.ID }
+
+// ClusterObjects are UIDs of objects of the cluster, after Identify.
+func (r *Runtime) ClusterObjects() map[string]string { return r.identity.Objects }
 
 // DefaultNamespace is used for manifests that name none.
 func (r *Runtime) DefaultNamespace() string { return r.config.Namespace }
@@ -165,7 +181,7 @@ func (r *Runtime) serves(namespace string) bool {
 func (r *Runtime) observe(a job.Attempt, namespace, name string, created *batchv1.Job) {
 	started := &attempt{
 		ref: a.Ref, container: a.Container, namespace: namespace, name: name,
-		stream: a.StreamOutput, offset: a.OutputOffset, position: a.OutputPosition, adoptedAt: time.Now(), created: created,
+		stream: a.StreamOutput, offset: a.OutputOffset, position: a.OutputPosition, adoptedAt: time.Now(), created: created, waits: waits{},
 	}
 	if created != nil {
 		observe.Trim(created)

@@ -112,7 +112,9 @@ func TestAWaitEndsAtTheDeadlineOfItsCause(t *testing.T) {
 				Policy:  test.policy,
 				Waiting: &observe.Diagnosis{Cause: test.cause, Since: now.Add(-test.waited), Summary: "why"},
 			}
-			due, wait := (&watcher{Runtime: r}).due(&attempt{}, now, observed)
+			w, a := &watcher{Runtime: r}, &attempt{waits: waits{}}
+			w.due(a, now.Add(-test.waited), observed) // first seen
+			due, wait := w.due(a, now, observed)
 			if (due != nil) != test.over || wait != test.wait {
 				t.Errorf("outcome %+v, next check after %s", due, wait)
 			}

@@ -88,8 +88,14 @@ func clusterID(host, dir string) string {
 // Type is "process".
 func (r *Runtime) Type() string { return "process" }
 
+// Identify has nothing to find out.
+func (r *Runtime) Identify(context.Context) error { return nil }
+
 // ClusterID names this host and directory.
 func (r *Runtime) ClusterID() string { return r.clusterID }
+
+// ClusterObjects is empty: the ID names the host.
+func (r *Runtime) ClusterObjects() map[string]string { return nil }
 
 // Namespaces is empty: processes have no namespace.
 func (r *Runtime) Namespaces() []string { return nil }

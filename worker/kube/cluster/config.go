@@ -6,8 +6,6 @@ package cluster
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -29,14 +27,14 @@ type ConnectOptions struct {
 	Kubeconfig string // path of a kubeconfig file
 	Context    string // of the kubeconfig; default is its current one
 	Namespace  string // default namespace; default is the pod's, or that of the context
-	ClusterID  string // default is a hash of the cluster's certificate authority
+	ClusterID  string // default is what Identify finds
 	UserAgent  string
 }
 
 // Config says how to reach a cluster.
 type Config struct {
 	REST *rest.Config
-	// ClusterID is the same for every client of this cluster.
+	// ClusterID is what the cluster is to be called; empty if Identify finds an ID.
 	ClusterID string
 	// Namespace is used for Jobs that name none.
 	Namespace string
@@ -44,7 +42,7 @@ type Config struct {
 
 const serviceAccountNamespace = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
-// Connect determines how to reach the cluster. It makes no request; Config.Reach does.
+// Connect determines how to reach the cluster. It makes no request; Config.Reach and Config.Identify do.
 func Connect(o ConnectOptions) (Config, error) {
 	rc, namespace, err := restConfig(o)
 	if err != nil {
@@ -70,12 +68,6 @@ func (o ConnectOptions) config(rc *rest.Config, namespace string) (Config, error
 	}
 	if config.Namespace == "" {
 		config.Namespace = "default"
-	}
-	if config.ClusterID == "" {
-		var err error
-		if config.ClusterID, err = clusterID(rc); err != nil {
-			return Config{}, err
-		}
 	}
 	return config, nil
 }
@@ -133,22 +125,4 @@ func restConfig(o ConnectOptions) (*rest.Config, string, error) {
 		return nil, "", fmt.Errorf("read the namespace of the kubeconfig's context: %w", err)
 	}
 	return rc, namespace, nil
-}
-
-// clusterID hashes what is the same for every client, inside and outside of the cluster: its certificate
-// authority, or the server's address if it has none.
-func clusterID(rc *rest.Config) (string, error) {
-	authority := rc.CAData
-	if len(authority) == 0 && rc.CAFile != "" {
-		var err error
-		if authority, err = os.ReadFile(rc.CAFile); err != nil {
-			return "", fmt.Errorf("read the cluster's certificate authority: %w", err)
-		}
-	}
-	identity := strings.TrimSpace(string(authority))
-	if identity == "" {
-		identity = rc.Host
-	}
-	sum := sha256.Sum256([]byte(identity))
-	return hex.EncodeToString(sum[:8]), nil
 }

@@ -49,34 +49,3 @@ func TestDefaultNamespace(t *testing.T) {
 		t.Errorf("a missing context: %v", err)
 	}
 }
-
-func TestClusterIDIsTheSameForEveryClient(t *testing.T) {
-	id := func(cluster string, options ConnectOptions) string {
-		t.Helper()
-		options.Kubeconfig = kubeconfig(t, cluster)
-		c, err := Connect(options)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c.ClusterID
-	}
-	file := filepath.Join(t.TempDir(), "ca.crt")
-	if err := os.WriteFile(file, []byte("authority"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	const withNewline = "YXV0aG9yaXR5Cg==" // of the file's authority
-	inline := id("server: 'https://127.0.0.1:1', certificate-authority-data: "+withNewline, ConnectOptions{})
-	outside := id("server: 'https://10.0.0.1:443', certificate-authority: '"+file+"'", ConnectOptions{})
-	if inline != outside || inline == "" {
-		t.Errorf("one certificate authority gives %q and %q", inline, outside)
-	}
-	without, other := id("server: 'https://127.0.0.1:1'", ConnectOptions{}), id(
-		"server: 'https://127.0.0.1:2'", ConnectOptions{})
-	if without == other || without == inline {
-		t.Errorf("the address identifies a cluster without a certificate authority: %q and %q", without,
-			other)
-	}
-	if got := id("server: 'https://127.0.0.1:1'", ConnectOptions{ClusterID: "mine"}); got != "mine" {
-		t.Errorf("cluster id %q, want the chosen one", got)
-	}
-}

@@ -33,6 +33,8 @@ type Diagnosis struct {
 	Summary string
 	// Cause is the category with which the attempt ends if it waits too long; empty if it may wait for ever.
 	Cause api.Category
+	// Volume: the cause is a volume that is not there yet, which takes longer than other causes of its category.
+	Volume bool
 	// Since is when the wait began, as far as the cluster shows it.
 	Since time.Time
 }

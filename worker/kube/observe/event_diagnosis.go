@@ -22,7 +22,7 @@ func diagnoseEvents(events []corev1.Event, uid types.UID) *Diagnosis {
 		return diagnoseFailedCreate(event.Message)
 	case "FailedMount", "FailedAttachVolume", "FailedMapVolume":
 		return &Diagnosis{
-			Level: LevelError, Code: event.Reason, Cause: api.CategoryConfig,
+			Level: LevelError, Code: event.Reason, Cause: api.CategoryConfig, Volume: true,
 			Summary: "a volume cannot be mounted: " + event.Message,
 		}
 	case "FailedCreatePodSandBox":

@@ -134,6 +134,7 @@ func diagnoseUnscheduled(condition corev1.PodCondition) *Diagnosis {
 	for _, reason := range unscheduledReasons {
 		if containsAny(text, reason.texts) {
 			d.Code, d.Cause, d.Summary = reason.code, reason.cause, reason.summary
+			d.Volume = reason.cause == api.CategoryConfig
 			break
 		}
 	}

@@ -49,7 +49,7 @@ func (k *Kube) Add(cmd *cobra.Command) {
 		&k.ClusterID,
 		"cluster-id",
 		"",
-		"name of the cluster; workers with the same name take over each other's Jobs (default: a hash of the cluster's CA)",
+		"name of the cluster; workers with the same name take over each other's Jobs (default: the UID of an object in it)",
 	)
 }
 

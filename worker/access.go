@@ -22,6 +22,12 @@ func (h handler) AccessChanged(access job.Access) {
 		lost = append(lost, fmt.Sprintf("namespace %q is not served: %v", namespace, access.Lost[namespace]))
 	}
 	w.health.SetAccess(access.Err, lost)
+	// Attempts that were released meanwhile are renewed first: a claim would take them over.
+	w.renewFirst.Store(true)
+	select {
+	case w.renewNow <- struct{}{}:
+	default:
+	}
 	w.table.NotifyFreed()
 }
 

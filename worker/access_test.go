@@ -83,3 +83,28 @@ func TestAnAttemptThatCannotBeObservedIsLeftToOtherWorkersWithoutForgettingIt(t 
 	runtime.blind.Store(0)
 	p.wait(t, "its renewal", func() bool { return len(p.renewed) > 0 })
 }
+
+func TestWhatWasReleasedIsRenewedBeforeAnythingIsClaimedAgain(t *testing.T) {
+	p, runtime := newFakeServer(t, shellTemplate), newWaitingRuntime()
+	startWorker(t, p, runtime.with, func(o *Options) {
+		o.tuning.unobservedPatience, o.tuning.claimWait = time.Millisecond, 20*time.Millisecond
+		o.tuning.renewEvery = time.Hour // but for what the access brings
+	})
+	p.offer(script("true"))
+	<-runtime.launched
+	runtime.blind.Store(int64(time.Minute))
+	lost := errors.New("no route to host")
+	runtime.changeAccess(job.Access{Err: lost, Lost: map[string]error{"jobs": lost}})
+	p.wait(t, "the release of its lease", func() bool { return len(p.released) > 0 })
+	p.wait(t, "a poll that claims nothing", func() bool { return p.lastAsked().Max == 0 })
+	claimed := false
+	p.change(func() { p.renewed, p.asked = nil, nil; p.onRenew = func() { claimed = p.lastAsked().Max > 0 } })
+	runtime.blind.Store(0)
+	runtime.changeAccess(job.Access{})
+	p.wait(t, "a claim for runs", func() bool { return p.lastAsked().Max > 0 })
+	p.change(func() {
+		if len(p.renewed) != 1 || claimed {
+			t.Errorf("renewed %v, after a claim: %v", p.renewed, claimed)
+		}
+	})
+}

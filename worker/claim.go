@@ -95,7 +95,7 @@ func (w *worker) claimRequest(c *claimer) api.ClaimRequest {
 
 // freeSlots is how many attempts may be claimed now.
 func (w *worker) freeSlots() int32 {
-	if w.reachesNothing() {
+	if w.reachesNothing() || w.renewFirst.Load() {
 		return 0
 	}
 	unlaunched := int(w.unlaunched.Load())

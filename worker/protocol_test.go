@@ -42,6 +42,7 @@ type fakeServer struct {
 	keyless  bool                         // an older server, which gives no keys to jobs
 	released []api.AttemptLease           // by the worker
 	renewed  []api.AttemptLease           // by the worker
+	onRenew  func()
 	rules    map[uuid.UUID]api.RuleSet
 	asked    []api.ClaimRequest
 	grants   map[uuid.UUID]api.AttemptStatusStatus // what a look-up says of a run
@@ -335,6 +336,9 @@ func (p *fakeServer) RenewLeases(
 	defer p.mu.Unlock()
 	response := apiserver.RenewLeases200JSONResponse{
 		Lost: []uuid.UUID{}, Cancels: p.cancels(&r.Body.Leases), LeaseSeconds: testLease,
+	}
+	if p.onRenew != nil && len(r.Body.Leases) > 0 {
+		p.onRenew()
 	}
 	p.renewed = append(p.renewed, r.Body.Leases...)
 	p.changed.Broadcast()

@@ -21,12 +21,13 @@ func (w *worker) renewLoop() *retry.Loop {
 	loop := w.newLoop("renew")
 	// A failed renewal is repeated before the next one would be due.
 	loop.Max = max(w.tuning.retryMin, min(w.tuning.retryMax, w.renewEvery))
-	loop.Every = w.renewEvery
+	loop.Wake, loop.Every = w.renewNow, w.renewEvery
 	loop.Send = func(ctx context.Context) (bool, error) { return false, w.renewAll(ctx) }
 	return loop
 }
 
 func (w *worker) renewAll(ctx context.Context) error {
+	first := w.renewFirst.Load()
 	leases, unobserved := w.table.LeasesObserved(w.unobserved)
 	if err := w.releaseUnobserved(ctx, unobserved); err != nil {
 		return err
@@ -38,6 +39,10 @@ func (w *worker) renewAll(ctx context.Context) error {
 		if err := w.renew(ctx, part, partial); err != nil {
 			return err
 		}
+	}
+	if first {
+		w.renewFirst.Store(false)
+		w.table.NotifyFreed()
 	}
 	return nil
 }

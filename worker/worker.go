@@ -45,6 +45,9 @@ type worker struct {
 
 	// access is what the runtime said last of its access to the infrastructure.
 	access atomic.Pointer[job.Access]
+	// renewFirst: nothing is claimed before the next renewal, which renewNow has made at once.
+	renewFirst atomic.Bool
+	renewNow   chan struct{}
 
 	// alive ends when everything is flushed, some time after the signal to stop.
 	alive context.Context
@@ -107,6 +110,7 @@ func newWorker(o Options) (*worker, error) {
 		now:         time.Now,
 		unheld:      newUnheldJobs(),
 		launchSlots: make(chan struct{}, o.tuning.launches),
+		renewNow:    make(chan struct{}, 1),
 	}
 	w.access.Store(&job.Access{})
 	w.table = held.NewTable(w.now)

@@ -9,13 +9,15 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/remotecommand"
+	"k8s.io/utils/ptr"
 
 	"github.com/berth-dev/berth/worker/job"
 	"github.com/berth-dev/berth/worker/kube"
 )
 
 // rotating writes more than a node keeps of a log (10 MiB by default), and later what comes after the rotation.
-const rotating = `yes 0123456789012345678901234567890123456789012345678901234567890123456789 | head -n 160000; echo written
+const rotating = `echo begun
+yes 0123456789012345678901234567890123456789012345678901234567890123456789 | head -n 160000; echo written
 while ! [ -e /tmp/go ]; do sleep 0.2; done
 seq 1 40 | while read n; do echo after $n; sleep 0.1; done`
 
@@ -41,19 +43,14 @@ func (s *site) touch(pod, path string) {
 	}
 }
 
-// rotated waits until the node has rotated the log: its own file begins anew.
+// rotated waits until the node has rotated the log: it no longer begins as it did.
 func (s *site) rotated() {
 	s.t.Helper()
-	pod := s.pods()[0].Name
-	size := func() int {
-		text, err := s.client.CoreV1().Pods(s.namespace).GetLogs(pod, &corev1.PodLogOptions{}).DoRaw(s.ctx())
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		return len(text)
-	}
-	s.eventually("the log is long", func() bool { return size() > 8<<20 })
-	s.eventually("the log is rotated", func() bool { return size() < 1<<20 })
+	pod, options := s.pods()[0].Name, &corev1.PodLogOptions{LimitBytes: ptr.To[int64](6)}
+	s.eventually("the log is rotated", func() bool {
+		text, err := s.client.CoreV1().Pods(s.namespace).GetLogs(pod, options).DoRaw(s.ctx())
+		return err == nil && string(text) != "begun\n"
+	})
 }
 
 func TestOutputGoesOnAfterTheNodeHasRotatedTheLog(t *testing.T) {
@@ -88,7 +85,7 @@ func TestATakeoverAfterARotationLosesNoLineThatTheNodeStillHas(t *testing.T) {
 			s := newSite(t, kube.Options{})
 			script := rotating
 			if c.unseen {
-				script = "echo begun; while ! [ -e /tmp/go ]; do sleep 0.2; done; rm /tmp/go; " + rotating
+				script = "echo begun; while ! [ -e /tmp/go ]; do sleep 0.2; done; rm /tmp/go; " + strings.TrimPrefix(rotating, "echo begun\n")
 			}
 			a := s.attempt(script)
 			launched := s.launch(a)

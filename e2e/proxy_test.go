@@ -156,6 +156,16 @@ func answerWith(code int, reason metav1.StatusReason, header ...string) fault {
 	}
 }
 
+// answerWithPage answers as a proxy does that knows of no API server.
+func answerWithPage(code int) fault {
+	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(code)
+		fmt.Fprint(w, "<html><h1>Not here</h1></html>") // the client may be gone
+		return true
+	}
+}
+
 // discardWriter swallows an answer that no client gets.
 type discardWriter struct{ header http.Header }
 
@@ -177,6 +187,7 @@ func removesFinalizer(r *http.Request, body string) bool {
 func resumesJob(r *http.Request, body string) bool {
 	return r.Method == http.MethodPatch && strings.Contains(body, `"suspend":false`)
 }
+func readsLogs(r *http.Request, _ string) bool     { return strings.HasSuffix(r.URL.Path, "/log") }
 func deletesObject(r *http.Request, _ string) bool { return r.Method == http.MethodDelete }
 func claimsRuns(r *http.Request, body string) bool {
 	return r.URL.Path == "/api/v1/worker/claim" && !strings.Contains(body, `"max":0`)

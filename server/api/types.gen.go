@@ -2929,7 +2929,7 @@ type VariableSpec struct {
 
 // WaitReason defines model for WaitReason.
 type WaitReason struct {
-	// Code Stable code: `not-due`, `awaiting-retry`, `pool-paused`, `queue-paused`, `deployment-paused`, `pool-full`, `queue-full`, `deployment-full`, `no-worker`, `workers-paused`, `no-worker-of-cluster` or `starting`. Later versions may add codes.
+	// Code Stable code: `not-due`, `awaiting-retry`, `pool-paused`, `queue-paused`, `deployment-paused`, `pool-full`, `queue-full`, `deployment-full`, `no-worker`, `workers-paused`, `cluster-lost`, `no-worker-of-cluster` or `starting`. Later versions may add codes.
 	//
 	// Example: deployment-full
 	Code    string `json:"code"`

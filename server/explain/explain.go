@@ -47,6 +47,7 @@ const (
 	DeploymentFull   Code = "deployment-full"
 	NoWorker         Code = "no-worker"
 	WorkersPaused    Code = "workers-paused"
+	ClusterLost      Code = "cluster-lost"
 	LostCluster      Code = "no-worker-of-cluster"
 	Starting         Code = "starting"
 )

@@ -129,6 +129,10 @@ func cases() map[string]*store.RunFacts {
 		"no live worker":      runFacts(func(f *store.RunFacts) { f.Workers[0].LastSeenAt = ago(3 * time.Hour) }),
 		"no worker ever":      runFacts(func(f *store.RunFacts) { f.Workers = nil }),
 		"every worker paused": runFacts(func(f *store.RunFacts) { f.Workers[0].Paused = true }),
+		"the only worker cannot reach its cluster": runFacts(func(f *store.RunFacts) {
+			f.Workers[0].Namespaces = []string{"jobs"}
+			f.Workers[0].Lost = []store.LostNamespace{{Namespace: "jobs", Reason: "cannot create Jobs since 2026-01-01T05:58:00Z: forbidden"}}
+		}),
 		"claimed": runFacts(inState(lifecycle.Pending, "Claimed", ""),
 			withAttempt("", notStarted, func(a *store.Attempt) { a.JobName = "" })),
 		"pending with an image that cannot be pulled": runFacts(

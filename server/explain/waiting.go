@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/berth-dev/berth/server/store"
@@ -188,13 +189,17 @@ func slotHolders(facts *store.RunFacts) []string {
 
 // checkWorkers says whether a worker could claim the run.
 func (e *Explanation) checkWorkers(facts *store.RunFacts) {
-	var paused, living int
-	var freshest *store.Worker
+	var paused, lost, living int
+	var freshest, blind *store.Worker
 	for i, w := range facts.Workers {
 		if alive(w, facts.Now) {
 			living++
-			if w.Paused {
+			switch {
+			case w.Paused:
 				paused++
+			case reachesNothing(w):
+				lost++
+				blind = &facts.Workers[i]
 			}
 		}
 		if freshest == nil || w.LastSeenAt.After(freshest.LastSeenAt) {
@@ -208,6 +213,11 @@ func (e *Explanation) checkWorkers(facts *store.RunFacts) {
 		e.addReason(WorkersPaused, fmt.Sprintf("every live worker of work pool %q is paused", facts.Run.Pool))
 		e.addStep("resume a worker: berth worker resume %s --pool %s", shellQuote(freshest.Name), pool)
 
+	case living > 0 && paused+lost == living:
+		e.addReason(ClusterLost, fmt.Sprintf("worker %q is alive and cannot reach its cluster: %s",
+			blind.Name, blind.Lost[0].Reason))
+		e.addStep("see what every worker cannot reach: berth worker ls --pool %s", pool)
+
 	case living == 0:
 		message := fmt.Sprintf("work pool %q has no live worker", facts.Run.Pool)
 		if freshest != nil {
@@ -217,4 +227,10 @@ func (e *Explanation) checkWorkers(facts *store.RunFacts) {
 		e.addReason(NoWorker, message)
 		e.addStep("start a worker: berth worker start --pool %s", pool)
 	}
+}
+
+// reachesNothing reports whether a worker has lost all the namespaces that it serves.
+func reachesNothing(w store.Worker) bool {
+	all := slices.ContainsFunc(w.Lost, func(l store.LostNamespace) bool { return l.Namespace == "*" })
+	return all || len(w.Lost) > 0 && len(w.Lost) == len(w.Namespaces)
 }

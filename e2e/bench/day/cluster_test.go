@@ -83,6 +83,10 @@ func (r *runtime) ClusterID() string        { return "memory" }
 func (r *runtime) Namespaces() []string     { return nil }
 func (r *runtime) DefaultNamespace() string { return "jobs" }
 
+func (r *runtime) Identify(context.Context) error { return nil }
+
+func (r *runtime) ClusterObjects() map[string]string { return nil }
+
 func (r *runtime) Run(ctx context.Context, _ uuid.UUID, h job.Handler, ready chan<- struct{}) error {
 	r.ctx, r.handler = ctx, h
 	close(ready)

@@ -147,13 +147,13 @@ func (q Reader) countRange(ctx context.Context, f RunFilter) (RunCounts, error) 
 		column, span = "t.ended", &f.Ended
 	}
 	hours, edges := wholeHours(*span, now)
-	counts := RunCounts{States: map[lifecycle.StateType]int64{}}
 	if hours.isEmpty() {
 		return q.countLooking(ctx, f)
 	}
 	query := countQuery{s: s, queue: f.Queue}
 	query.addHours(column, hours)
-	if counts, err = q.countRows(ctx, f.States, query.sql(), query.args); err != nil {
+	counts, err := q.countRows(ctx, f.States, query.sql(), query.args)
+	if err != nil {
 		return counts, err
 	}
 

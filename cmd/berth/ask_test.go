@@ -40,7 +40,8 @@ var never = map[string]string{
 	"trust set": "of one thing, and jobs that still match get new keys by themselves",
 	"login":     "of the caller", "logout": "of the caller: berth login undoes it",
 	"run report": "of the job's own run", "install": "adds", "upgrade": "Helm keeps what was before",
-	"migrate up": "the schema is compatible", "migrate copy": "into an empty database only", "keys ensure": "adds",
+	"migrate up": "the schema is compatible", "migrate copy": "into an empty database only",
+	"migrate partition": "servers work on, and no row changes", "keys ensure": "adds",
 }
 
 // readOnly are the commands that change nothing, by their last word or their name.

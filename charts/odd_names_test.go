@@ -207,12 +207,12 @@ func TestTheWorkerMayDoNoMoreThanItDoes(t *testing.T) {
 	}
 	want := map[string]string{
 		"jobs": "get list watch create patch delete", "pods": "list watch delete", "pods/log": "get",
-		"events": "list", "namespaces": "get",
+		"events": "list", "namespaces": "get", "configmaps": "get",
 	}
 	if got := may(""); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("the worker may %v, want %v", got, want)
 	}
-	if got := may("{worker: {jobSecrets: true}}")["secrets"]; got != "get create patch" {
+	if got := may("{worker: {jobSecrets: true}}")["secrets"]; got != "create" {
 		t.Errorf("with jobSecrets the worker may %s Secrets", got)
 	}
 	for _, o := range render(t, "") {

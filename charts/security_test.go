@@ -143,9 +143,11 @@ func TestPermissionsAreExactlyThese(t *testing.T) {
 	ensured.ResourceNames = []string{"rel-berth-keys"}
 	labels := core("namespaces", "get")
 	labels.ResourceNames = []string{"berth-system-jobs"}
+	certificate := core("configmaps", "get") // its UID says which cluster it is
+	certificate.ResourceNames = []string{"kube-root-ca.crt"}
 	worker := []rbacv1.PolicyRule{
 		jobs("get", "list", "watch", "create", "patch", "delete"), core("pods", "list", "watch", "delete"),
-		core("pods/log", "get"), core("events", "list"), labels,
+		core("pods/log", "get"), core("events", "list"), certificate, labels,
 	}
 	want := map[string][]rbacv1.PolicyRule{
 		"Role/berth-system-jobs/rel-berth-worker": worker,
@@ -173,8 +175,7 @@ func TestWorkerMayCreateSecretsOnlyIfConfigured(t *testing.T) {
 		objects := render(t, values)
 		rules := roles(t, objects)["Role/berth-system-jobs/rel-berth-worker"]
 		got := slices.ContainsFunc(rules, func(r rbacv1.PolicyRule) bool {
-			return slices.Equal(r.Resources, []string{"secrets"}) &&
-				slices.Equal(r.Verbs, []string{"get", "create", "patch"})
+			return slices.Equal(r.Resources, []string{"secrets"}) && slices.Equal(r.Verbs, []string{"create"})
 		})
 		if got != want {
 			t.Errorf("%s: may make Secrets is %v, want %v", values, got, want)

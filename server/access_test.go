@@ -185,9 +185,7 @@ func TestKeyLimitedToPoolsHasNoAccessToOthers(t *testing.T) {
 	for path, body := range map[string]string{
 		"leases":  `{"pool":"local","worker":"w",` + session + `,"leases":[` + lease + `}]}`,
 		"reports": `{"pool":"local","worker":"w","reports":[` + lease + `,"kind":"handed_back"}]}`,
-		"claim": `{"request_id":"` + uuid.NewString() +
-			`","pool":"local","worker":"w",` + session + `,"cluster_id":"c","max":0,"wait_seconds":0,"held":[` + lease + `}]}`,
-		"logs": `{"chunks":[` + lease + `,"offset":0,"text":"x"}]}`,
+		"logs":    `{"chunks":[` + lease + `,"offset":0,"text":"x"}]}`,
 	} {
 		as(worker, "POST", "/api/v1/worker/"+path, body).refused(http.StatusForbidden, "forbidden")
 	}

@@ -98,6 +98,7 @@ func (w *watcher) awaitList(ctx context.Context, scope string, settled chan<- st
 	w.enqueueScope(scope)
 	w.publishAccess()
 	notify(settled)
+	w.sweep(ctx)
 }
 
 func notify(c chan<- struct{}) {

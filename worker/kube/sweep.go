@@ -7,8 +7,8 @@ import (
 	"github.com/berth-dev/berth/worker/kube/cluster"
 )
 
-// sweepLoop replaces legacy finalizers by ours at the start and at intervals, until ctx ends. A Job that ours
-// holds is then discovered and finalized like any other.
+// sweepLoop replaces legacy finalizers by ours at intervals, until ctx ends; awaitList does so at the start. A Job that
+// ours holds is then discovered and finalized like any other.
 func (w *watcher) sweepLoop(ctx context.Context) error {
 	if len(w.options.LegacyFinalizers) == 0 {
 		return nil
@@ -16,11 +16,11 @@ func (w *watcher) sweepLoop(ctx context.Context) error {
 	tick := time.NewTicker(w.options.Timing.Sweep)
 	defer tick.Stop()
 	for {
-		w.sweep(ctx)
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+			w.sweep(ctx)
 		}
 	}
 }
@@ -28,6 +28,9 @@ func (w *watcher) sweepLoop(ctx context.Context) error {
 // sweep replaces the legacy finalizers of all Jobs once. A Job that cannot be changed is tried again by the
 // next sweep.
 func (w *watcher) sweep(ctx context.Context) {
+	if len(w.options.LegacyFinalizers) == 0 {
+		return
+	}
 	for j := range w.allJobs() {
 		if ctx.Err() != nil {
 			return

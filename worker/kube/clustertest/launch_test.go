@@ -182,17 +182,23 @@ func TestALaunchWithoutTheLeaseCreatesNothing(t *testing.T) {
 
 func TestAManifestThatTheClusterRejectsIsRefused(t *testing.T) {
 	s := newSite(t, kube.Options{})
-	for name, change := range map[string]func(*batchv1.Job){
-		"invalid field":      func(j *batchv1.Job) { j.Spec.Template.Spec.Containers[0].Name = "Not A Name" },
-		"unserved namespace": func(j *batchv1.Job) { j.Namespace = "elsewhere" },
-	} {
-		a := s.attempt("true")
-		change(a.Manifest)
-		_, err := s.runtime.Launch(s.ctx(), a)
-		var refused *job.Refused
-		if !errors.As(err, &refused) || refused.Category != api.CategoryInvalid {
-			t.Errorf("%s: %v, want it refused", name, err)
-		}
+	a := s.attempt("true")
+	a.Manifest.Spec.Template.Spec.Containers[0].Name = "Not A Name"
+	_, err := s.runtime.Launch(s.ctx(), a)
+	var refused *job.Refused
+	if !errors.As(err, &refused) || refused.Category != api.CategoryInvalid {
+		t.Errorf("an invalid field: %v, want it refused", err)
+	}
+}
+
+func TestAManifestForANamespaceThatIsNotServedIsDeclined(t *testing.T) {
+	s := newSite(t, kube.Options{})
+	a := s.attempt("true")
+	a.Manifest.Namespace = "elsewhere"
+	_, err := s.runtime.Launch(s.ctx(), a)
+	var declined *job.Declined
+	if !errors.As(err, &declined) || declined.Namespace != "elsewhere" {
+		t.Errorf("launch: %v, want it declined", err)
 	}
 }
 

@@ -1259,6 +1259,9 @@ type AuditKind string
 type AuditList struct {
 	Items      []AuditEntry `json:"items"`
 	NextCursor *string      `json:"next_cursor,omitempty"`
+
+	// SearchedTo Set where the page has fewer items than `limit` because few entries match: a request looks at a limited number of entries, and has come to this time. The next page goes on from there
+	SearchedTo *time.Time `json:"searched_to,omitempty"`
 }
 
 // Binding A role in one work pool, or in all

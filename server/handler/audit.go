@@ -28,7 +28,8 @@ func (h *Handler) ListAudit(
 		entries, next, err := h.store.ListAudit(ctx, filter, page(p.Limit, p.Cursor))
 		return apiserver.ListAudit200JSONResponse{
 			Items:      wire.Each(entries, wire.AuditEntry),
-			NextCursor: wire.OrNil(next),
+			NextCursor: wire.OrNil(next.Cursor),
+			SearchedTo: next.SearchedTo,
 		}, err
 	})(ctx)
 	if err != nil {

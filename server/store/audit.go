@@ -3,8 +3,9 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -182,33 +183,73 @@ type auditRow struct {
 	Changes   database.Structured[[]AuditChange] `db:"changes"`
 }
 
-// Served by audit_subject if filtered by kind and name, else by the primary key.
-const listAuditSQL = `
-SELECT id, at, actor, actor_kind, key_id, address, action, kind, name, pool, detail, changes
-FROM audit`
+const (
+	auditColumns = `
+SELECT id, at, actor, actor_kind, key_id, address, action, kind, name, pool, detail, changes`
+	auditWindowSQL = `
+FROM (
+	SELECT *
+	FROM audit a%s
+	ORDER BY %s
+	LIMIT ?
+) AS a%s
+ORDER BY id DESC
+LIMIT ?`
+	auditPlaceSQL = `
+SELECT id
+FROM audit a%s
+ORDER BY %s
+LIMIT 1
+OFFSET ?`
+)
 
-// ListAudit lists changes, newest first.
-func (q Reader) ListAudit(ctx context.Context, f AuditFilter, page Page) ([]AuditEntry, string, error) {
-	c, err := q.auditFilter(f)
-	if err != nil {
-		return nil, "", err
-	}
+// ListAudit lists changes, newest first. As ListRuns, it looks at a limited number of entries: of one object by
+// audit_subject, else by the primary key.
+func (q Reader) ListAudit(ctx context.Context, f AuditFilter, page Page) ([]AuditEntry, NextPage, error) {
 	after, more, err := page.AfterID("audit")
 	if err != nil {
-		return nil, "", err
+		return nil, NextPage{}, err
 	}
+	served, order := q.auditIndex(f)
 	if more {
-		c.add("id < ?", after)
+		served.add("id < ?", after)
 	}
-	query := listAuditSQL
-	if len(c.where) > 0 {
-		query += " WHERE " + strings.Join(c.where, " AND ")
+	rest := q.auditFilter(f)
+	most, size := q.s.searched, page.Size()+1
+	if len(rest.where) == 0 {
+		most = size
 	}
 	var rows []auditRow
-	if err := q.db.All(ctx, &rows, query+" ORDER BY id DESC LIMIT ?", append(c.args, page.Size()+1)...); err != nil {
-		return nil, "", fmt.Errorf("list changes: %w", err)
+	query := auditColumns + fmt.Sprintf(auditWindowSQL, served.sql(), order, rest.sql())
+	args := append(append(slices.Clone(served.args), most), append(rest.args, size)...)
+	if err := q.db.All(ctx, &rows, query, args...); err != nil {
+		return nil, NextPage{}, fmt.Errorf("list changes: %w", err)
 	}
-	rows, next := database.CutPage(rows, page, "audit", func(r auditRow) string { return r.ID.String() })
+	rows, cursor := database.CutPage(rows, page, "audit", func(r auditRow) string { return r.ID.String() })
+	next := NextPage{Cursor: cursor}
+	if cursor == "" && most > size {
+		if next, err = q.auditSearched(ctx, fmt.Sprintf(auditPlaceSQL, served.sql(), order), append(served.args, most-1)); err != nil {
+			return nil, NextPage{}, err
+		}
+	}
+	return auditEntries(rows), next, nil
+}
+
+// auditSearched returns how far the list was searched, if there is more.
+func (q Reader) auditSearched(ctx context.Context, query string, args []any) (NextPage, error) {
+	var last uuid.UUID
+	err := q.db.Get(ctx, &last, query, args...)
+	if errors.Is(err, database.ErrNoRows) {
+		return NextPage{}, nil
+	}
+	if err != nil {
+		return NextPage{}, fmt.Errorf("find how far the audit log was searched: %w", err)
+	}
+	to := idTime(last)
+	return NextPage{Cursor: database.NewCursor("audit", last.String()), SearchedTo: &to}, nil
+}
+
+func auditEntries(rows []auditRow) []AuditEntry {
 	entries := make([]AuditEntry, len(rows))
 	for i, r := range rows {
 		entries[i] = AuditEntry{
@@ -216,11 +257,32 @@ func (q Reader) ListAudit(ctx context.Context, f AuditFilter, page Page) ([]Audi
 			Origin: Origin{Kind: r.ActorKind, KeyID: r.KeyID, Address: r.Address}, Name: r.Name, Pool: r.Pool, Detail: r.Detail, Changes: r.Changes.V,
 		}
 	}
-	return entries, next, nil
+	return entries
 }
 
-func (q Reader) auditFilter(f AuditFilter) (conditions, error) {
+// auditIndex returns the conditions that an index serves, and its order.
+func (q Reader) auditIndex(f AuditFilter) (c conditions, order string) {
+	order = "id DESC"
+	if f.Kind != "" && f.Name != "" {
+		c.add("name = ?", f.Name)
+		c.add(q.db.Dialect().Leading("kind", "text"), string(f.Kind))
+		order = "kind DESC, name DESC, id DESC"
+	}
+	if f.At.After != nil {
+		c.add("id >= ?", firstID(f.At.After.Add(-idSlack-q.db.ClockOffset())))
+	}
+	if f.At.Before != nil {
+		c.add("id < ?", firstID(f.At.Before.Add(idSlack)))
+	}
+	return c, order
+}
+
+// auditFilter returns the conditions that no index serves.
+func (q Reader) auditFilter(f AuditFilter) conditions {
 	var c conditions
+	if f.Kind != "" && f.Name != "" {
+		f.Kind, f.Name = "", ""
+	}
 	for _, wanted := range [...]struct{ column, value string }{
 		{"kind", string(f.Kind)}, {"name", f.Name}, {"action", string(f.Action)}, {"pool", f.Pool},
 		{"actor_kind", string(f.ActorKind)},
@@ -239,9 +301,9 @@ func (q Reader) auditFilter(f AuditFilter) (conditions, error) {
 		c.add("at < ?", *database.TimeOf(f.At.Before))
 	}
 	if f.Pools == nil {
-		return c, nil
+		return c
 	}
 	list := database.ListOf(f.Pools)
 	c.add("pool IN "+q.db.Dialect().List("text"), list)
-	return c, nil
+	return c
 }

@@ -36,10 +36,10 @@ func (w *world) audited(f store.AuditFilter) []string {
 			}
 			lines = append([]string{line}, lines...)
 		}
-		if next == "" {
+		if next.Cursor == "" {
 			return lines
 		}
-		page.Cursor = next
+		page.Cursor = next.Cursor
 	}
 }
 
@@ -246,4 +246,36 @@ func TestTheAuditIsListedByFilter(t *testing.T) {
 		_, _, err = w.ListAudit(ctx, store.AuditFilter{}, store.Page{Cursor: store.NewCursor("audit", "x")})
 		w.refuses(err, store.InvalidCursor)
 	})
+}
+
+func TestASearchOfTheAuditSaysHowFarItHasCome(t *testing.T) {
+	few := func(o *store.Options) { o.SearchedRuns = 5 }
+	test := func(t *testing.T, w *world) {
+		w.pool("p") // by ada, then much by eve
+		for i := range 20 {
+			_, err := w.UpsertVariable(t.Context(), "v", json.RawMessage(fmt.Sprint(i)), "eve")
+			w.check(err)
+		}
+		found, pages := 0, 0
+		for page := (store.Page{Limit: 2}); ; pages++ {
+			entries, next, err := w.ListAudit(t.Context(), store.AuditFilter{Actor: actor}, page)
+			w.check(err)
+			if found += len(entries); len(entries) < 2 && next.Cursor != "" && next.SearchedTo == nil {
+				t.Error("a page that is not full does not say how far it has searched")
+			}
+			if page.Cursor = next.Cursor; page.Cursor == "" {
+				break
+			}
+		}
+		if found != 1 || pages < 4 {
+			t.Errorf("found %d entries after %d pages", found, pages)
+		}
+		of := store.AuditFilter{Kind: store.AuditPool, Name: "p"}
+		if entries, next, err := w.ListAudit(t.Context(), of, store.Page{}); err != nil || len(entries) != 1 || next.Cursor != "" {
+			t.Errorf("of one object: %d entries, %+v, %v", len(entries), next, err)
+		}
+	}
+	t.Parallel()
+	t.Run("SQLite", func(t *testing.T) { test(t, &world{storetest.SQLite(t, few), t}) })
+	t.Run("PostgreSQL", func(t *testing.T) { test(t, &world{storetest.PostgreSQL(t, few), t}) })
 }

@@ -10,36 +10,36 @@ import (
 	"github.com/berth-dev/berth/server/store/database"
 )
 
-// NextRuns is what follows a page of runs.
-type NextRuns struct {
+// NextPage is what follows a page of a list that is searched.
+type NextPage struct {
 	Cursor string // empty: nothing
-	// SearchedTo is set where a page has fewer runs than asked for because few match: up to when the list was searched,
-	// by the time of its order.
+	// SearchedTo is set where a page is not full because few match: up to when the list was searched, by the time of its
+	// order.
 	SearchedTo *time.Time
 }
 
 // ListRuns lists the runs that match the filter, in its order, without parameters and job variables. It looks at a
 // limited number of runs. A list by the scheduled time is refused with ListTooLong where that is too few for one page.
-func (q Reader) ListRuns(ctx context.Context, f RunFilter, page Page) ([]Run, NextRuns, error) {
+func (q Reader) ListRuns(ctx context.Context, f RunFilter, page Page) ([]Run, NextPage, error) {
 	sort := cmp.Or(f.Sort, NewestFirst)
 	after, err := sort.parse(page)
 	if err != nil {
-		return nil, NextRuns{}, err
+		return nil, NextPage{}, err
 	}
 	s, err := q.runSearch(ctx, f)
 	if err != nil {
-		return nil, NextRuns{}, err
+		return nil, NextPage{}, err
 	}
 	s.after, s.size = after, page.Size()+1
 	sources, err := q.sources(ctx, s)
 	if err != nil {
-		return nil, NextRuns{}, err
+		return nil, NextPage{}, err
 	}
 	var all listedRuns
 	for _, source := range sources {
 		found, err := q.read(ctx, s, source)
 		if err != nil {
-			return nil, NextRuns{}, err
+			return nil, NextPage{}, err
 		}
 		all.rows = append(all.rows, found.rows...)
 		if found.horizon != nil && (all.horizon == nil || sort.compare(*found.horizon, *all.horizon) < 0) {
@@ -48,7 +48,7 @@ func (q Reader) ListRuns(ctx context.Context, f RunFilter, page Page) ([]Run, Ne
 	}
 	rows, next := all.cut(sort, page)
 	if all.stuck && next.SearchedTo != nil {
-		return nil, NextRuns{}, tooManyAtOnce(q.s.searched, *next.SearchedTo)
+		return nil, NextPage{}, tooManyAtOnce(q.s.searched, *next.SearchedTo)
 	}
 	runs := make([]Run, len(rows))
 	for i, r := range rows {
@@ -58,7 +58,7 @@ func (q Reader) ListRuns(ctx context.Context, f RunFilter, page Page) ([]Run, Ne
 }
 
 // cut merges what the sources have found into a page.
-func (l listedRuns) cut(sort RunSort, page Page) ([]runRow, NextRuns) {
+func (l listedRuns) cut(sort RunSort, page Page) ([]runRow, NextPage) {
 	rows := l.rows
 	slices.SortFunc(rows, func(a, b runRow) int { return sort.compare(sort.keyOf(a), sort.keyOf(b)) })
 	// A run that moved to another table between two queries may have been found in both.
@@ -68,10 +68,10 @@ func (l listedRuns) cut(sort RunSort, page Page) ([]runRow, NextRuns) {
 	}
 	if len(rows) > page.Size() || l.horizon == nil {
 		rows, cursor := database.CutPage(rows, page, sort.kind(), func(r runRow) string { return sort.text(sort.keyOf(r)) })
-		return rows, NextRuns{Cursor: cursor}
+		return rows, NextPage{Cursor: cursor}
 	}
 	to := sort.time(*l.horizon)
-	return rows, NextRuns{Cursor: database.NewCursor(sort.kind(), sort.text(*l.horizon)), SearchedTo: &to}
+	return rows, NextPage{Cursor: database.NewCursor(sort.kind(), sort.text(*l.horizon)), SearchedTo: &to}
 }
 
 func tooManyAtOnce(searched int, at time.Time) error {

@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -68,6 +69,9 @@ func (in *auditFlags) params(app *cli.App) (api.ListAuditParams, error) {
 	return p, nil
 }
 
+// shortPages is after how many pages, of some thousand entries each, a search says how far it has come.
+const shortPages = 50
+
 func lsCommand(app *cli.App) *cobra.Command {
 	var in auditFlags
 	cmd := &cobra.Command{
@@ -81,12 +85,18 @@ func lsCommand(app *cli.App) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		short := 0
 		entries, err := cli.Pages(
 			in.limit,
 			func(limit int32, cursor *string) ([]api.AuditEntry, *string, error) {
 				params := filter
 				params.Limit, params.Cursor = &limit, cursor
 				page, err := cli.Value(client.ListAuditWithResponse(ctx, &params))
+				if page.SearchedTo != nil {
+					if short++; short%shortPages == 0 {
+						app.Notef("searched to %s …", page.SearchedTo.UTC().Format(time.RFC3339))
+					}
+				}
 				return page.Items, page.NextCursor, err
 			},
 		)

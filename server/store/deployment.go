@@ -1,8 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -198,7 +201,8 @@ type DeploymentFilter struct {
 	WithValues bool
 }
 
-// ListDeployments lists the deployments that match the filter, by name.
+// ListDeployments lists the deployments that match the filter, by name. As ListRuns, it looks at a limited number of
+// deployments: a page may not be full, and has a cursor.
 func (q Reader) ListDeployments(
 	ctx context.Context, f DeploymentFilter, page Page,
 ) ([]Deployment, string, error) {
@@ -206,41 +210,105 @@ func (q Reader) ListDeployments(
 	if err != nil {
 		return nil, "", err
 	}
-	c, err := q.deploymentFilter(ctx, f)
+	served, order, err := q.deploymentIndex(ctx, f, after)
 	if err != nil {
 		return nil, "", err
 	}
-	c.add("d.name > ?", after)
-	query := listedDeploymentSQL
+	rest := q.deploymentFilter(f)
+	query, next := listedDeploymentSQL, ""
 	if f.WithValues {
 		query = deploymentSQL
 	}
-	query += " AND " + strings.Join(c.where, " AND ") + " ORDER BY d.name LIMIT ?"
+	if len(rest.where) > 0 {
+		var ids []uuid.UUID
+		if ids, next, err = q.deploymentsAmong(ctx, served, order, rest, page.Size()+1); err != nil {
+			return nil, "", err
+		}
+		served = conditions{}
+		order = "d.name"
+		served.add("d.id IN "+q.db.Dialect().List("uuid"), database.ListOf(ids))
+	}
 	var rows []deploymentRow
-	if err := q.db.All(ctx, &rows, query, append(c.args, page.Size()+1)...); err != nil {
+	query += " AND " + strings.Join(served.where, " AND ") + " ORDER BY " + order + " LIMIT ?"
+	if err := q.db.All(ctx, &rows, query, append(served.args, page.Size()+1)...); err != nil {
 		return nil, "", fmt.Errorf("list deployments: %w", err)
 	}
-	rows, next := database.CutPage(rows, page, "deployment", func(r deploymentRow) string { return r.Name })
+	rows, cut := database.CutPage(rows, page, "deployment", func(r deploymentRow) string { return r.Name })
 	deployments := make([]Deployment, len(rows))
 	for i, r := range rows {
 		deployments[i] = r.deployment()
 	}
-	return deployments, next, nil
+	return deployments, cmp.Or(cut, next), nil
 }
 
-func (q Reader) deploymentFilter(ctx context.Context, f DeploymentFilter) (conditions, error) {
+const (
+	deploymentWindowSQL = `
+FROM (
+	SELECT *
+	FROM deployments d
+	WHERE d.deleted_at IS NULL
+		AND %s
+	ORDER BY %s
+	LIMIT ?
+) AS d`
+	deploymentsAmongSQL = `
+SELECT d.id` + deploymentWindowSQL + `
+JOIN queues q ON q.id = d.queue_id%s
+ORDER BY d.name
+LIMIT ?`
+	lastDeploymentSQL = `
+SELECT d.name` + deploymentWindowSQL + `
+ORDER BY d.name
+LIMIT 1
+OFFSET ?`
+)
+
+// deploymentsAmong finds deployments among the first of an index. It returns a cursor where fewer match, and there are
+// more in the index.
+func (q Reader) deploymentsAmong(
+	ctx context.Context, served conditions, order string, rest conditions, size int,
+) (ids []uuid.UUID, next string, err error) {
+	ids = []uuid.UUID{}
+	where := strings.Join(served.where, " AND ")
+	most := q.s.searched
+	args := append(append(slices.Clone(served.args), most), append(rest.args, size)...)
+	if err := q.db.All(ctx, &ids, fmt.Sprintf(deploymentsAmongSQL, where, order, rest.sql()), args...); err != nil {
+		return nil, "", fmt.Errorf("search deployments: %w", err)
+	}
+	if len(ids) >= size {
+		return ids, "", nil
+	}
+	var last string
+	err = q.db.Get(ctx, &last, fmt.Sprintf(lastDeploymentSQL, where, order), append(slices.Clone(served.args), most, most-1)...)
+	switch {
+	case errors.Is(err, database.ErrNoRows):
+		return ids, "", nil
+	case err != nil:
+		return nil, "", fmt.Errorf("find how far deployments were searched: %w", err)
+	}
+	return ids, database.NewCursor("deployment", last), nil
+}
+
+// deploymentIndex returns the conditions that choose from an index, and its order.
+func (q Reader) deploymentIndex(
+	ctx context.Context, f DeploymentFilter, after string,
+) (c conditions, order string, err error) {
+	c.add("d.name > ?", after)
+	if f.Pools != nil { // a page must not look empty to a key for few of many pools
+		c.add("d.pool_id IN (SELECT id FROM pools WHERE deleted_at IS NULL AND name IN "+q.db.Dialect().List("text")+")",
+			database.ListOf(f.Pools))
+	}
+	if f.Pool == "" {
+		return c, "d.name", nil
+	}
+	id, err := q.poolRef(ctx, f.Pool)
+	c.add(q.db.Dialect().Leading("d.pool_id", "uuid"), id)
+	return c, "d.pool_id, d.name", err
+}
+
+// deploymentFilter returns the conditions that no index serves.
+func (q Reader) deploymentFilter(f DeploymentFilter) conditions {
 	var c conditions
-	if f.Pool != "" {
-		id, err := q.poolRef(ctx, f.Pool)
-		if err != nil {
-			return c, err
-		}
-		c.add("d.pool_id = ?", id)
-	}
-	if f.Pools != nil {
-		list := database.ListOf(f.Pools)
-		c.add("p.name IN "+q.db.Dialect().List("text"), list)
-	}
 	if f.Queue != "" {
 		c.add("q.name = ?", f.Queue)
 	}
@@ -254,7 +322,7 @@ func (q Reader) deploymentFilter(ctx context.Context, f DeploymentFilter) (condi
 		pattern := contains(f.Text)
 		c.add(`(LOWER(d.name) LIKE ? ESCAPE '\' OR LOWER(d.description) LIKE ? ESCAPE '\')`, pattern, pattern)
 	}
-	return c, nil
+	return c
 }
 
 const pauseDeploymentSQL = `

@@ -10,6 +10,7 @@ import (
 
 	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/store/storetest"
 )
 
 func TestADeploymentIsStoredAsCreated(t *testing.T) {
@@ -354,4 +355,35 @@ func TestARunWithoutANameGetsOne(t *testing.T) {
 			t.Errorf("its name is %q", named.Name)
 		}
 	})
+}
+
+func TestASearchForDeploymentsGoesOnWithItsCursor(t *testing.T) {
+	few := func(o *store.Options) { o.SearchedRuns = 5 }
+	test := func(t *testing.T, w *world) {
+		w.pool("p")
+		w.pool("q")
+		for i := range 23 {
+			w.deployment(fmt.Sprintf("d%02d", i), []string{"p", "q"}[i%2])
+		}
+		w.deployment("x", "p", func(d *store.Deployment) { d.Tags = []string{"odd"} })
+		for _, f := range []store.DeploymentFilter{
+			{Tags: []string{"odd"}}, {Tags: []string{"odd"}, Pool: "p"}, {Text: "X", Pools: []string{"p"}}, {Pool: "p", Queue: "default", Text: "x"},
+		} {
+			var found []string
+			for page := (store.Page{Limit: 2}); ; {
+				list, next, err := w.ListDeployments(t.Context(), f, page)
+				w.check(err)
+				for _, d := range list {
+					found = append(found, d.Name)
+				}
+				if page.Cursor = next; next == "" {
+					break
+				}
+			}
+			same(t, fmt.Sprintf("found by %+v", f), found, []string{"x"})
+		}
+	}
+	t.Parallel()
+	t.Run("SQLite", func(t *testing.T) { test(t, &world{storetest.SQLite(t, few), t}) })
+	t.Run("PostgreSQL", func(t *testing.T) { test(t, &world{storetest.PostgreSQL(t, few), t}) })
 }

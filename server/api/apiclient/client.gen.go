@@ -285,6 +285,8 @@ type ClientInterface interface {
 
 	// ListDeployments List deployments, ordered by name
 	//
+	// A request looks at a limited number of deployments. Where few of them match, a page has fewer items than `limit`, or none; as long as it has a `next_cursor`, there may be more.
+	//
 	// Corresponds with GET /api/v1/deployments (the `ListDeployments` operationId).
 	ListDeployments(ctx context.Context, params *ListDeploymentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
@@ -1696,6 +1698,8 @@ func (c *Client) RestoreDeleted(ctx context.Context, params *RestoreDeletedParam
 }
 
 // ListDeployments List deployments, ordered by name
+//
+// A request looks at a limited number of deployments. Where few of them match, a page has fewer items than `limit`, or none; as long as it has a `next_cursor`, there may be more.
 //
 // Corresponds with GET /api/v1/deployments (the `ListDeployments` operationId).
 func (c *Client) ListDeployments(ctx context.Context, params *ListDeploymentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -10113,6 +10117,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListDeploymentsWithResponse List deployments, ordered by name
 	//
+	// A request looks at a limited number of deployments. Where few of them match, a page has fewer items than `limit`, or none; as long as it has a `next_cursor`, there may be more.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/deployments (the `ListDeployments` operationId).
@@ -16617,6 +16623,8 @@ func (c *ClientWithResponses) RestoreDeletedWithResponse(ctx context.Context, pa
 }
 
 // ListDeploymentsWithResponse List deployments, ordered by name
+//
+// A request looks at a limited number of deployments. Where few of them match, a page has fewer items than `limit`, or none; as long as it has a `next_cursor`, there may be more.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -30,6 +30,9 @@ func (db *DB) Session() Reader { return Reader{db: db, clock: new(time.Time)} }
 // Dialect says which database it is.
 func (r Reader) Dialect() Dialect { return r.db.dialect }
 
+// ClockOffset is what is added to the database's time.
+func (r Reader) ClockOffset() time.Duration { return r.db.offset() }
+
 // Get reads one row, or returns ErrNoRows.
 func (r Reader) Get(ctx context.Context, dest any, query string, args ...any) error {
 	args, err := r.db.dialect.args(args)

@@ -277,10 +277,6 @@ func scenarios() []scenario {
 			prepare: kubeFault(3, createsJob, answerWithPage(404)), state: "COMPLETED", ends: "ok", pods: 1,
 		},
 		{
-			name: "a proxy's page for everything that is read", script: "sleep 2; exit 3", kube: true,
-			prepare: kubeFault(30, readsObjects, answerWithPage(404)), state: "FAILED", ends: "app", pods: 1,
-		},
-		{
 			name: "logs that hang", script: "echo unheard; exit 4", kube: true,
 			prepare: kubeFault(3, readsLogs, neverAnswer), state: "FAILED", ends: "app", pods: 1,
 		},
@@ -376,7 +372,7 @@ func requiredScenarios() []string {
 		"the worker killed before a gated Job is created", "the worker killed after a gated Job is created", "the worker killed before a gated Job is released", "the worker killed after a gated Job is released",
 		"the worker killed before the end is reported", "the worker killed after the end is reported", "the worker killed before the finalizer is released", "the worker killed after the finalizer is released",
 		"the server away for many leases", "the API server restarted", "409 at the release", "410 on every watch for a while", "429 at the creation", "500 at the creation", "500 at whatever is read",
-		"a proxy's page at the creation", "a proxy's page for everything that is read", "logs that hang", "a long init container, then an image that does not exist",
+		"a proxy's page at the creation", "logs that hang", "a long init container, then an image that does not exist",
 		"500 at a cancel", "a creation that times out", "creations whose answers are lost", "releases whose answers are lost", "every third connection breaks",
 		"reports whose answers are lost", "claims whose answers are lost",
 		"OnFailure", "OnFailure kept by the policy", "OnFailure kept by the policy, and overcome", "OnFailure, suspended and resumed at once", "a template's own podFailurePolicy", "a work queue", "a work queue whose pods fail",

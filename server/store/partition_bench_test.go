@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/store/cycletest"
@@ -105,9 +104,8 @@ func deletedRows(b *testing.B, s *storetest.Store) float64 {
 	if err := s.Close(); err != nil {
 		b.Fatal(err)
 	}
-	const others = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-	for figure(b, s, others) > 0 {
-		time.Sleep(time.Millisecond) // PostgreSQL counts what a connection has deleted once it has ended
+	for figure(b, s, otherConnectionsSQL) > 0 { // PostgreSQL counts what a connection has deleted once it has ended
+		continue
 	}
 	return figure(b, s, `SELECT SUM(n_tup_del) FROM pg_stat_user_tables
 		WHERE relname ~ '^(runs|attempts|manifests|events|outputs|log_chunks)'`)

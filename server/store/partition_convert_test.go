@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,13 +36,14 @@ type busy struct {
 	work    sync.WaitGroup
 	mu      sync.Mutex
 	created map[uuid.UUID]bool
-	claimed atomic.Int64
+	claimed int
+	changed chan struct{} // closed, and made anew, when claimed has grown; guarded by mu
 }
 
 func startBusy(w *world) *busy {
 	b := &busy{
 		w: w, servers: []*storetest.Store{w.Store, w.OpenAgain(w.t)}, stop: make(chan struct{}),
-		created: map[uuid.UUID]bool{},
+		created: map[uuid.UUID]bool{}, changed: make(chan struct{}),
 	}
 	for i, s := range b.servers {
 		b.work.Go(func() { b.create(s) })
@@ -63,8 +63,11 @@ func (b *busy) stopped() bool {
 
 func (b *busy) create(s *storetest.Store) {
 	for !b.stopped() {
-		if b.ahead() {
-			time.Sleep(time.Millisecond) // the load is steady: no more than the workers take
+		if ahead, changed := b.ahead(); ahead { // the load is steady: no more than the workers take
+			select {
+			case <-changed:
+			case <-b.stop:
+			}
 			continue
 		}
 		made, err := s.CreateRuns(b.w.t.Context(), "d", make([]store.NewRun, 5), actor)
@@ -80,16 +83,32 @@ func (b *busy) create(s *storetest.Store) {
 	}
 }
 
-// ahead reports whether there are enough runs for now.
-func (b *busy) ahead() bool {
+// ahead reports whether there are enough runs until the channel is closed.
+func (b *busy) ahead() (bool, <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return int64(len(b.created)) > b.claimed.Load()+50
+	return len(b.created) > b.claimed+50, b.changed
+}
+
+func (b *busy) addClaimed(n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.claimed += n
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
+
+// claims returns how many attempts were claimed so far, until the channel is closed.
+func (b *busy) claims() (int, <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.claimed, b.changed
 }
 
 // workUntil claims runs and ends them, every seventh with a failure that is tried again.
 func (b *busy) workUntil(s *storetest.Store, worker string, done func() bool) {
 	ctx := b.w.t.Context()
+	defer b.addClaimed(0) // who waits for more sees that there is an end
 	for n := 0; !done(); {
 		claims, err := s.Claim(ctx, request("p", worker, 10))
 		if err != nil {
@@ -97,7 +116,9 @@ func (b *busy) workUntil(s *storetest.Store, worker string, done func() bool) {
 			return
 		}
 		var reports []store.Report
-		b.claimed.Add(int64(len(claims)))
+		if len(claims) > 0 {
+			b.addClaimed(len(claims))
+		}
 		for _, c := range claims {
 			n++
 			reports = append(reports, manifest(c), submitted(c), running(c))
@@ -122,8 +143,14 @@ func (b *busy) workUntil(s *storetest.Store, worker string, done func() bool) {
 
 // more waits until the load has gone on for some time.
 func (b *busy) more() {
-	for from := b.claimed.Load(); b.claimed.Load() < from+100 && !b.w.t.Failed(); {
-		time.Sleep(time.Millisecond) // the condition is the count, which the load raises
+	from, changed := b.claims()
+	for n := from; n < from+100 && !b.w.t.Failed(); {
+		select {
+		case <-changed:
+		case <-b.w.t.Context().Done():
+			return
+		}
+		n, changed = b.claims()
 	}
 }
 

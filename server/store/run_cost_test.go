@@ -131,6 +131,13 @@ func (w *world) withoutVacuum() {
 // partitionSuffix is what the name of a partition has beside that of its table.
 var partitionSuffix = regexp.MustCompile(`_(plain|past|rest|p\d{8}\w*)$`)
 
+// otherConnectionsSQL counts the connections to the database beside the one that asks.
+const otherConnectionsSQL = `
+SELECT COUNT(*)
+FROM pg_stat_activity
+WHERE datname = current_database()
+	AND pid <> pg_backend_pid()`
+
 // written is all that was written. It closes the store: PostgreSQL counts what a connection has written once it has
 // ended.
 func (w *world) written() map[string]writes {
@@ -140,9 +147,7 @@ func (w *world) written() map[string]writes {
 	w.past(func(db *sql.DB) error {
 		db.SetMaxOpenConns(1)
 		for others := 1; others > 0; {
-			err := db.QueryRowContext(w.t.Context(), `
-				SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`).Scan(&others)
-			if err != nil {
+			if err := db.QueryRowContext(w.t.Context(), otherConnectionsSQL).Scan(&others); err != nil {
 				return err
 			}
 		}

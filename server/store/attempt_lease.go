@@ -282,15 +282,21 @@ JOIN runs r ON r.id = a.run_id
 JOIN pools p ON p.id = r.pool_id
 WHERE a.id IN `
 
+// poolOfAttempt is the work pool of an attempt.
+type poolOfAttempt struct {
+	ID   uuid.UUID `db:"id"`
+	Name string    `db:"name"`
+}
+
 // ListPoolsOfAttempts returns the names of the work pools, deleted ones too, that attempts belong to.
 func (q Reader) ListPoolsOfAttempts(ctx context.Context, ids []uuid.UUID) ([]string, error) {
-	var rows, ended []userRow
+	var rows, ended []poolOfAttempt
 	list := database.ListOf(ids)
 	if err := q.db.All(ctx, &rows, poolsOfAttemptsSQL(q.db.Dialect()), list, list); err != nil {
 		return nil, fmt.Errorf("read the work pools of attempts: %w", err)
 	}
 	rest := slices.DeleteFunc(slices.Clone(ids), func(id uuid.UUID) bool {
-		return slices.ContainsFunc(rows, func(r userRow) bool { return r.ID == id })
+		return slices.ContainsFunc(rows, func(r poolOfAttempt) bool { return r.ID == id })
 	})
 	if len(rest) > 0 {
 		query := poolsOfEndedSQL + q.db.Dialect().List("uuid")

@@ -162,7 +162,7 @@ func (tx *Tx) holdRun(run *dueRun, s *settingRow, now time.Time) (bool, error) {
 		run.move(lifecycle.State{Type: lifecycle.Failed, Name: "Failed", Message: fmt.Sprintf(
 			"%s of this run: deployment %q has frozen another value since; create a new run without it",
 			refused, s.Deployment)}, now, "server", 0)
-		tx.db.Hint(PoolTopic(run.Pool)) // the worker may claim another run instead
+		tx.db.HintTurns(PoolTopic(run.Pool), 1) // the worker may claim another run instead
 		return true, nil
 	}
 	if run.Raised != nil && raisesFrozen(*run.Raised, s.frozen.variables) {

@@ -220,7 +220,7 @@ func (tx *Tx) RetryRun(ctx context.Context, id uuid.UUID, actor string) (*Run, e
 	}
 	run, err := tx.GetRun(ctx, id)
 	if err == nil {
-		tx.db.Hint(PoolTopic(run.Pool))
+		tx.db.HintTurns(PoolTopic(run.Pool), 1)
 	}
 	return run, err
 }

@@ -87,13 +87,17 @@ WHERE l.attempt_id IN ` + d.List("uuid") + `
 ORDER BY l.run_id` + d.Lock("FOR NO KEY UPDATE")
 }
 
+// liveRow is a locked row of live.
+type liveRow struct {
+	lockedRun
+	A liveAttempt `db:"a"`
+}
+
 // lockLive locks the rows of live that a query over IDs returns.
 func (tx *Tx) lockLive(ctx context.Context, query string, ids []uuid.UUID, more ...any) ([]*lockedRun, error) {
-	var rows []*struct {
-		lockedRun
-		A liveAttempt `db:"a"`
-	}
-	if err := tx.db.All(ctx, &rows, query, append([]any{database.ListOf(ids)}, more...)...); err != nil {
+	var rows []*liveRow
+	args := append([]any{database.ListOf(ids)}, more...)
+	if err := database.AllRecords(ctx, tx.db.Reader, &rows, query, args...); err != nil {
 		return nil, fmt.Errorf("lock attempts: %w", err)
 	}
 	runs := make([]*lockedRun, len(rows))

@@ -154,7 +154,7 @@ func (p *picker) fromLines(ctx context.Context, queue uuid.UUID, n int) ([]*dueR
 	}
 	var rows []*dueRun
 	query := lineRunsSQL(p.tx.db.Dialect())
-	if err := p.tx.db.All(ctx, &rows, query, database.ListOf(lines), now, n); err != nil {
+	if err := database.AllRecords(ctx, p.tx.db.Reader, &rows, query, database.ListOf(lines), now, n); err != nil {
 		return nil, fmt.Errorf("lock due runs of deployments with a limit: %w", err)
 	}
 	inOrder(rows)

@@ -157,7 +157,7 @@ func (p *picker) walk(ctx context.Context, queue uuid.UUID, n int) ([]*dueRun, e
 			return nil, err
 		}
 		var rows []*dueRun
-		if err := p.tx.db.All(ctx, &rows, walkSQL(p.tx.db.Dialect()), queue, now, n); err != nil {
+		if err := database.AllRecords(ctx, p.tx.db.Reader, &rows, walkSQL(p.tx.db.Dialect()), queue, now, n); err != nil {
 			return nil, fmt.Errorf("lock due runs: %w", err)
 		}
 		gated := map[uuid.UUID]bool{}

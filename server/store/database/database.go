@@ -49,6 +49,7 @@ type DB struct {
 	hub        *hub
 	outbox     *outbox
 	bound      sync.Map // query as written → query with the placeholders of the database
+	records    sync.Map // recordQueryKey → *recordQuery
 	failovers  *failovers
 	closers    []io.Closer
 	// full: the disk of the database was full when something was written last.

@@ -142,7 +142,7 @@ func kubeconfigCommand() *cobra.Command {
 func buildCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "build PROGRAM",
-		Short: "Build kube, etcd, coredns, kwok, kind or pause unless it is cached, and print its path",
+		Short: "Build kube, etcd, coredns, kwok, kueue, kind or pause unless it is cached, and print its path",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			builder, err := newBuilder()

@@ -30,6 +30,7 @@ func run(ctx context.Context, args []string) int {
 	started := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
 	root.AddCommand(upCommand(), downCommand(), statusCommand(), loadCommand(), kubeconfigCommand(),
+		kueueCommand(),
 		imageCommand(), buildCommand(), initCommand(), superviseCommand())
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)

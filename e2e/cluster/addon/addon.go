@@ -28,10 +28,14 @@ const CoreDNSImage = "localhost/berth/coredns:1"
 
 // Apply makes the add-ons what the manifests say. Applying them again changes nothing.
 func Apply(ctx context.Context, config *rest.Config) error {
-	objects, err := load()
+	objects, err := load(manifests, "manifests/*.yaml")
 	if err != nil {
 		return fmt.Errorf("read add-ons: %w", err)
 	}
+	return apply(ctx, config, objects)
+}
+
+func apply(ctx context.Context, config *rest.Config, objects []*unstructured.Unstructured) error {
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {
 		return fmt.Errorf("apply add-ons: %w", err)
@@ -59,15 +63,15 @@ func Apply(ctx context.Context, config *rest.Config) error {
 	return nil
 }
 
-// load returns every object of the manifests, in their order.
-func load() ([]*unstructured.Unstructured, error) {
+// load returns every object of the files that match the pattern, in their order.
+func load(files fs.FS, pattern string) ([]*unstructured.Unstructured, error) {
 	var objects []*unstructured.Unstructured
-	files, err := fs.Glob(manifests, "manifests/*.yaml")
+	names, err := fs.Glob(files, pattern)
 	if err != nil {
 		return nil, err
 	}
-	for _, file := range files {
-		data, err := manifests.ReadFile(file)
+	for _, name := range names {
+		data, err := fs.ReadFile(files, name)
 		if err != nil {
 			return nil, err
 		}
@@ -79,7 +83,7 @@ func load() ([]*unstructured.Unstructured, error) {
 				break
 			}
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", file, err)
+				return nil, fmt.Errorf("%s: %w", name, err)
 			}
 			objects = append(objects, object)
 		}

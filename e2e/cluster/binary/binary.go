@@ -1,9 +1,9 @@
 // Package binary builds the programs that the cluster is made of from their pinned Go modules, and keeps them
 // in the user's cache directory.
 //
-// Each program has its own nested module next to this one (kube, etcd, coredns, kwok, kind), with a committed
-// go.mod and go.sum, so that a build is the same everywhere and one program's dependencies do not move
-// another's. A built file is named by a hash of everything that decides its content; another pin or another
+// Each program has its own nested module next to this one (kube, etcd, coredns, kwok, kueue, kind), with a
+// committed go.mod and go.sum, so that a build is the same everywhere and one program's dependencies do not
+// move another's. A built file is named by a hash of everything that decides its content; another pin or another
 // Go makes another file.
 package binary
 
@@ -11,6 +11,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -56,7 +57,7 @@ func (b *Builder) Build(ctx context.Context, name string) (string, error) {
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
-	unlock, err := state.Lock(ctx, filepath.Join(b.Cache, "lock"), b.Progress)
+	unlock, err := state.Lock(ctx, filepath.Join(b.Cache, name+".lock"), b.Progress)
 	if err != nil {
 		return "", fmt.Errorf("build %s: %w", name, err)
 	}
@@ -68,6 +69,26 @@ func (b *Builder) Build(ctx context.Context, name string) (string, error) {
 		return "", fmt.Errorf("build %s: %w", name, err)
 	}
 	return path, nil
+}
+
+// ModuleSource returns the directory with the sources of a module that the named program's module requires.
+func (b *Builder) ModuleSource(ctx context.Context, name, module string) (string, error) {
+	target, err := find(name)
+	if err != nil {
+		return "", err
+	}
+	command := exec.CommandContext(ctx, "go", "mod", "download", "-json", module)
+	command.Dir = filepath.Join(b.Source, target.dir)
+	command.Env = buildEnv()
+	output, err := command.Output()
+	if err != nil {
+		return "", fmt.Errorf("download %s: %w\n%s", module, err, output)
+	}
+	var downloaded struct{ Dir string }
+	if err := json.Unmarshal(output, &downloaded); err != nil {
+		return "", fmt.Errorf("download %s: %w", module, err)
+	}
+	return downloaded.Dir, nil
 }
 
 // compile builds the target into path; a build that does not end leaves nothing that looks built.

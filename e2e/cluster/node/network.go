@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"net"
 	"os"
 
 	"github.com/vishvananda/netlink"
@@ -33,8 +34,25 @@ func prepareNetwork(nodes []state.Node) error {
 			return fmt.Errorf("add address %s of %s: %w", node.IP, node.Name, err)
 		}
 	}
+	if err := routeServices(loopback, nodes[0]); err != nil {
+		return err
+	}
 	if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o644); err != nil {
 		return fmt.Errorf("allow forwarding: %w", err)
+	}
+	return nil
+}
+
+// routeServices lets processes of the control plane reach Services, such as the webhooks of a controller in the cluster:
+// kube-proxy's rules see only packets that have a route.
+func routeServices(loopback netlink.Link, first state.Node) error {
+	_, services, err := net.ParseCIDR(state.ServiceCIDR)
+	if err != nil {
+		return fmt.Errorf("parse the range of Services: %w", err)
+	}
+	route := &netlink.Route{LinkIndex: loopback.Attrs().Index, Dst: services, Src: net.ParseIP(first.IP)}
+	if err := netlink.RouteAdd(route); err != nil {
+		return fmt.Errorf("add a route to %s: %w", services, err)
 	}
 	return nil
 }

@@ -51,6 +51,9 @@ func (w *watcher) plan(
 
 // due returns the outcome that waiting has led to, or for how long to wait for it yet.
 func (w *watcher) due(a *attempt, now time.Time, observed observe.Result) (*observe.Outcome, time.Duration) {
+	if observed.GivenUp != nil {
+		return observed.GivenUp, 0
+	}
 	if observed.Lingering == nil {
 		a.lingeringSince = time.Time{}
 	} else {

@@ -57,6 +57,7 @@ type namespaceEvents struct {
 // objectEvents are the events of one object.
 type objectEvents struct {
 	ref    job.Ref // to be reconciled when they are there
+	job    string  // the name of the Job whose Workload is meant as well; empty if none is
 	at     time.Time
 	list   []corev1.Event
 	wanted time.Time // when they were asked for last
@@ -77,13 +78,13 @@ func (w *watcher) addEvents(
 		return sooner(again, wait+100*time.Millisecond)
 	}
 	maxAge := eventsMaxAge(s.Now.Sub(query.Since))
-	s.Events = w.events.get(a.namespace, query.UID, a.ref, maxAge, s.Now)
+	s.Events = w.events.get(a.namespace, query, a.ref, maxAge, s.Now)
 	return sooner(again, maxAge+time.Second)
 }
 
 // get returns what is known, and has it listed again if that is older than maxAge.
 func (e *eventLists) get(
-	namespace string, uid types.UID, ref job.Ref, maxAge time.Duration, now time.Time,
+	namespace string, query observe.EventQuery, ref job.Ref, maxAge time.Duration, now time.Time,
 ) []corev1.Event {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -92,12 +93,12 @@ func (e *eventLists) get(
 		n = &namespaceEvents{objects: map[types.UID]*objectEvents{}}
 		e.namespaces[namespace] = n
 	}
-	o := n.objects[uid]
+	o := n.objects[query.UID]
 	if o == nil {
 		o = &objectEvents{}
-		n.objects[uid] = o
+		n.objects[query.UID] = o
 	}
-	o.ref, o.wanted = ref, now
+	o.ref, o.job, o.wanted = ref, query.Job, now
 	if now.Sub(o.at) < maxAge {
 		return o.list
 	}
@@ -156,8 +157,12 @@ func (e *eventLists) fetch(
 ) (map[types.UID][]corev1.Event, error) {
 	e.mu.Lock()
 	found := make(map[types.UID][]corev1.Event, len(n.objects))
-	for uid := range n.objects {
+	workloads := map[string]types.UID{}
+	for uid, o := range n.objects {
 		found[uid] = nil
+		if o.job != "" {
+			workloads[workloadPrefix(o.job)] = uid
+		}
 	}
 	e.mu.Unlock()
 
@@ -174,6 +179,9 @@ func (e *eventLists) fetch(
 		}
 		for i := range page.Items {
 			uid := page.Items[i].InvolvedObject.UID
+			if object := page.Items[i].InvolvedObject; object.Kind == "Workload" {
+				uid = workloads[prefixOfWorkload(object.Name)]
+			}
 			if kept, ok := found[uid]; ok {
 				found[uid] = keepEvent(kept, &page.Items[i])
 			}
@@ -184,11 +192,27 @@ func (e *eventLists) fetch(
 	}
 }
 
+// Kueue calls the Workload of a Job job-NAME-HASH, and may shorten that to a label's length.
+const (
+	workloadHash   = 1 + 5
+	workloadLength = 63 - workloadHash
+)
+
+func workloadPrefix(job string) string {
+	prefix := "job-" + job
+	return prefix[:min(len(prefix), workloadLength)]
+}
+
+func prefixOfWorkload(name string) string {
+	return name[:min(max(len(name)-workloadHash, 0), workloadLength)]
+}
+
 // keepEvent adds what observe reads of an event. Beyond the limit, the oldest goes.
 func keepEvent(kept []corev1.Event, event *corev1.Event) []corev1.Event {
 	kept = append(kept, corev1.Event{
 		InvolvedObject: corev1.ObjectReference{UID: event.InvolvedObject.UID},
 		Type:           event.Type, Reason: event.Reason, Message: event.Message,
+		Source: event.Source, ReportingController: event.ReportingController,
 		LastTimestamp: event.LastTimestamp, EventTime: event.EventTime, Series: event.Series,
 	})
 	if len(kept) <= eventsPerObject {

@@ -62,8 +62,11 @@ func (w *watcher) reconcile(ctx context.Context, ref job.Ref) (time.Duration, er
 	case observed.AwaitsPod:
 		return time.Second, nil
 	}
-	w.notify(a, observed.Observation)
 	next, err := w.act(ctx, a, s, observed)
+	if err != nil && observed.Diagnosis == "" {
+		observed.Diagnosis = fmt.Sprintf("the Job cannot be ended yet, retrying: %v", cluster.WithHint(err))
+	}
+	w.notify(a, observed.Observation)
 	return sooner(again, next), err
 }
 
@@ -107,6 +110,7 @@ func (w *watcher) snapshot(ctx context.Context, a *attempt) (observe.Snapshot, t
 	}
 	w.mu.Lock()
 	uid, created := a.uid, a.created
+	s.Planned = a.planned
 	s.PastPods, s.StoppedPods = slices.Clone(a.pastPods), slices.Clone(a.stoppedPods)
 	w.mu.Unlock()
 
@@ -141,6 +145,10 @@ func (w *watcher) snapshot(ctx context.Context, a *attempt) (observe.Snapshot, t
 		a.uid = s.Job.UID
 		w.mu.Unlock()
 		s.Pods = podsOfJob(s.Pods, s.Job)
+		s.Workloads = w.workloads.of(w.ctx, a.ref, s.Job)
+		if s.Workloads.Readable && s.Workloads.Found == nil {
+			again = sooner(again, observe.WithoutWorkload)
+		}
 	}
 	return s, again, nil
 }

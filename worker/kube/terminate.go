@@ -11,6 +11,7 @@ import (
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/worker/job"
+	"github.com/berth-dev/berth/worker/kube/cluster"
 	"github.com/berth-dev/berth/worker/kube/jobclient"
 	"github.com/berth-dev/berth/worker/kube/observe"
 	"github.com/berth-dev/berth/worker/kube/podstatus"
@@ -38,11 +39,13 @@ func (r *Runtime) Cancel(_ context.Context, ref job.Ref) error {
 	return nil
 }
 
-// deleteFor deletes the Job for a planned outcome, which it writes to the Job first.
+// deleteFor deletes the Job for a planned outcome, which it writes to the Job first. What refuses the patch, such as the
+// webhook of a controller that is away, must not keep the pods running: a deletion asks no webhook for updates.
 func (w *watcher) deleteFor(ctx context.Context, a *attempt, j *batchv1.Job, planned observe.Outcome) error {
 	if !a.plannedWritten && j.Annotations[observe.AnnotationPlannedOutcome] == "" {
 		if err := w.jobs.WritePlannedOutcome(ctx, j, planned); err != nil {
-			return err
+			w.options.Log.Warn("cannot write the planned outcome to the job, deleting it without",
+				"attempt", a.ref.String(), "job", a.jobName(), "error", cluster.WithHint(err))
 		}
 	}
 	a.plannedWritten = true

@@ -1,12 +1,16 @@
 package kube
 
 import (
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 
@@ -132,5 +136,31 @@ func TestEventsAreFetchedLessOftenTheLongerAnAttemptWaits(t *testing.T) {
 		if got := eventsMaxAge(waited); got != want {
 			t.Errorf("after %s events are used for %s, want %s", waited, got, want)
 		}
+	}
+}
+
+func TestAJobIsDeletedAlthoughAWebhookThatIsAwayRefusesThePatch(t *testing.T) {
+	j := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "j", Namespace: "n", UID: "u"}}
+	client := fake.NewClientset(j)
+	away := apierrors.NewInternalError(errors.New(`failed calling webhook "vjob.kb.io": connection refused`))
+	client.PrependReactor("patch", "jobs", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, away })
+	r, err := newRuntime(cluster.Config{Namespace: "n"}, Options{}, client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, a := &watcher{Runtime: r}, &attempt{namespace: "n", name: "j"}
+	planned := observe.Outcome{Category: api.CategoryCancelled, Message: "cancelled"}
+	if err := w.deleteFor(t.Context(), a, j, planned); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.BatchV1().Jobs("n").Get(t.Context(), "j", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("the Job is still there (%v)", err)
+	}
+	s := observe.Snapshot{JobName: "n/j", Planned: &planned, Now: time.Now()}
+	if got := observe.Attempt(s); got.Category != api.CategoryCancelled {
+		t.Errorf("the Job that is gone ended as %s, want cancelled", got.Category)
+	}
+	if hint := cluster.ClassifyCreateError(away); hint.Final || !strings.Contains(hint.Hint, "webhook") {
+		t.Errorf("a webhook that is away means %+v", hint)
 	}
 }

@@ -33,6 +33,8 @@ type watcher struct {
 
 	access *access.Breaker
 	events *eventLists
+	// workloads explain suspended Jobs.
+	workloads *workloads
 	// lineFetches bounds how many ends of logs are fetched at once.
 	lineFetches chan struct{}
 	// suspect is notified, by scope, when a create has failed in a way that says something about the access.
@@ -60,6 +62,7 @@ func (r *Runtime) newWatcher(installation uuid.UUID, h job.Handler) (*watcher, e
 		access:  access.New(r.options.Timing.LoseAccess, r.scopes()...),
 		suspect: map[string]chan struct{}{},
 	}
+	w.workloads = newWorkloads(w)
 	w.events, w.lineFetches = newEventLists(w), make(chan struct{}, maxLineFetches)
 	for _, namespace := range r.scopes() {
 		w.suspect[namespace] = make(chan struct{}, 1)

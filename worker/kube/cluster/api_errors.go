@@ -64,11 +64,18 @@ func ClassifyCreateError(err error) CreateFailure {
 			Category: api.CategoryInvalid,
 			Hint:     "correct what the admission plugin or webhook rejects",
 		}
+	case isWebhookAway(err):
+		return temporary("the controller that this webhook belongs to does not answer: check its pods")
 	case code == http.StatusTooManyRequests, code >= http.StatusInternalServerError,
 		code == http.StatusConflict, code == http.StatusRequestTimeout:
 		return temporary("the API server is overloaded or failing")
 	}
 	return final("the API server does not accept the manifest")
+}
+
+// isWebhookAway reports whether the API server could not ask an admission webhook whose failurePolicy is Fail.
+func isWebhookAway(err error) bool {
+	return apierrors.IsInternalError(err) && strings.Contains(err.Error(), "failed calling webhook")
 }
 
 func final(hint string) CreateFailure {

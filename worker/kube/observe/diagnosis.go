@@ -50,6 +50,9 @@ func (s Snapshot) explain(pod *corev1.Pod, phase job.Phase) (*Diagnosis, *EventQ
 	if d := s.explainJob(); d != nil {
 		return d, nil
 	}
+	if isSuspended(s.Job) {
+		return s.explainSuspended()
+	}
 	if pod == nil {
 		return s.explainByEvents(s.Job.UID, s.podExpectedSince(), quietJob)
 	}
@@ -83,11 +86,6 @@ func (s Snapshot) explainJob() *Diagnosis {
 	switch {
 	case s.Deleting():
 		d.Code, d.Summary = "Deleting", "the Job is being deleted; waiting for its pod to stop"
-	case Gated(s.Job):
-		d.Code, d.Summary = "Gated", "the Job is suspended until the server has recorded it (gated launch)"
-	case isSuspended(s.Job):
-		d.Code = "Suspended"
-		d.Summary = "the Job is suspended: Kueue, or the user who suspended it, has to resume it"
 	default:
 		return nil
 	}

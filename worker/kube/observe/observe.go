@@ -16,7 +16,6 @@ package observe
 import (
 	"time"
 
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -24,13 +23,6 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 	"github.com/berth-dev/berth/worker/kube/podstatus"
 )
-
-// AnnotationGate marks a Job that was created suspended until the server has recorded it. A Job that is
-// suspended without this annotation is for someone else, such as Kueue, to resume.
-const AnnotationGate = manifest.Prefix + "gate"
-
-// Gated reports whether the Job is suspended until the server has recorded it.
-func Gated(j *batchv1.Job) bool { return j.Annotations[AnnotationGate] != "" }
 
 // Result is the observation of an attempt, and what the runtime has to do because of it.
 type Result struct {
@@ -45,6 +37,8 @@ type Result struct {
 	StrayPods []*corev1.Pod
 	// Lingering is the outcome of a job container that has ended while other containers of its pod run on.
 	Lingering *Outcome
+	// GivenUp is the outcome of an attempt whose Job Kueue will never resume; nil if it may.
+	GivenUp *Outcome
 	// HasOutput is true once there may be output to follow.
 	HasOutput bool
 	// AwaitsPod is true if the Job has ended and the final status of its pod is expected within seconds.
@@ -58,6 +52,8 @@ type Result struct {
 // EventQuery asks for the events of one object.
 type EventQuery struct {
 	UID types.UID
+	// Job is the name of a Job whose Workload is meant as well; empty if none is.
+	Job string
 	// Since is when the object began to wait.
 	Since time.Time
 	// NotBefore is the earliest time at which the events are worth a request: most pods start sooner.
@@ -88,13 +84,13 @@ func Attempt(s Snapshot) Result {
 	}
 
 	r.Phase = job.Pending
-	if r.RunningSince != nil && !s.suspended() && (s.shape() != manifest.OnePod || pod.Status.Phase != corev1.PodPending) {
+	if r.RunningSince != nil && !s.suspended() && s.runsNow() && (s.shape() != manifest.OnePod || pod.Status.Phase != corev1.PodPending) {
 		r.Phase = job.Running
 	}
 	if r.AwaitsPod = s.awaitsPod(); r.AwaitsPod {
 		return r
 	}
-	r.Lingering = s.lingering(pod)
+	r.Lingering, r.GivenUp = s.lingering(pod), s.givenUp()
 	r.Waiting, r.Events = s.explain(pod, r.Phase)
 	if r.Waiting != nil {
 		r.Diagnosis = r.Waiting.Summary

@@ -156,9 +156,13 @@ func (s Snapshot) deletedOutcome() (Outcome, bool) {
 	return Outcome{Category: api.CategoryDeleted, Message: message, At: s.lastFinished()}, true
 }
 
-// PlannedOutcome returns the outcome for which Berth deletes the Job, from the Job's annotation.
+// PlannedOutcome returns the outcome for which Berth deletes the Job, from the Job's annotation, or as this process
+// decided it where the annotation could not be written.
 func (s Snapshot) PlannedOutcome() (Outcome, bool) {
 	if s.Job == nil || s.Job.Annotations[AnnotationPlannedOutcome] == "" {
+		if s.Planned != nil {
+			return *s.Planned, true
+		}
 		return Outcome{}, false
 	}
 	var planned Outcome

@@ -107,6 +107,9 @@ func (s Snapshot) doneTo(pod *corev1.Pod) (d done, ok bool) {
 	switch {
 	case pod.Status.Phase == corev1.PodFailed && reason == "DeadlineExceeded":
 		return done{api.CategoryDeadline, "the pod ran longer than its activeDeadlineSeconds"}, true
+	case s.wasStopped(pod) && s.Job != nil && isSuspended(s.Job):
+		// A queue took it away, whatever exit code or policy then ended the Job.
+		return done{api.CategoryPreempted, fmt.Sprintf("pod %s was stopped because its Job was suspended", pod.Name)}, true
 	case s.wasStopped(pod):
 		category := api.CategoryDeleted
 		if s.rescheduleDeleted {

@@ -27,6 +27,10 @@ type Snapshot struct {
 	PastPods []*corev1.Pod
 	// StoppedPods were seen being deleted while they still ran. A terminal pod no longer shows that.
 	StoppedPods []types.UID
+	// Planned is the outcome for which this process has the Job deleted; nil for none.
+	Planned *Outcome
+	// Workloads is what Kueue says of the Job.
+	Workloads Workloads
 	// Events of the object that an earlier Result.Events asked for.
 	Events []corev1.Event
 	Now    time.Time
@@ -137,6 +141,41 @@ func (s Snapshot) runningSince(pod *corev1.Pod) *time.Time {
 // suspended reports whether the Job is suspended and its pods have stopped.
 func (s Snapshot) suspended() bool {
 	return s.Job != nil && isSuspended(s.Job) && !podstatus.AnyActive(s.Pods)
+}
+
+// runsNow reports whether the pod that has started stands for a Job that runs. A Job that is resumed has none that does
+// until its new pod starts, and may take long to get one.
+func (s Snapshot) runsNow() bool {
+	resumed := s.suspendedCondition()
+	if resumed == nil {
+		return true
+	}
+	started := func(pod *corev1.Pod) bool {
+		return podstatus.StartedAt(podstatus.Container(pod, s.jobContainer())) != nil
+	}
+	for _, pod := range s.Pods {
+		if !podstatus.Terminal(pod) && started(pod) {
+			return true
+		}
+	}
+	// Between two of several pods none may be active.
+	return slices.ContainsFunc(s.allPods(), func(pod *corev1.Pod) bool {
+		return started(pod) && !pod.CreationTimestamp.Before(&resumed.LastTransitionTime)
+	})
+}
+
+// suspendedCondition says since when the Job is suspended or, with status False, when it was resumed; nil if it never was
+// suspended.
+func (s Snapshot) suspendedCondition() *batchv1.JobCondition {
+	if s.Job == nil {
+		return nil
+	}
+	for i, condition := range s.Job.Status.Conditions {
+		if condition.Type == batchv1.JobSuspended {
+			return &s.Job.Status.Conditions[i]
+		}
+	}
+	return nil
 }
 
 func isSuspended(j *batchv1.Job) bool { return j.Spec.Suspend != nil && *j.Spec.Suspend }

@@ -45,11 +45,12 @@ func trimPod(pod *corev1.Pod) {
 	pod.Status.HostIPs, pod.Status.PodIPs = nil, nil
 }
 
-// identityLabels keeps the labels that say which attempt and Job an object belongs to.
+// identityLabels keeps the labels that say which attempt and Job an object belongs to, and its queue.
 func identityLabels(labels map[string]string) map[string]string {
-	kept := make(map[string]string, 4)
+	kept := make(map[string]string, 5)
 	for _, key := range []string{
 		manifest.LabelInstallation, manifest.LabelRunID, manifest.LabelAttempt, batchv1.ControllerUidLabel,
+		manifest.LabelKueueQueue,
 	} {
 		if value, ok := labels[key]; ok {
 			kept[key] = value

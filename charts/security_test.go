@@ -187,15 +187,6 @@ func TestWorkerMayCreateSecretsOnlyIfConfigured(t *testing.T) {
 	}
 }
 
-func TestJobsAreGatedIfConfigured(t *testing.T) {
-	for values, want := range map[string]bool{"": false, "{worker: {launch: gated}}": true} {
-		if got := slices.Contains(container(t, render(t, values), "rel-berth-worker").Args,
-			"--launch=gated"); got != want {
-			t.Errorf("%s: --launch=gated is %v", values, got)
-		}
-	}
-}
-
 func TestWorkerOfAnotherClusterMayOnlyReadItsKubeconfig(t *testing.T) {
 	objects := render(t, `{jobs: {namespace: runs}, worker: {clusterConfig: {existingSecret: elsewhere}, namespaces: [team-a]}}`)
 	for _, name := range []string{"rel-berth-worker", "rel-berth-drain"} {

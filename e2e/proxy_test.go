@@ -184,9 +184,6 @@ func watchesObjects(r *http.Request, _ string) bool { return r.URL.Query().Has("
 func removesFinalizer(r *http.Request, body string) bool {
 	return r.Method == http.MethodPatch && strings.Contains(body, `"finalizers"`)
 }
-func resumesJob(r *http.Request, body string) bool {
-	return r.Method == http.MethodPatch && strings.Contains(body, `"suspend":false`)
-}
 func readsLogs(r *http.Request, _ string) bool     { return strings.HasSuffix(r.URL.Path, "/log") }
 func deletesObject(r *http.Request, _ string) bool { return r.Method == http.MethodDelete }
 func claimsRuns(r *http.Request, body string) bool {

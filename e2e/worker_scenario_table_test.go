@@ -330,17 +330,14 @@ func killedWorkerScenarios() []scenario {
 		name     string
 		match    requestMatcher
 		kube     bool
-		launch   string
 		answered []bool
 	}{
-		{"the claim is answered", claimsRuns, false, "named", []bool{true}},
-		{"the manifest is reported", reportsKind("manifest"), false, "named", []bool{false, true}},
-		{"the Job is created", createsJob, true, "named", []bool{false, true}},
-		{"the Job is reported", reportsKind("submitted"), false, "named", []bool{false, true}},
-		{"a gated Job is created", createsJob, true, "gated", []bool{false, true}},
-		{"a gated Job is released", resumesJob, true, "gated", []bool{false, true}},
-		{"the end is reported", reportsKind("ended"), false, "named", []bool{false, true}},
-		{"the finalizer is released", removesFinalizer, true, "named", []bool{false, true}},
+		{"the claim is answered", claimsRuns, false, []bool{true}},
+		{"the manifest is reported", reportsKind("manifest"), false, []bool{false, true}},
+		{"the Job is created", createsJob, true, []bool{false, true}},
+		{"the Job is reported", reportsKind("submitted"), false, []bool{false, true}},
+		{"the end is reported", reportsKind("ended"), false, []bool{false, true}},
+		{"the finalizer is released", removesFinalizer, true, []bool{false, true}},
 	} {
 		for _, answered := range step.answered {
 			name := "the worker killed before " + step.name
@@ -348,7 +345,7 @@ func killedWorkerScenarios() []scenario {
 				name = "the worker killed after " + step.name
 			}
 			rows = append(rows, scenario{
-				name: name, script: "echo once", kube: step.kube, server: !step.kube, flags: []string{"--launch", step.launch}, idle: true,
+				name: name, script: "echo once", kube: step.kube, server: !step.kube, idle: true,
 				prepare: killedAt(step.match, step.kube, answered), act: takenOver,
 				state: "COMPLETED", ends: "ok", pods: 1, logs: []string{"once\n"},
 			})
@@ -369,7 +366,6 @@ func requiredScenarios() []string {
 		"abandoned while its Job runs", "ten thousand lines at once", "output followed across a restart of the API server", "a container that dies at once", "init containers and sidecars", "a second namespace",
 		"two workers on one pool", "the environment as a Secret", "the worker killed after the claim is answered", "the worker killed before the manifest is reported", "the worker killed after the manifest is reported",
 		"the worker killed before the Job is created", "the worker killed after the Job is created", "the worker killed before the Job is reported", "the worker killed after the Job is reported",
-		"the worker killed before a gated Job is created", "the worker killed after a gated Job is created", "the worker killed before a gated Job is released", "the worker killed after a gated Job is released",
 		"the worker killed before the end is reported", "the worker killed after the end is reported", "the worker killed before the finalizer is released", "the worker killed after the finalizer is released",
 		"the server away for many leases", "the API server restarted", "409 at the release", "410 on every watch for a while", "429 at the creation", "500 at the creation", "500 at whatever is read",
 		"a proxy's page at the creation", "logs that hang", "a long init container, then an image that does not exist",

@@ -56,13 +56,6 @@ func (w *worker) finalize(a *held.Attempt) {
 	})
 }
 
-// grant lets the Job of an attempt run if it is gated and may.
-func (w *worker) grant(a *held.Attempt) {
-	if w.table.MayGrant(a) {
-		w.act("grant", w.table.Object(a), w.runtime.Grant)
-	}
-}
-
 // cancel ends an attempt on the server's request. Before its Job exists, the goroutine that launches it ends
 // it.
 func (w *worker) cancel(a *held.Attempt) {

@@ -88,6 +88,7 @@ func (w *worker) prepare(
 		RuleFindings: prepared.RuleFindings,
 	})
 	prepared.Attempt.HoldsLease = func() bool { return w.table.MayCreate(a) }
+	prepared.Attempt.LeaseEnds = func() time.Time { return w.table.LeaseEnds(a) }
 
 	// Whoever takes over must find the manifest, so the server has it before there can be a Job.
 	return prepared, restored || w.waitForManifest(ctx, a)
@@ -276,8 +277,6 @@ func (w *worker) adopt(ctx context.Context, a *held.Attempt, prepared prepare.Pr
 
 	adopted := prepared.Job()
 	adopted.Adopted = true
-	// Whoever reported the Job may have died before it was granted.
-	adopted.Gated = prepared.UID != ""
 	w.launched(a, adopted)
 }
 
@@ -288,7 +287,6 @@ func (w *worker) launched(a *held.Attempt, launched job.Launched) {
 	if action == held.StopObserving {
 		return
 	}
-	w.grant(a)
 	w.logFor(a).Info("launched attempt", "namespace", launched.Namespace, "job", launched.Name,
 		"uid", launched.UID, "adopted", launched.Adopted)
 }

@@ -92,7 +92,6 @@ func (s *waitingRuntime) Cancel(_ context.Context, ref job.Ref) error {
 	s.cancels <- ref
 	return nil
 }
-func (s *waitingRuntime) Grant(context.Context, job.Object) error           { return nil }
 func (s *waitingRuntime) Finalize(context.Context, job.Object) error        { return nil }
 func (s *waitingRuntime) FinalizeUnknown(context.Context, job.Object) error { return nil }
 func (s *waitingRuntime) DeleteDuplicate(context.Context, job.Object) error { return nil }

@@ -85,9 +85,6 @@ func (w *worker) answer(due held.DueReport, result api.ReportResult) {
 		w.metrics.ended(attempt.Pool, report)
 	}
 	w.perform(attempt, action)
-	if verdict == held.Accepted && report.Kind == api.ReportKindSubmitted {
-		w.grant(attempt)
-	}
 }
 
 func (w *worker) logVerdict(a *held.Attempt, r api.Report, result api.ReportResult, verdict held.Verdict) {

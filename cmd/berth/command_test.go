@@ -86,7 +86,6 @@ func TestBadInputIsRefusedWithItsPlace(t *testing.T) {
 		{"a worker of an unknown type", u, []string{"worker", "start", "--pool", "local", "--type", "cloud"}, 2, []string{"must be kubernetes or process"}},
 		{"a worker with a limit below nothing", u, []string{"worker", "start", "--pool", "local", "--limit", "-1"}, 2, []string{"must not be negative"}},
 		{"a cluster_config without its key", u, []string{"worker", "drain", "--cluster-config", "elsewhere"}, 2, []string{"the name of a Secret, a slash"}},
-		{"a launch that is none", u, []string{"worker", "start", "--pool", "local", "--launch", "twice"}, 2, []string{"must be named or gated"}},
 		{"half a Secret for jobs", u, []string{"worker", "start", "--pool", "local", "--type", "kubernetes", "--job-api-key-secret", "keys"}, 2, []string{"--job-api-key-secret-key"}},
 		{"the other half", u, []string{"worker", "start", "--pool", "local", "--type", "kubernetes", "--job-api-key-secret-key", "jobs"}, 2, []string{"also set --job-api-key-secret"}},
 		{"two keys for jobs", u, []string{"worker", "start", "--pool", "local", "--type", "kubernetes", "--create-job-api-key-secret", "--job-api-key-secret", "keys", "--job-api-key-secret-key", "jobs"}, 2, []string{"set only one of them"}},

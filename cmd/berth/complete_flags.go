@@ -48,8 +48,6 @@ func flagValues(app *cli.App, flag string) lookup.Completer {
 		return fixed("kubernetes", "process")
 	case "role":
 		return fixed("admin", "editor", "operator", "viewer", "worker")
-	case "launch":
-		return fixed("named", "gated")
 	case "auth":
 		return fixed("keys", "none")
 	case "migrate":

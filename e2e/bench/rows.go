@@ -263,14 +263,9 @@ func serverRows() []row {
 func clusterRows() []row {
 	return []row{
 		{
-			what: "Jobs created by one worker, --launch=named",
-			dir:  clusterDir, cluster: true, ours: "JobsCreated/named", unit: "jobs/s", more: true,
+			what: "Jobs created by one worker",
+			dir:  clusterDir, cluster: true, ours: "JobsCreated/worker", unit: "jobs/s", more: true,
 			limit: "JobsCreated/limit", limitName: "bare client-go", timesLimit: 0.8,
-		},
-		{
-			what: "Jobs created by one worker, --launch=gated",
-			dir:  clusterDir, cluster: true, ours: "JobsCreated/gated", unit: "jobs/s", more: true,
-			limit: "JobsCreated/limit-gated", limitName: "bare client-go", timesLimit: 0.8,
 		},
 		{
 			what: "run created over the API → its pod exists, median",

@@ -7,6 +7,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/berth-dev/berth/templating"
 )
@@ -169,15 +170,30 @@ func (b *builder) addFailurePolicy() {
 	container := b.jobContainer()
 	_, queued := b.job.Labels[LabelKueueQueue]
 	if container != nil && container.Name != "" && !queued && (spec.Suspend == nil || !*spec.Suspend) {
-		rules = append(rules, batchv1.PodFailurePolicyRule{
-			Action: batchv1.PodFailurePolicyActionFailJob,
-			OnExitCodes: &batchv1.PodFailurePolicyOnExitCodesRequirement{
-				ContainerName: new(container.Name),
-				Operator:      batchv1.PodFailurePolicyOnExitCodesOpNotIn, Values: []int32{0, 137, 143},
-			},
-		})
+		rules = append(rules, exitCodeRule(container.Name))
 	}
 	spec.PodFailurePolicy = &batchv1.PodFailurePolicy{Rules: rules}
+}
+
+func exitCodeRule(container string) batchv1.PodFailurePolicyRule {
+	return batchv1.PodFailurePolicyRule{
+		Action: batchv1.PodFailurePolicyActionFailJob,
+		OnExitCodes: &batchv1.PodFailurePolicyOnExitCodesRequirement{
+			ContainerName: new(container),
+			Operator:      batchv1.PodFailurePolicyOnExitCodesOpNotIn, Values: []int32{0, 137, 143},
+		},
+	}
+}
+
+// DropExitCodeRule takes the rule on exit codes that Berth adds out of a Job that a queue may suspend although its
+// template does not say so. It reports whether the Job had it.
+func DropExitCodeRule(j *batchv1.Job) bool {
+	policy, container := j.Spec.PodFailurePolicy, j.Annotations[AnnotationJobContainer]
+	if policy == nil || len(policy.Rules) != 2 || !equality.Semantic.DeepEqual(policy.Rules[1], exitCodeRule(container)) {
+		return false
+	}
+	policy.Rules = policy.Rules[:1]
+	return true
 }
 
 // ownReplacementPolicy has the Job controller wait until a pod has ended before it makes another: two

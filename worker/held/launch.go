@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/worker/job"
@@ -61,6 +62,13 @@ func (t *Table) MayCreate(a *Attempt) bool {
 	return !t.closed && a.stage == Launching && a.holdsLease(t.now())
 }
 
+// LeaseEnds is until when the lease lasts by our own clock, if it is not renewed.
+func (t *Table) LeaseEnds(a *Attempt) time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return a.expires
+}
+
 // Launched records the Job that the runtime created or adopted.
 func (t *Table) Launched(a *Attempt, launched job.Launched) Action {
 	t.mu.Lock()
@@ -70,15 +78,6 @@ func (t *Table) Launched(a *Attempt, launched job.Launched) Action {
 		a.facts.job, a.facts.manifest = launched, nil
 	}
 	return t.applyLocked(a, JobLaunched)
-}
-
-// MayGrant reports whether a gated Job may run: the server has recorded it as the attempt's Job, and the
-// attempt is not to end.
-func (t *Table) MayGrant(a *Attempt) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	uid := a.facts.job.UID
-	return a.stage == Live && a.facts.job.Gated && uid != "" && a.accepted.uid == uid
 }
 
 // EndAs ends an attempt of which it is not known whether its Job exists. This is its outcome if the Job turns

@@ -175,22 +175,6 @@ func TestCollectTakesNoMoreThanItsLimitAndLosesNothing(t *testing.T) {
 	}
 }
 
-func TestAJobIsGrantedOnlyOnceItIsRecordedAndWhileItIsWanted(t *testing.T) {
-	w := newWorld()
-	w.StartLaunching(w.attempt)
-	w.Launched(w.attempt, job.Launched{UID: "u1", Gated: true})
-	if w.MayGrant(w.attempt) {
-		t.Error("granted before the server has recorded the Job")
-	}
-	w.Answer(w.attempt, w.Collect(1)[0].Report, api.ReportResult{Status: api.ReportResultStatusAccepted})
-	if !w.MayGrant(w.attempt) {
-		t.Error("not granted after the server has recorded the Job")
-	}
-	if action, _ := w.Cancel(w.attempt); action != CancelJob || w.MayGrant(w.attempt) {
-		t.Errorf("after a cancel: action %q, may grant %v", action, w.MayGrant(w.attempt))
-	}
-}
-
 func TestLeasesOfAttemptsThatAreEndingAreRenewed(t *testing.T) {
 	w := newWorld()
 	w.Cancel(w.attempt)

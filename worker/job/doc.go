@@ -30,7 +30,6 @@
 //	take over         claim an attempt whose earlier holder's lease expired
 //	launch            make the Job exist
 //	adopt             go on with a Job that already exists and belongs to the attempt
-//	grant             unsuspend a gated Job, after the server has recorded its UID
 //	observe           read Job and pods into an observation
 //	report            tell the server what was observed
 //	record            store an outcome; only the server does

@@ -39,6 +39,9 @@ type Attempt struct {
 	// HoldsLease reports whether a Job may be created now: by our own clock the lease lasts, with a margin,
 	// and nothing has ended the attempt. Launch calls it immediately before it creates the Job.
 	HoldsLease func() bool
+	// LeaseEnds is until when the lease lasts by our own clock: a request that creates the Job ends by then. Nil if
+	// nothing is created after HoldsLease by a request that may take long.
+	LeaseEnds func() time.Time
 	// Judge refuses to create a Job whose manifest an earlier holder of the attempt made; nil where the manifest
 	// has been judged. Launch asks before it creates the Job. A Job that exists was judged before its creation.
 	Judge func(context.Context) error
@@ -63,8 +66,6 @@ type Launched struct {
 	Namespace, Name, UID string
 	// Adopted is true if the Job existed already and belongs to this attempt.
 	Adopted bool
-	// Gated is true if the Job may be suspended until Grant.
-	Gated bool
 }
 
 // Phase of an attempt as observed by its runtime.
@@ -172,9 +173,6 @@ type Runtime interface {
 	// then on. It waits out temporary failures until ctx ends. A *Refused error is final. ErrLeaseLost and
 	// *Declined (wrapped or not) promise that this call created nothing; any other error leaves that open.
 	Launch(ctx context.Context, a Attempt) (Launched, error)
-	// Grant lets a gated Job run, once the server has recorded it as the attempt's Job. It may be repeated,
-	// and does nothing to a Job that is not gated or does not exist.
-	Grant(ctx context.Context, object Object) error
 	// Adopt observes an attempt whose Job was created earlier, by this worker or another. If the Job no
 	// longer exists, Adopt succeeds and the observation is Ended with category deleted.
 	Adopt(ctx context.Context, a Attempt) error

@@ -64,20 +64,6 @@ func (r *Runtime) DeleteDuplicate(ctx context.Context, object job.Object) error 
 	return nil
 }
 
-// Grant lets a gated Job run, once the server has recorded it as the attempt's Job. It may be repeated.
-func (r *Runtime) Grant(ctx context.Context, object job.Object) error {
-	jobs, err := r.findJobs(ctx, object)
-	if err != nil {
-		return fmt.Errorf("grant attempt %s: %w", object.Ref, err)
-	}
-	for _, j := range jobs {
-		if err := r.jobs.OpenGate(ctx, j); err != nil {
-			return fmt.Errorf("grant attempt %s: %w", object.Ref, err)
-		}
-	}
-	return nil
-}
-
 // Drain deletes (or keeps) the installation's Jobs in the namespaces served and finalizes them. If it deletes
 // them, it returns after they are gone. It needs nothing but the cluster, and may run beside Run.
 func (r *Runtime) Drain(ctx context.Context, installation uuid.UUID, keep bool) error {

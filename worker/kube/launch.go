@@ -14,10 +14,10 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
 	"github.com/berth-dev/berth/worker/kube/cluster"
 	"github.com/berth-dev/berth/worker/kube/jobclient"
-	"github.com/berth-dev/berth/worker/kube/observe"
 )
 
 // Waits between tries of a launch: doubling from the first to the last, half of it random.
@@ -47,18 +47,15 @@ func (l *launch) jobName() string { return l.manifest.Namespace + "/" + l.manife
 // Launch makes the Job exist exactly once. Its name is the same for every worker that tries, and an existing
 // Job is adopted if it belongs to this attempt.
 func (r *Runtime) Launch(ctx context.Context, a job.Attempt) (job.Launched, error) {
-	manifest, err := r.placeManifest(a)
+	placed, err := r.placeManifest(a)
 	if err != nil {
 		return job.Launched{}, err
-	}
-	if r.options.Gated {
-		jobclient.Gate(manifest)
 	}
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	r.mu.Lock()
-	r.launches[a.Ref] = launching{namespace: manifest.Namespace, cancel: func() { cancel(errCancelled) }}
+	r.launches[a.Ref] = launching{namespace: placed.Namespace, cancel: func() { cancel(errCancelled) }}
 	r.mu.Unlock()
 	defer func() {
 		r.mu.Lock()
@@ -67,17 +64,17 @@ func (r *Runtime) Launch(ctx context.Context, a job.Attempt) (job.Launched, erro
 		r.enqueue(a.Ref)
 	}()
 
-	l := launch{Runtime: r, attempt: a, manifest: manifest}
+	l := launch{Runtime: r, attempt: a, manifest: placed}
 	return l.run(ctx)
 }
 
 // Adopt observes an attempt whose Job was created earlier.
 func (r *Runtime) Adopt(_ context.Context, a job.Attempt) error {
-	manifest, err := r.placeManifest(a)
+	placed, err := r.placeManifest(a)
 	if err != nil {
 		return err
 	}
-	r.observe(a, manifest.Namespace, manifest.Name, nil)
+	r.observe(a, placed.Namespace, placed.Name, nil)
 	return nil
 }
 
@@ -89,18 +86,18 @@ func (r *Runtime) placeManifest(a job.Attempt) (*batchv1.Job, error) {
 			Message:  fmt.Sprintf("attempt %s has no manifest", a.Ref),
 		}
 	}
-	manifest := a.Manifest.DeepCopy()
-	if manifest.Namespace == "" {
-		manifest.Namespace = r.config.Namespace
+	placed := a.Manifest.DeepCopy()
+	if placed.Namespace == "" {
+		placed.Namespace = r.config.Namespace
 	}
-	if !r.serves(manifest.Namespace) {
-		return nil, &job.Declined{Namespace: manifest.Namespace, Message: fmt.Sprintf(
+	if !r.serves(placed.Namespace) {
+		return nil, &job.Declined{Namespace: placed.Namespace, Message: fmt.Sprintf(
 			"this worker does not serve namespace %q: start one with --watch-namespace %s, "+
 				"or name another namespace in the template",
-			manifest.Namespace, manifest.Namespace,
+			placed.Namespace, placed.Namespace,
 		)}
 	}
-	return manifest, nil
+	return placed, nil
 }
 
 var (
@@ -126,6 +123,9 @@ func (l *launch) run(ctx context.Context) (job.Launched, error) {
 			return job.Launched{}, err
 		}
 
+		if errors.Is(err, errMadeAnew) {
+			continue
+		}
 		l.explain(err)
 		timer := time.NewTimer(max(wait/2+rand.N(wait/2+1), retryAfter(err)))
 		select {
@@ -173,7 +173,10 @@ func (l *launch) try(ctx context.Context) (job.Launched, error) {
 		return job.Launched{}, job.ErrLeaseLost
 	}
 
-	call, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
+	if l.isQueued(l.manifest.Namespace) {
+		manifest.DropExitCodeRule(l.manifest)
+	}
+	call, cancel := l.boundCreate(ctx)
 	defer cancel()
 	options := metav1.CreateOptions{FieldManager: jobclient.FieldManager}
 	began := time.Now()
@@ -183,6 +186,9 @@ func (l *launch) try(ctx context.Context) (job.Launched, error) {
 	}
 	switch {
 	case err == nil:
+		if queued, err := l.requeue(ctx, created); queued {
+			return job.Launched{}, err
+		}
 		l.created, l.createdAt = created.UID, time.Now()
 		return l.launched(ctx, created, false)
 	case apierrors.IsAlreadyExists(err):
@@ -202,6 +208,19 @@ func (l *launch) try(ctx context.Context) (job.Launched, error) {
 	}
 	l.mayExist = l.mayExist || mayHaveSucceeded(err)
 	return job.Launched{}, fmt.Errorf("create job %s: %w", l.jobName(), err)
+}
+
+// boundCreate bounds the create: it ends with the lease, so that nothing is created under the lease of another worker.
+// What has reached the API server by then ends within its request timeout, and Jobs are kept longer than that
+// (jobclient.MinTTL), so their names still prevent a second one.
+func (l *launch) boundCreate(ctx context.Context) (context.Context, context.CancelFunc) {
+	ends := time.Now().Add(cluster.CallTimeout)
+	if l.attempt.LeaseEnds != nil {
+		if lease := l.attempt.LeaseEnds(); lease.Before(ends) {
+			ends = lease
+		}
+	}
+	return context.WithDeadline(ctx, ends)
 }
 
 // judge decides whether the Job may be created.
@@ -254,7 +273,6 @@ func (l *launch) launched(ctx context.Context, j *batchv1.Job, adopted bool) (jo
 		Name:      j.Name,
 		UID:       string(j.UID),
 		Adopted:   adopted,
-		Gated:     observe.Gated(j),
 	}, nil
 }
 

@@ -29,10 +29,6 @@ type Options struct {
 	// LegacyFinalizers are finalizers of older releases. They are taken off wherever ours is, replaced by
 	// ours at the start and then hourly, and never written.
 	LegacyFinalizers []string
-	// Gated creates Jobs suspended and resumes them after the server has recorded them (Grant). An attempt
-	// then cannot run twice even if a worker sleeps between its lease check and the creation for longer than
-	// a finished Job is kept. It costs one more write per Job.
-	Gated bool
 	// Protected is what no Job may refer to, whatever its manifest was made from.
 	Protected reference.Protected
 	// ShareNamespace permits Jobs in a namespace whose labels say that it holds the Secrets of an

@@ -37,6 +37,7 @@ type Runtime struct {
 	attempts   map[job.Ref]*attempt
 	launches   map[job.Ref]launching
 	discovered map[types.UID]discovery
+	queued     map[string]bool             // namespaces whose Jobs a queue manages without being named
 	jobWaiters map[types.UID]chan struct{} // closed when the watch shows a change of the Job
 	watcher    *watcher                    // nil unless Run runs
 }
@@ -112,7 +113,7 @@ func newRuntime(config cluster.Config, options Options, api kubernetes.Interface
 		config: config, options: options, api: api,
 		attempts:   map[job.Ref]*attempt{},
 		launches:   map[job.Ref]launching{},
-		discovered: map[types.UID]discovery{},
+		discovered: map[types.UID]discovery{}, queued: map[string]bool{},
 		jobWaiters: map[types.UID]chan struct{}{},
 	}
 	r.jobs = &jobclient.Client{

@@ -114,9 +114,6 @@ func (r *Runtime) startProcess(p *process, a job.Attempt) error {
 	return nil
 }
 
-// Grant does nothing: a process is never gated.
-func (r *Runtime) Grant(context.Context, job.Object) error { return nil }
-
 // Adopt observes an attempt that was launched earlier.
 func (r *Runtime) Adopt(_ context.Context, a job.Attempt) error {
 	r.mu.Lock()

@@ -27,23 +27,20 @@ const (
 // suspended Jobs never get a pod, so that nothing but creating them is measured.
 const suspended = `{"apiVersion":"batch/v1","kind":"Job","spec":{"suspend":true,"template":{"spec":{"containers":[{"name":"job","image":"none"}]}}}}`
 
-// nowhere Jobs get a pod for which there is no node: a gated Job may not be suspended for other reasons.
+// nowhere Jobs get a pod for which there is no node.
 const nowhere = `{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"nodeSelector":{"berth.dev/bench":"nowhere"},"containers":[{"name":"job","image":"none"}]}}}}`
 
 func BenchmarkJobsCreated(b *testing.B) {
-	b.Run("named",
-		func(b *testing.B) { createdByAWorker(b, suspended, func(*batchv1.Job) bool { return true }) })
-	b.Run("gated", func(b *testing.B) { createdByAWorker(b, nowhere, released, "--launch", "gated") })
-	b.Run("limit", func(b *testing.B) { createdBare(b, false) })
-	b.Run("limit-gated", func(b *testing.B) { createdBare(b, true) })
+	b.Run("worker", createdByAWorker)
+	b.Run("limit", createdBare)
 }
 
-func released(j *batchv1.Job) bool { return j.Spec.Suspend != nil && !*j.Spec.Suspend }
+func created(*batchv1.Job) bool { return true }
 
 // createdByAWorker measures from when runs may be claimed until the last Job is there.
-func createdByAWorker(b *testing.B, manifest string, there func(*batchv1.Job) bool, args ...string) {
-	in := install(b, manifest)
-	in.work(args...)
+func createdByAWorker(b *testing.B) {
+	in := install(b, suspended)
+	in.work()
 	var took time.Duration
 	for b.Loop() {
 		in.pause(true)
@@ -51,7 +48,7 @@ func createdByAWorker(b *testing.B, manifest string, there func(*batchv1.Job) bo
 		jobs := watchJobs(b, in.cluster, in.namespace)
 		start := time.Now()
 		in.pause(false)
-		took += untilMany(jobs, there).Sub(start)
+		took += untilMany(jobs, created).Sub(start)
 		in.end()
 	}
 	b.ReportMetric(float64(many*b.N)/took.Seconds(), "jobs/s")
@@ -59,7 +56,7 @@ func createdByAWorker(b *testing.B, manifest string, there func(*batchv1.Job) bo
 }
 
 // createdBare is what the API server and a client of it can do: the same Jobs, and nothing noted of them.
-func createdBare(b *testing.B, gated bool) {
+func createdBare(b *testing.B) {
 	config := kubetest.Cluster(b)
 	config.REST.QPS = -1
 	client, namespace := kubetest.Client(b, config), kubetest.Namespace(b, config)
@@ -72,12 +69,12 @@ func createdBare(b *testing.B, gated bool) {
 		group.SetLimit(callers)
 		for i := range many {
 			group.Go(
-				func() error { return createBare(b.Context(), client, namespace, fmt.Sprintf("bare-%d", i), gated) })
+				func() error { return createBare(b.Context(), client, namespace, fmt.Sprintf("bare-%d", i), true) })
 		}
 		if err := group.Wait(); err != nil {
 			b.Fatal(err)
 		}
-		took += untilMany(jobs, func(j *batchv1.Job) bool { return !gated || released(j) }).Sub(start)
+		took += untilMany(jobs, created).Sub(start)
 		deleteJobs(b, client, namespace)
 	}
 	b.ReportMetric(float64(many*b.N)/took.Seconds(), "jobs/s")
@@ -93,23 +90,17 @@ func warm(b *testing.B, client kubernetes.Interface) {
 	}
 }
 
-func createBare(ctx context.Context, client kubernetes.Interface, namespace, name string, gated bool) error {
+func createBare(ctx context.Context, client kubernetes.Interface, namespace, name string, suspend bool) error {
 	j := &batchv1.Job{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec: batchv1.JobSpec{Suspend: new(true), Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
+		Spec: batchv1.JobSpec{Suspend: &suspend, Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
 			RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{{Name: "job", Image: "none"}},
 		}}},
 	}
-	if gated {
+	if !suspend {
 		j.Spec.Template.Spec.NodeSelector = map[string]string{"berth.dev/bench": "nowhere"}
 	}
-	if _, err := client.BatchV1().Jobs(namespace).Create(ctx, j, metav1.CreateOptions{}); err != nil ||
-		!gated {
-		return err
-	}
-	_, err := client.BatchV1().
-		Jobs(namespace).
-		Patch(ctx, name, "application/merge-patch+json", []byte(`{"spec":{"suspend":false}}`), metav1.PatchOptions{})
+	_, err := client.BatchV1().Jobs(namespace).Create(ctx, j, metav1.CreateOptions{})
 	return err
 }
 

@@ -8,7 +8,9 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 
 	"github.com/berth-dev/berth/templating/manifest"
 )
@@ -23,6 +25,32 @@ func (c *Client) DeleteAndFinalize(ctx context.Context, j *batchv1.Job) error {
 		return err
 	}
 	return c.finalize(ctx, j, false) // the deletion has changed the Job
+}
+
+// DeleteUnstarted deletes a suspended Job that has no pod yet, and takes our finalizers off. It reports whether the Job
+// was resumed meanwhile; then nothing is done.
+func (c *Client) DeleteUnstarted(ctx context.Context, j *batchv1.Job) (started bool, err error) {
+	err = c.update(ctx, j, true, func(ctx context.Context, latest *batchv1.Job, uid types.UID) error {
+		if latest.UID != uid {
+			return nil
+		}
+		if started = latest.Spec.Suspend == nil || !*latest.Spec.Suspend || latest.Status.Active > 0; started {
+			return nil
+		}
+		return c.API.BatchV1().Jobs(j.Namespace).Delete(ctx, j.Name, metav1.DeleteOptions{
+			PropagationPolicy: ptr.To(metav1.DeletePropagationBackground),
+			Preconditions:     &metav1.Preconditions{UID: &uid, ResourceVersion: &latest.ResourceVersion},
+		})
+	})
+	switch {
+	case apierrors.IsNotFound(err):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("delete job %s/%s: %w", j.Namespace, j.Name, err)
+	case started:
+		return true, nil
+	}
+	return false, c.finalize(ctx, j, false)
 }
 
 func (c *Client) finalize(ctx context.Context, j *batchv1.Job, current bool) error {
@@ -62,6 +90,10 @@ func (c *Client) patchFinalized(ctx context.Context, j *batchv1.Job, uid types.U
 	return err
 }
 
+// MinTTL is how long a Job is kept at least after its end. A create that left a worker shortly before its lease ended may
+// take the API server's request timeout (a minute by default): until then the Job of that name has to exist.
+const MinTTL = 2 * time.Minute
+
 // ttl is how long the Job is kept after its end, in seconds. The template's TTL waits in an annotation until
 // the Job is finalized, so that no Job is collected before its outcome is recorded. A Job that has a TTL, or
 // is being deleted, needs none.
@@ -71,9 +103,9 @@ func (c *Client) ttl(j *batchv1.Job) (int32, bool) {
 	}
 	seconds, err := strconv.ParseInt(j.Annotations[manifest.AnnotationTTL], 10, 32)
 	if err == nil && seconds >= 0 {
-		return int32(seconds), true
+		return int32(max(seconds, int64(MinTTL/time.Second))), true
 	}
-	return int32(c.TTL / time.Second), true
+	return int32(max(c.TTL, MinTTL) / time.Second), true
 }
 
 // ReplaceLegacyFinalizers replaces the finalizers of older releases on the Job by the current one. A Job that

@@ -12,19 +12,12 @@ import (
 type Job struct {
 	EnvAsSecret, ownKey          bool
 	apiURL, keySecret, keyInside string
-	launch                       string
 	// ServiceAccount is what Jobs run as whose template names none.
 	ServiceAccount string
 }
 
 func (j *Job) Add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(
-		&j.launch,
-		"launch",
-		launchNamed,
-		"how Jobs are created: named (start at once), or gated (suspended until the server has recorded them, which costs one more write)",
-	)
 	flags.BoolVar(
 		&j.EnvAsSecret,
 		"env-as-secret",
@@ -48,20 +41,6 @@ func (j *Job) Add(cmd *cobra.Command) {
 	flags.StringVar(&j.keySecret, "job-api-key-secret", "",
 		"Secret, in the namespace of the Jobs, with an API key for them; available as BERTH_API_KEY")
 	flags.StringVar(&j.keyInside, "job-api-key-secret-key", "", "key of the Secret that holds the API key")
-}
-
-// Ways to create a Job.
-const (
-	launchNamed = "named"
-	launchGated = "gated"
-)
-
-// Gated is whether Jobs wait for the server to take note of them.
-func (j *Job) Gated() (bool, error) {
-	if j.launch != launchNamed && j.launch != launchGated {
-		return false, cli.Usagef("--launch %q: must be %s or %s", j.launch, launchNamed, launchGated)
-	}
-	return j.launch == launchGated, nil
 }
 
 // JobAPI is how jobs may call the API; nil where they may not.

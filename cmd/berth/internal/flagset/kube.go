@@ -23,7 +23,6 @@ import (
 type Kube struct {
 	Kubeconfig, Context, Namespace, ClusterID string
 	watched, legacyFinalizers                 []string
-	Gated                                     bool
 	// Protected is what no Job may refer to.
 	Protected reference.Protected
 	// shareNamespace lets Jobs be created in a namespace that holds the Secrets of an installation.
@@ -116,7 +115,7 @@ func (k *Kube) Runtime(
 		return nil, err
 	}
 	return kube.New(config, kube.Options{
-		Namespaces: k.watched, LegacyFinalizers: k.legacyFinalizers, Gated: k.Gated, Log: logger, Registerer: registry,
+		Namespaces: k.watched, LegacyFinalizers: k.legacyFinalizers, Log: logger, Registerer: registry,
 		Protected: k.Protected, ShareNamespace: k.shareNamespace,
 	})
 }

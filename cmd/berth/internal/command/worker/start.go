@@ -116,9 +116,6 @@ func (in *workerFlags) options(cmd *cobra.Command, app *cli.App) (worker.Options
 		return o, err
 	}
 	in.kube.Protected = o.Protected
-	if in.kube.Gated, err = in.job.Gated(); err != nil {
-		return o, err
-	}
 	if o.ClusterConfig, err = in.kube.Reference(); err != nil {
 		return o, err
 	}

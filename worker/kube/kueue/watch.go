@@ -206,7 +206,6 @@ func trim(object any) (any, error) {
 		o.SetManagedFields(nil)
 		o.SetOwnerReferences(nil)
 		o.SetAnnotations(nil)
-		o.SetFinalizers(nil)
 		o.SetLabels(map[string]string{labelJobUID: job})
 	}
 	return object, nil

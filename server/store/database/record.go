@@ -57,9 +57,8 @@ type recordQuery struct {
 }
 
 type recordColumn struct {
-	name  string
-	index []int // of the field, through the structs that hold it
-	set   func(field reflect.Value, data []byte) error
+	recordField
+	set func(field reflect.Value, data []byte) error
 }
 
 type recordQueryKey struct {
@@ -98,7 +97,9 @@ func (r Reader) recordQuery(ctx context.Context, row reflect.Type, query string,
 		if err != nil {
 			return nil, fmt.Errorf("column %s: %w", name, err)
 		}
-		known.columns = append(known.columns, recordColumn{name, field.Index, set})
+		known.columns = append(known.columns, recordColumn{
+			recordField{name, field.Field.Type, offsetOf(row, field.Index)}, set,
+		})
 	}
 	r.db.records.Store(key, known)
 	return known, nil
@@ -119,7 +120,7 @@ func (q *recordQuery) read(record []byte, row reflect.Value) error {
 		length := int(int32(binary.BigEndian.Uint32(record[4:])))
 		record = record[header:]
 		if length < 0 {
-			if err := c.set(row.FieldByIndex(c.index), nil); err != nil {
+			if err := c.set(c.of(row), nil); err != nil {
 				return fmt.Errorf("column %s: %w", c.name, err)
 			}
 			continue
@@ -127,7 +128,7 @@ func (q *recordQuery) read(record []byte, row reflect.Value) error {
 		if len(record) < length {
 			return errors.New("read a record: it ends early")
 		}
-		if err := c.set(row.FieldByIndex(c.index), record[:length:length]); err != nil {
+		if err := c.set(c.of(row), record[:length:length]); err != nil {
 			return fmt.Errorf("column %s: %w", c.name, err)
 		}
 		record = record[length:]

@@ -103,7 +103,7 @@ func TestARecordIsReadToItsEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	q := &recordQuery{columns: []recordColumn{{"word", []int{0, 0}, set}}}
+	q := &recordQuery{columns: []recordColumn{{recordField{"word", reflect.TypeFor[string](), 0}, set}}}
 	whole := "\x00\x00\x00\x01\x00\x00\x00\x19\x00\x00\x00\x02hi"
 	if err := q.read([]byte(whole), row); err != nil || row.Interface().(recordRow).Word != "hi" {
 		t.Errorf("%+v, %v", row, err)

@@ -71,18 +71,18 @@ func (p param) json() (string, error) {
 // arrays are arrays in PostgreSQL's binary form: of the values, or of each column by the order of their
 // names. Neither side has to write or read a text then; the connection sends []byte as binary (postgresDSN).
 func (p param) arrays() ([]any, error) {
-	kind := p.rows.Type().Elem()
-	if kind.Kind() == reflect.Pointer {
-		kind = kind.Elem()
+	kind, indirect := p.rows.Type().Elem(), false
+	if kind.Kind() == reflect.Pointer && !isElement(kind) {
+		kind, indirect = kind.Elem(), true
 	}
-	if kind.Kind() != reflect.Struct {
-		array, err := p.array(kind, func(row reflect.Value) reflect.Value { return row })
+	if kind.Kind() != reflect.Struct || isElement(kind) {
+		array, err := p.array(recordField{kind: kind}, false)
 		return []any{array}, err
 	}
 	fields := recordFields(kind)
 	columns := make([]any, len(fields))
 	for i, f := range fields {
-		array, err := p.array(f.kind, func(row reflect.Value) reflect.Value { return f.of(reflect.Indirect(row)) })
+		array, err := p.array(f, indirect)
 		if err != nil {
 			return nil, fmt.Errorf("column %s: %w", f.name, err)
 		}
@@ -98,22 +98,31 @@ const (
 	nullElement  = math.MaxUint32
 )
 
-// array is one array. NULLs at the end are left out: unnest fills short columns up with them.
-func (p param) array(kind reflect.Type, of func(row reflect.Value) reflect.Value) ([]byte, error) {
-	e, err := elementOf(kind)
+// array is one array, of a field of all rows, which may be pointers. NULLs at the end are left out: unnest fills short
+// columns up with them.
+func (p param) array(f recordField, indirect bool) ([]byte, error) {
+	e, err := elementOf(f.kind)
 	if err != nil {
 		return nil, err
 	}
+	optional := f.kind.Kind() == reflect.Pointer
+	size, rows := p.rows.Type().Elem().Size(), p.rows.UnsafePointer()
 	b := make([]byte, arrayHeader, arrayHeader+usualElement*p.rows.Len())
 	count, end := 0, 0
 	for i := range p.rows.Len() {
-		v := of(p.rows.Index(i))
-		if v.Kind() == reflect.Pointer && v.IsNil() {
-			b = binary.BigEndian.AppendUint32(b, nullElement)
-			continue
+		row := unsafe.Add(rows, uintptr(i)*size)
+		if indirect {
+			row = *(*unsafe.Pointer)(row)
+		}
+		value := unsafe.Add(row, f.offset)
+		if optional {
+			if value = *(*unsafe.Pointer)(value); value == nil {
+				b = binary.BigEndian.AppendUint32(b, nullElement)
+				continue
+			}
 		}
 		length := len(b)
-		if b, err = e.append(append(b, 0, 0, 0, 0), reflect.Indirect(v)); err != nil {
+		if b, err = e.append(append(b, 0, 0, 0, 0), value); err != nil {
 			return nil, err
 		}
 		binary.BigEndian.PutUint32(b[length:], uint32(len(b)-length-4))
@@ -130,11 +139,18 @@ func (p param) array(kind reflect.Type, of func(row reflect.Value) reflect.Value
 	return b[:end], nil
 }
 
-// element is how values of a type are written.
+// element is how values of a type are written. append takes the address of one: a batch has thousands, and to go through
+// reflect for each costs more than to write it.
 type element struct {
 	name   string // PostgreSQL's name of the type
 	oid    uint32 // and its number
-	append func(b []byte, v reflect.Value) ([]byte, error)
+	append func(b []byte, value unsafe.Pointer) ([]byte, error)
+}
+
+// isElement reports whether a struct is one value.
+func isElement(t reflect.Type) bool {
+	_, err := elementOf(t)
+	return err == nil
 }
 
 // elementOf is decided by the type alone, and has to be the type of the column exactly: integer is int32 or
@@ -145,46 +161,46 @@ func elementOf(t reflect.Type) (element, error) {
 	}
 	switch {
 	case t == reflect.TypeFor[uuid.UUID]():
-		return element{
-			"uuid", 2950,
-			func(b []byte, v reflect.Value) ([]byte, error) { return append(b, v.Bytes()...), nil },
-		}, nil
+		return element{"uuid", 2950, func(b []byte, value unsafe.Pointer) ([]byte, error) {
+			return append(b, (*uuid.UUID)(value)[:]...), nil
+		}}, nil
 	case t == reflect.TypeFor[Time]():
-		return element{"bigint", 20, func(b []byte, v reflect.Value) ([]byte, error) {
-			return binary.BigEndian.AppendUint64(b, uint64(v.Addr().Interface().(*Time).Time().UnixMicro())), nil
+		return element{"bigint", 20, func(b []byte, value unsafe.Pointer) ([]byte, error) {
+			return binary.BigEndian.AppendUint64(b, uint64((*Time)(value).Time().UnixMicro())), nil
 		}}, nil
 	case t.Kind() == reflect.String:
-		return element{
-			"text", 25,
-			func(b []byte, v reflect.Value) ([]byte, error) { return append(b, v.String()...), nil },
-		}, nil
+		return element{"text", 25, func(b []byte, value unsafe.Pointer) ([]byte, error) {
+			return append(b, *(*string)(value)...), nil
+		}}, nil
 	case t.Kind() == reflect.Bool:
-		return element{"boolean", 16, appendBool}, nil
-	case t.Kind() == reflect.Int32, t.Kind() == reflect.Int:
-		return element{"integer", 23, appendInteger}, nil
+		return element{"boolean", 16, func(b []byte, value unsafe.Pointer) ([]byte, error) {
+			if *(*bool)(value) {
+				return append(b, 1), nil
+			}
+			return append(b, 0), nil
+		}}, nil
+	case t.Kind() == reflect.Int32:
+		return element{"integer", 23, func(b []byte, value unsafe.Pointer) ([]byte, error) {
+			return binary.BigEndian.AppendUint32(b, uint32(*(*int32)(value))), nil
+		}}, nil
+	case t.Kind() == reflect.Int:
+		return element{"integer", 23, appendInt}, nil
 	case t.Kind() == reflect.Int64:
-		return element{"bigint", 20, func(b []byte, v reflect.Value) ([]byte, error) {
-			return binary.BigEndian.AppendUint64(b, uint64(v.Int())), nil
+		return element{"bigint", 20, func(b []byte, value unsafe.Pointer) ([]byte, error) {
+			return binary.BigEndian.AppendUint64(b, uint64(*(*int64)(value))), nil
 		}}, nil
 	case t.Implements(reflect.TypeFor[encoding.TextMarshaler]()):
-		return element{"text", 25, func(b []byte, v reflect.Value) ([]byte, error) {
-			text, err := v.Interface().(encoding.TextMarshaler).MarshalText()
+		return element{"text", 25, func(b []byte, value unsafe.Pointer) ([]byte, error) {
+			text, err := reflect.NewAt(t, value).Interface().(encoding.TextMarshaler).MarshalText()
 			return append(b, text...), err
 		}}, nil
 	}
 	return element{}, fmt.Errorf("a %s cannot be an element of an array", t)
 }
 
-func appendBool(b []byte, v reflect.Value) ([]byte, error) {
-	if v.Bool() {
-		return append(b, 1), nil
-	}
-	return append(b, 0), nil
-}
-
-func appendInteger(b []byte, v reflect.Value) ([]byte, error) {
-	n := v.Int()
-	if n != int64(int32(n)) {
+func appendInt(b []byte, value unsafe.Pointer) ([]byte, error) {
+	n := *(*int)(value)
+	if n != int(int32(n)) {
 		return nil, fmt.Errorf("%d is too large for an integer column", n)
 	}
 	return binary.BigEndian.AppendUint32(b, uint32(n)), nil
@@ -194,12 +210,6 @@ type recordField struct {
 	name   string
 	kind   reflect.Type
 	offset uintptr
-}
-
-// of returns the field of a record, which is an element of a slice. The walk through the structs that hold the field,
-// which reflect would make for each value, costs more than to write the value.
-func (f recordField) of(record reflect.Value) reflect.Value {
-	return reflect.NewAt(f.kind, unsafe.Add(record.Addr().UnsafePointer(), f.offset)).Elem()
 }
 
 // knownFields are the answers of recordFields, by type.

@@ -2,6 +2,7 @@ package database
 
 import (
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -66,6 +67,17 @@ func TestRecordsArriveAsTheyWere(t *testing.T) {
 			}
 			if len(rows) != len(ids) {
 				t.Fatalf("%d rows came back, want %d", len(rows), len(ids))
+			}
+			pointers := make([]*sample, len(samples))
+			for i := range samples {
+				pointers[i] = &samples[i]
+			}
+			var again []sampleRow
+			if err := s.Reader().All(t.Context(), &again, samplesSQL(s.dialect), ListOf(pointers), ListOf(ids)); err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(again, rows) {
+				t.Errorf("of pointers came %+v, want %+v", again, rows)
 			}
 			for i, got := range rows {
 				sent, maybe := samples[i], "none"

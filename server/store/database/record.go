@@ -9,6 +9,7 @@ import (
 	"math"
 	"reflect"
 	"time"
+	"unsafe"
 
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
@@ -41,7 +42,7 @@ func AllRecords[T any](ctx context.Context, r Reader, dest *[]*T, query string, 
 				return err
 			}
 			row := new(T)
-			if err := known.read(record, reflect.ValueOf(row).Elem()); err != nil {
+			if err := known.read(record, unsafe.Pointer(row)); err != nil {
 				return err
 			}
 			*dest = append(*dest, row)
@@ -58,7 +59,7 @@ type recordQuery struct {
 
 type recordColumn struct {
 	recordField
-	set func(field reflect.Value, data []byte) error
+	set setter
 }
 
 type recordQueryKey struct {
@@ -107,7 +108,7 @@ func (r Reader) recordQuery(ctx context.Context, row reflect.Type, query string,
 
 // read reads a record in binary form: the number of its columns, and of each the type, the length, -1 for NULL, and
 // the value.
-func (q *recordQuery) read(record []byte, row reflect.Value) error {
+func (q *recordQuery) read(record []byte, row unsafe.Pointer) error {
 	const number, header = 4, 8
 	if len(record) < number || int(binary.BigEndian.Uint32(record)) != len(q.columns) {
 		return errors.New("read a record: another number of columns")
@@ -120,7 +121,7 @@ func (q *recordQuery) read(record []byte, row reflect.Value) error {
 		length := int(int32(binary.BigEndian.Uint32(record[4:])))
 		record = record[header:]
 		if length < 0 {
-			if err := c.set(c.of(row), nil); err != nil {
+			if err := c.set(unsafe.Add(row, c.offset), nil); err != nil {
 				return fmt.Errorf("column %s: %w", c.name, err)
 			}
 			continue
@@ -128,7 +129,7 @@ func (q *recordQuery) read(record []byte, row reflect.Value) error {
 		if len(record) < length {
 			return errors.New("read a record: it ends early")
 		}
-		if err := c.set(c.of(row), record[:length:length]); err != nil {
+		if err := c.set(unsafe.Add(row, c.offset), record[:length:length]); err != nil {
 			return fmt.Errorf("column %s: %w", c.name, err)
 		}
 		record = record[length:]
@@ -136,49 +137,52 @@ func (q *recordQuery) read(record []byte, row reflect.Value) error {
 	return nil
 }
 
-// setterOf returns what writes a value in binary form into a field of a type; nil data is NULL.
-func setterOf(t reflect.Type) (func(field reflect.Value, data []byte) error, error) {
-	if t.Kind() == reflect.Pointer {
+// setter writes a value in binary form to the address of a field; nil data is NULL.
+type setter func(field unsafe.Pointer, data []byte) error
+
+func setterOf(t reflect.Type) (setter, error) {
+	switch {
+	case t.Kind() == reflect.Pointer:
 		set, err := setterOf(t.Elem())
-		return func(field reflect.Value, data []byte) error {
+		return func(field unsafe.Pointer, data []byte) error {
 			if data == nil {
 				return nil // as it is
 			}
-			field.Set(reflect.New(t.Elem()))
-			return set(field.Elem(), data)
+			value := reflect.New(t.Elem()).UnsafePointer()
+			*(*unsafe.Pointer)(field) = value
+			return set(value, data)
 		}, err
-	}
-	switch {
 	case t == reflect.TypeFor[uuid.UUID]():
-		return exactly(len(uuid.UUID{}), func(field reflect.Value, data []byte) { copy(field.Bytes(), data) }), nil
+		return exactly(len(uuid.UUID{}), func(field unsafe.Pointer, data []byte) { copy((*uuid.UUID)(field)[:], data) }), nil
 	case t == reflect.TypeFor[Time]():
-		return exactly(8, func(field reflect.Value, data []byte) {
-			*field.Addr().Interface().(*Time) = timeOfBinary(int64(binary.BigEndian.Uint64(data)))
+		return exactly(8, func(field unsafe.Pointer, data []byte) {
+			*(*Time)(field) = timeOfBinary(int64(binary.BigEndian.Uint64(data)))
 		}), nil
 	case reflect.PointerTo(t).Implements(reflect.TypeFor[sql.Scanner]()):
-		return func(field reflect.Value, data []byte) error {
+		return func(field unsafe.Pointer, data []byte) error {
+			scanner := reflect.NewAt(t, field).Interface().(sql.Scanner)
 			if data == nil {
-				return field.Addr().Interface().(sql.Scanner).Scan(nil)
+				return scanner.Scan(nil)
 			}
-			return field.Addr().Interface().(sql.Scanner).Scan(data)
+			return scanner.Scan(data)
 		}, nil
 	case t.Kind() == reflect.String:
-		return notNull(func(field reflect.Value, data []byte) error {
-			field.SetString(string(data))
+		return notNull(func(field unsafe.Pointer, data []byte) error {
+			*(*string)(field) = string(data)
 			return nil
 		}), nil
 	case t.Kind() == reflect.Bool:
-		return exactly(1, func(field reflect.Value, data []byte) { field.SetBool(data[0] != 0) }), nil
+		return exactly(1, func(field unsafe.Pointer, data []byte) { *(*bool)(field) = data[0] != 0 }), nil
 	case t.Kind() == reflect.Int, t.Kind() == reflect.Int32, t.Kind() == reflect.Int64:
-		return notNull(setInt), nil
+		return notNull(func(field unsafe.Pointer, data []byte) error { return setInt(reflect.NewAt(t, field).Elem(), data) }), nil
 	}
 	return nil, fmt.Errorf("a %s cannot be read from a record", t)
 }
 
 var errNull = errors.New("unexpected NULL")
 
-func notNull(set func(field reflect.Value, data []byte) error) func(reflect.Value, []byte) error {
-	return func(field reflect.Value, data []byte) error {
+func notNull(set setter) setter {
+	return func(field unsafe.Pointer, data []byte) error {
 		if data == nil {
 			return errNull
 		}
@@ -186,8 +190,8 @@ func notNull(set func(field reflect.Value, data []byte) error) func(reflect.Valu
 	}
 }
 
-func exactly(length int, set func(field reflect.Value, data []byte)) func(reflect.Value, []byte) error {
-	return notNull(func(field reflect.Value, data []byte) error {
+func exactly(length int, set func(field unsafe.Pointer, data []byte)) setter {
+	return notNull(func(field unsafe.Pointer, data []byte) error {
 		if len(data) != length {
 			return fmt.Errorf("%d bytes instead of %d", len(data), length)
 		}

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/google/uuid"
 )
@@ -98,18 +99,18 @@ func TestARecordThatDoesNotFitIsRefused(t *testing.T) {
 }
 
 func TestARecordIsReadToItsEnd(t *testing.T) {
-	row := reflect.ValueOf(&recordRow{}).Elem()
+	var row recordRow
 	set, err := setterOf(reflect.TypeFor[string]())
 	if err != nil {
 		t.Fatal(err)
 	}
 	q := &recordQuery{columns: []recordColumn{{recordField{"word", reflect.TypeFor[string](), 0}, set}}}
 	whole := "\x00\x00\x00\x01\x00\x00\x00\x19\x00\x00\x00\x02hi"
-	if err := q.read([]byte(whole), row); err != nil || row.Interface().(recordRow).Word != "hi" {
+	if err := q.read([]byte(whole), unsafe.Pointer(&row)); err != nil || row.Word != "hi" {
 		t.Errorf("%+v, %v", row, err)
 	}
 	for n := range whole {
-		if err := q.read([]byte(whole[:n]), row); err == nil {
+		if err := q.read([]byte(whole[:n]), unsafe.Pointer(&row)); err == nil {
 			t.Errorf("%d of %d bytes were read", n, len(whole))
 		}
 	}

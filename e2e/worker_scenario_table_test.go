@@ -333,7 +333,6 @@ func killedWorkerScenarios() []scenario {
 		answered []bool
 	}{
 		{"the claim is answered", claimsRuns, false, []bool{true}},
-		{"the manifest is reported", reportsKind("manifest"), false, []bool{false, true}},
 		{"the Job is created", createsJob, true, []bool{false, true}},
 		{"the Job is reported", reportsKind("submitted"), false, []bool{false, true}},
 		{"the end is reported", reportsKind("ended"), false, []bool{false, true}},
@@ -364,7 +363,7 @@ func requiredScenarios() []string {
 		"the namespace deleted, the worker outside of it", "the namespace deleted, and the worker with it", "a pod that Pod Security refuses", "a ServiceAccount that is missing",
 		"suspended, and resumed later", "suspended while it runs, and resumed later", "cancelled before it is claimed", "cancelled while it waits for a node", "cancelled while it runs", "cancelled, and deaf to SIGTERM",
 		"abandoned while its Job runs", "ten thousand lines at once", "output followed across a restart of the API server", "a container that dies at once", "init containers and sidecars", "a second namespace",
-		"two workers on one pool", "the environment as a Secret", "the worker killed after the claim is answered", "the worker killed before the manifest is reported", "the worker killed after the manifest is reported",
+		"two workers on one pool", "the environment as a Secret", "the worker killed after the claim is answered",
 		"the worker killed before the Job is created", "the worker killed after the Job is created", "the worker killed before the Job is reported", "the worker killed after the Job is reported",
 		"the worker killed before the end is reported", "the worker killed after the end is reported", "the worker killed before the finalizer is released", "the worker killed after the finalizer is released",
 		"the server away for many leases", "the API server restarted", "409 at the release", "410 on every watch for a while", "429 at the creation", "500 at the creation", "500 at whatever is read",

@@ -69,7 +69,7 @@ func TestALaunchThatTheRuntimeDeclinesIsHandedBackWithTheReason(t *testing.T) {
 
 func TestAnAttemptThatCannotBeObservedIsLeftToOtherWorkersWithoutForgettingIt(t *testing.T) {
 	p, runtime := newFakeServer(t, shellTemplate), newWaitingRuntime()
-	startWorker(t, p, runtime.with, func(o *Options) { o.tuning.unobservedPatience = time.Millisecond })
+	startWorker(t, p, runtime.with, func(o *Options) { o.tuning.unobservedPatience = time.Nanosecond })
 	s := p.offer(script("true"))
 	<-runtime.launched
 	runtime.blind.Store(int64(time.Minute))
@@ -87,7 +87,7 @@ func TestAnAttemptThatCannotBeObservedIsLeftToOtherWorkersWithoutForgettingIt(t 
 func TestWhatWasReleasedIsRenewedBeforeAnythingIsClaimedAgain(t *testing.T) {
 	p, runtime := newFakeServer(t, shellTemplate), newWaitingRuntime()
 	startWorker(t, p, runtime.with, func(o *Options) {
-		o.tuning.unobservedPatience, o.tuning.claimWait = time.Millisecond, 20*time.Millisecond
+		o.tuning.unobservedPatience, o.tuning.claimWait = time.Nanosecond, 20*time.Millisecond
 		o.tuning.renewEvery = time.Hour // but for what the access brings
 	})
 	p.offer(script("true"))

@@ -34,9 +34,24 @@ func TestAReportTooLargeForAProxyEndsTheAttemptAsInvalid(t *testing.T) {
 		}
 	})
 	startWorker(t, p)
-	s := p.offer(script("true"))
+	s := p.offer(script("true"), manifestFirst)
 	p.wait(t, "the end", func() bool { return s.ended != nil })
 	if category := categoryOf(*s.ended); category != string(api.CategoryInvalid) {
 		t.Errorf("ended as %q, want invalid: it would be too large the next time, too", category)
+	}
+}
+
+func TestAManifestTooLargeForAProxyDoesNotEndAJobThatRuns(t *testing.T) {
+	p := newFakeServer(t, shellTemplate)
+	p.change(func() {
+		p.foreign = foreignAnswer{
+			path: "/api/v1/worker/reports", status: http.StatusRequestEntityTooLarge, left: 2,
+		}
+	})
+	startWorker(t, p)
+	s := p.offer(script("true"))
+	p.wait(t, "the end", func() bool { return s.ended != nil })
+	if !*s.ended.Succeeded || s.uid == "" {
+		t.Errorf("Job %q ended as %+v", s.uid, s.ended)
 	}
 }

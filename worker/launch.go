@@ -33,7 +33,7 @@ func (w *worker) launchClaim(ctx context.Context, a *held.Attempt, c api.Claim, 
 
 	free, err := w.launchSlot(ctx)
 	if err != nil {
-		w.stopAttempt(a, !prepared.Restored)
+		w.stopAttempt(a, !held.JobMayExist(c))
 		return
 	}
 	defer free()
@@ -52,8 +52,8 @@ func (w *worker) launchSlot(ctx context.Context) (free func(), err error) {
 	}
 }
 
-// prepare makes the manifest of the attempt and waits until the server has accepted it. It returns false if
-// there is nothing to launch: the attempt has ended, is handed back or is no longer held.
+// prepare makes the manifest of the attempt, and waits until the server has accepted it if the claim asks for that. It
+// returns false if there is nothing to launch: the attempt has ended, is handed back or is no longer held.
 func (w *worker) prepare(
 	ctx context.Context,
 	a *held.Attempt,
@@ -65,10 +65,9 @@ func (w *worker) prepare(
 		return prepare.Prepared{}, false
 	}
 
-	restored := held.HasManifest(c)
 	prepared, err := w.prepareInSlot(ctx, c, waiting)
 	if ctx.Err() != nil {
-		w.stopAttempt(a, !restored)
+		w.stopAttempt(a, !held.JobMayExist(c))
 		return prepared, false
 	}
 	if err != nil {
@@ -82,7 +81,7 @@ func (w *worker) prepare(
 		Manifest:    prepared.Manifest,
 		Limits:      prepared.Limits,
 		FailEvicted: prepared.FailEvicted,
-		Restored:    restored,
+		Restored:    prepared.Restored,
 		Job:         prepared.Job(),
 
 		RuleFindings: prepared.RuleFindings,
@@ -90,8 +89,7 @@ func (w *worker) prepare(
 	prepared.Attempt.HoldsLease = func() bool { return w.table.MayCreate(a) }
 	prepared.Attempt.LeaseEnds = func() time.Time { return w.table.LeaseEnds(a) }
 
-	// Whoever takes over must find the manifest, so the server has it before there can be a Job.
-	return prepared, restored || w.waitForManifest(ctx, a)
+	return prepared, !held.ManifestFirst(c) || w.waitForManifest(ctx, a)
 }
 
 // prepareInSlot prepares the attempt. Its error is of no interest if ctx has ended.

@@ -245,7 +245,7 @@ func TestHealthAndMetricsAreServed(t *testing.T) {
 	_, metrics := get(t, base+"/metrics")
 	for _, want := range []string{
 		`berth_worker_active_attempts{pool="local"}`, `berth_template_render_seconds_count{engine="gotemplate"} 1`,
-		`berth_build_info{`, "go_goroutines ", "process_resident_memory_bytes ", `berth_worker_reports_total{kind="manifest",status="accepted"} 1`,
+		`berth_build_info{`, "go_goroutines ", "process_resident_memory_bytes ", `berth_worker_reports_total{kind="submitted",status="accepted"} 1`,
 	} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("no %s in the metrics", want)

@@ -188,6 +188,9 @@ func (p *fakeServer) until(ctx context.Context, condition func() bool) bool {
 }
 
 // offer queues an attempt of a new run and returns it; read it inside wait or change only.
+// manifestFirst asks for the manifest before the Job is created.
+func manifestFirst(s *servedAttempt) { s.claim.ManifestFirst = new(true) }
+
 func (p *fakeServer) offer(variables string, edit ...func(*servedAttempt)) *servedAttempt {
 	s := &servedAttempt{
 		claim: api.Claim{
@@ -379,9 +382,10 @@ func (p *fakeServer) report(r api.Report) api.ReportResultStatus {
 		return api.ReportResultStatusEnded
 	}
 	s.reports = append(s.reports, r)
-	switch r.Kind {
-	case api.ReportKindManifest:
+	if s.manifest == nil {
 		s.manifest = r.Manifest
+	}
+	switch r.Kind {
 	case api.ReportKindSubmitted:
 		if s.ledger != "" {
 			return api.ReportResultStatusDuplicateJob

@@ -118,6 +118,8 @@ func verdictMessage(verdict held.Verdict) string {
 		return "the server does not know the attempt; disowning it until it is looked up"
 	case held.ManifestRefused:
 		return "server refuses the manifest; ending the attempt"
+	case held.ManifestDropped:
+		return "server refuses the manifest of a Job that exists; going on without it"
 	}
 	return "server calls the report invalid"
 }

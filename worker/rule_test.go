@@ -104,9 +104,9 @@ func (p *fakeServer) ruled(action api.RuleAction) func(*servedAttempt) {
 	}
 }
 
-func TestTheServerLearnsWhatRulesSaidBeforeTheJob(t *testing.T) {
+func TestTheServerLearnsWhatRulesSaidWithTheManifest(t *testing.T) {
 	for action, want := range map[api.RuleAction]api.ReportKind{
-		api.RuleWarn: api.ReportKindManifest, api.RuleDeny: api.ReportKindEnded,
+		api.RuleWarn: api.ReportKindSubmitted, api.RuleDeny: api.ReportKindEnded,
 	} {
 		t.Run(string(action), func(t *testing.T) {
 			p := newFakeServer(t, secretTemplate)
@@ -140,7 +140,7 @@ func TestAManifestOfAnEarlierWorkerIsJudgedByWhoCreatesTheJob(t *testing.T) {
 			waits := newWaitingRuntime()
 			waits.created = true
 			first := startWorker(t, p, waits.with)
-			s := p.offer(`{"token": "xyzzy-plugh"}`)
+			s := p.offer(`{"token": "xyzzy-plugh"}`, manifestFirst)
 			<-waits.launched
 			if err := first.stop(); err != nil {
 				t.Fatal(err)
@@ -178,7 +178,7 @@ func TestAManifestThatTheTemplateDoesNotMakeIsNeverCreated(t *testing.T) {
 			waits := newWaitingRuntime()
 			waits.created = true
 			first := startWorker(t, p, waits.with)
-			s := p.offer(`{"token": "x"}`)
+			s := p.offer(`{"token": "x"}`, manifestFirst)
 			<-waits.launched
 			if err := first.stop(); err != nil {
 				t.Fatal(err)

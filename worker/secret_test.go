@@ -53,7 +53,7 @@ func TestATakeoverRestoresTheSecret(t *testing.T) {
 	waits := newWaitingRuntime()
 	waits.created = true
 	first := startWorker(t, p, waits.with)
-	s := p.offer(`{"token": "xyzzy-plugh"}`)
+	s := p.offer(`{"token": "xyzzy-plugh"}`, manifestFirst)
 	<-waits.launched
 	if err := first.stop(); err != nil {
 		t.Fatal(err)
@@ -86,7 +86,7 @@ func TestJobsGetTheAPIAccessOfTheWorker(t *testing.T) {
 	startWorker(t, p, waits.with, func(o *Options) {
 		o.JobAPI = &JobAPI{URL: "https://berth.example.com", SecretName: "keys", SecretKey: "jobs"}
 	})
-	s := p.offer(script("true"))
+	s := p.offer(script("true"), manifestFirst)
 	<-waits.launched
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -166,7 +166,7 @@ func cycleRows() []row {
 
 // costRows are counts, so that what is above a whole number is the worker's session, which is written once a batch.
 func costRows(path string) []row {
-	bounds := map[string][]float64{"process": {7.1, 2, 7.1, 2_070}, "kubernetes": {14.1, 2, 11.1, 5_800}}[path]
+	bounds := map[string][]float64{"process": {7.1, 2, 7.1, 2_070}, "kubernetes": {12.1, 2, 12.1, 5_000}}[path]
 	units := []string{"rows/op", "deletes/op", "index-entries/op", "WAL-B/op"}
 	rows := make([]row, 0, len(units)+1)
 	for i, unit := range units {

@@ -1326,6 +1326,9 @@ type Claim struct {
 	LeaseSeconds int32      `json:"lease_seconds"`
 	Manifest     JSONObject `json:"manifest,omitempty"`
 
+	// ManifestFirst Whether the manifest has to be reported before the Job is created, as `manifest`: workers of the pool serve different namespaces, so that not each of them would find the Job
+	ManifestFirst *bool `json:"manifest_first,omitempty"`
+
 	// OutputPosition The position that came with the last of them
 	OutputPosition *string `json:"output_position,omitempty"`
 
@@ -1353,7 +1356,7 @@ type Claim struct {
 	StartDeadline *time.Time         `json:"start_deadline,omitempty"`
 	Tags          []string           `json:"tags"`
 
-	// Takeover Whether another worker held the attempt before
+	// Takeover Whether another worker held the attempt before. Without a manifest here, that worker may have created the Job nonetheless.
 	Takeover          bool               `json:"takeover"`
 	TemplateVersion   int32              `json:"template_version"`
 	TemplateVersionID openapi_types.UUID `json:"template_version_id"`
@@ -1875,32 +1878,34 @@ type Report struct {
 	// Indexes With `running` and `ended`, how the indexes of an Indexed Job stand
 	Indexes *AttemptIndexes `json:"indexes,omitempty"`
 
-	// InfrastructureRetries With `manifest`: the template's infrastructure retries, unless the deployment sets them
+	// InfrastructureRetries With the manifest: the template's infrastructure retries, unless the deployment sets them
 	InfrastructureRetries *int32  `json:"infrastructure_retries,omitempty"`
 	JobName               *string `json:"job_name,omitempty"`
 	JobNamespace          *string `json:"job_namespace,omitempty"`
 	JobUID                *string `json:"job_uid,omitempty"`
 
-	// Kind `manifest` before the Job is created, `submitted` with its UID afterwards, `pending` with a diagnosis, `running`, `ended` with the outcome, `handed_back` if the worker does not create the Job: it stops, it has lost its access to the cluster (`diagnosis` says why), or it does not serve the namespace in `job_namespace`.
+	// Kind `manifest` before the Job is created, if the claim says `manifest_first`, `submitted` with its UID afterwards, `pending` with a diagnosis, `running`, `ended` with the outcome, `handed_back` if the worker does not create the Job: it stops, it has lost its access to the cluster (`diagnosis` says why), or it does not serve the namespace in `job_namespace`.
 	Kind ReportKind `json:"kind"`
 
 	// LastLines The end is kept, up to 16 KiB
-	LastLines *string    `json:"last_lines,omitempty"`
-	Manifest  JSONObject `json:"manifest,omitempty"`
+	LastLines *string `json:"last_lines,omitempty"`
+
+	// Manifest Of the Job, with the first report of the attempt. Later ones are ignored
+	Manifest JSONObject `json:"manifest,omitempty"`
 
 	// Message Cut after 16 KiB
 	Message *string `json:"message,omitempty"`
 	Node    *string `json:"node,omitempty"`
 
-	// RuleFindings With `manifest` and `ended`, what rules said of the Job that was about to be created
+	// RuleFindings With the manifest and with `ended`, what rules said of the Job that was about to be created
 	RuleFindings *[]RuleFinding `json:"rule_findings,omitempty"`
 	Succeeded    *bool          `json:"succeeded,omitempty"`
 
-	// TimeoutSeconds With `manifest`: the template's timeout of the run, unless the deployment sets one
+	// TimeoutSeconds With the manifest: the template's timeout of the run, unless the deployment sets one
 	TimeoutSeconds *int64 `json:"timeout_seconds,omitempty"`
 }
 
-// ReportKind `manifest` before the Job is created, `submitted` with its UID afterwards, `pending` with a diagnosis, `running`, `ended` with the outcome, `handed_back` if the worker does not create the Job: it stops, it has lost its access to the cluster (`diagnosis` says why), or it does not serve the namespace in `job_namespace`.
+// ReportKind `manifest` before the Job is created, if the claim says `manifest_first`, `submitted` with its UID afterwards, `pending` with a diagnosis, `running`, `ended` with the outcome, `handed_back` if the worker does not create the Job: it stops, it has lost its access to the cluster (`diagnosis` says why), or it does not serve the namespace in `job_namespace`.
 type ReportKind string
 
 // ReportRequest Example: {"pool":"analytics","reports":[{"at":"2026-01-01T06:03:09Z","attempt_id":"0197a1de-7f10-7a02-8b1e-91c4a7d3e001","category":"app","epoch":1,"exit_code":3,"kind":"ended","last_lines":"no such table: orders\n","message":"container job ended with exit code 3","succeeded":false}],"worker":"worker-1"}

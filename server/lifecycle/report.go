@@ -20,7 +20,8 @@ const (
 // ReportKind is what a worker's report is about.
 type ReportKind string
 
-// Kinds of reports, in the order in which a worker sends them.
+// Kinds of reports, in the order in which a worker sends them. The manifest comes with the first one; it has a
+// separate report only where the claim asked for it.
 const (
 	ReportManifest   ReportKind = "manifest"
 	ReportSubmitted  ReportKind = "submitted"
@@ -108,6 +109,21 @@ func Decide(current CurrentState, report Report) Decision {
 		return duplicate(current)
 	}
 
+	decision := decideKind(current, report)
+	if current.TakesManifest(report) && decision.Status == ReportAccepted && !decision.Changed {
+		decision.Changed, decision.Phase = true, current.Phase
+	}
+	return decision
+}
+
+// TakesManifest reports whether the manifest that comes with a report is stored: the first one of an attempt, whatever
+// the report is about.
+func (s CurrentState) TakesManifest(report Report) bool {
+	return report.Manifest != "" && s.Manifest == "" && report.Epoch == s.Epoch && !s.HandedBack &&
+		s.Phase != PhaseEnded && report.Kind != ReportHandedBack
+}
+
+func decideKind(current CurrentState, report Report) Decision {
 	switch report.Kind {
 	case ReportManifest:
 		return onManifest(current, report)

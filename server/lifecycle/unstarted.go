@@ -62,9 +62,8 @@ func TakeoverDelay(epoch int64) time.Duration {
 // TakeoverDecision is what a takeover means for a run whose attempt has not started.
 type TakeoverDecision struct {
 	RetriesUsed RetriesUsed
-	// Ended ends the attempt and its run instead: there is no Job.
-	Ended *OutcomeDecision
-	// Cancel is set where a Job may exist: the worker that takes over deletes it, and the run then ends.
+	// Cancel is set if too many have not started. A Job may exist: the worker that takes over deletes it, and the run
+	// then ends.
 	Cancel CancelReason
 	State  *State // of the run; nil: unchanged
 }
@@ -73,8 +72,8 @@ type TakeoverDecision struct {
 // counted: their pods may wait for days while workers come and go.
 func DecideTakeover(current CurrentState) TakeoverDecision {
 	decision := TakeoverDecision{RetriesUsed: current.RetriesUsed}
-	noJobYet := current.JobUID == "" && (current.Phase == PhaseClaimed || current.Phase == PhaseSubmitting)
-	if current.Started || !noJobYet || current.Run == Cancelling {
+	noJobKnown := current.JobUID == "" && (current.Phase == PhaseClaimed || current.Phase == PhaseSubmitting)
+	if current.Started || !noJobKnown || current.Run == Cancelling {
 		return decision
 	}
 	decision.RetriesUsed, _ = current.RetriesUsed.startsFailed()
@@ -82,15 +81,9 @@ func DecideTakeover(current CurrentState) TakeoverDecision {
 		return decision
 	}
 
-	outcome := Outcome{Category: Unknown, Message: neverStarted("its worker was gone before it had created a Job")}
-	if current.Phase == PhaseClaimed {
-		decision.Ended = &OutcomeDecision{
-			Outcome: outcome, State: finalState(outcome), RetriesUsed: decision.RetriesUsed,
-		}
-		decision.State = &decision.Ended.State
-		return decision
-	}
 	decision.Cancel = CancelUnstarted
-	decision.State = &State{Type: Cancelling, Name: "Cancelling", Message: outcome.Message}
+	decision.State = &State{
+		Type: Cancelling, Name: "Cancelling", Message: neverStarted("its worker was gone before it had reported a Job"),
+	}
 	return decision
 }

@@ -83,19 +83,18 @@ func TestAHandBackIsFreeOnceAndThenWaits(t *testing.T) {
 	}
 }
 
-func TestATakeoverCountsOnlyWhileThereIsNoJob(t *testing.T) {
+func TestATakeoverCountsOnlyWhileNoJobIsKnown(t *testing.T) {
 	t.Parallel()
 	last := RetriesUsed{Unstarted: MaxUnstarted - 1}
 	tests := map[string]struct {
 		current CurrentState
 		counts  bool
-		ends    bool
 		cancels bool
 	}{
 		"claimed":                    {current: CurrentState{Phase: PhaseClaimed}, counts: true},
-		"claimed, for the last time": {CurrentState{Phase: PhaseClaimed, RetriesUsed: last}, true, true, false},
-		"its Job may exist, for the last time": {
-			CurrentState{Phase: PhaseSubmitting, RetriesUsed: last}, true, false, true,
+		"claimed, for the last time": {CurrentState{Phase: PhaseClaimed, RetriesUsed: last}, true, true},
+		"its manifest is known, for the last time": {
+			CurrentState{Phase: PhaseSubmitting, RetriesUsed: last}, true, true,
 		},
 		"its Job is known": {current: CurrentState{Phase: PhasePending, JobUID: "uid", RetriesUsed: last}},
 		"it has started":   {current: CurrentState{Phase: PhaseRunning, Started: true, RetriesUsed: last}},
@@ -108,7 +107,7 @@ func TestATakeoverCountsOnlyWhileThereIsNoJob(t *testing.T) {
 			t.Parallel()
 			d := DecideTakeover(test.current)
 			counted := d.RetriesUsed.Unstarted > test.current.RetriesUsed.Unstarted
-			if counted != test.counts || (d.Ended != nil) != test.ends || (d.Cancel == CancelUnstarted) != test.cancels {
+			if counted != test.counts || (d.Cancel == CancelUnstarted) != test.cancels {
 				t.Errorf("got %+v", d)
 			}
 		})

@@ -146,7 +146,14 @@ func (b *reportBatch) apply(tx *Tx, run *lockedRun, r Report, actor string) Repo
 	r.Diagnosis = database.CutOutput(r.Diagnosis)
 	r.Outcome.Message = database.CutOutput(r.Outcome.Message)
 	decisive := r.decisive()
-	d := lifecycle.Decide(run.standing(), decisive)
+	standing := run.standing()
+	takes := standing.TakesManifest(decisive)
+	if takes { // the template's limits, which the decision depends on, come with it
+		run.TemplateTimeoutUS = database.Microseconds(r.Timeout)
+		run.TemplateInfrastructureMax = r.InfrastructureMax
+		standing.Policy = run.policy()
+	}
+	d := lifecycle.Decide(standing, decisive)
 	result := ReportResult{Status: d.Status, Message: d.Message}
 	if !d.Changed {
 		return result
@@ -154,18 +161,16 @@ func (b *reportBatch) apply(tx *Tx, run *lockedRun, r Report, actor string) Repo
 	a := run.attempt
 	before, due := *a, run.DueAt
 	b.change(run, r, d)
+	if takes {
+		manifest := string(r.Manifest)
+		a.manifest, a.ManifestHash = &manifest, decisive.Manifest
+		run.keepDeadline(b.now)
+	}
 	if d.Phase == PhaseRunning && r.Kind == ReportRunning {
 		b.started(run, r)
 	}
 	if d.HandedBack || d.Outcome != nil {
 		b.ended(tx, run, r, d)
-	}
-	if r.Kind == ReportManifest && len(r.Manifest) > 0 {
-		manifest := string(r.Manifest)
-		a.manifest, a.ManifestHash = &manifest, decisive.Manifest
-		run.TemplateTimeoutUS = database.Microseconds(r.Timeout)
-		run.TemplateInfrastructureMax = r.InfrastructureMax
-		run.keepDeadline(b.now)
 	}
 	if d.State != nil {
 		run.move(*d.State, b.now, actor, a.Number)

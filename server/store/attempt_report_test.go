@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"sync"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/store/storetest"
 )
 
 func TestReportsTakeARunFromItsClaimToItsEnd(t *testing.T) {
@@ -437,6 +439,65 @@ func TestARetriedRunFollowsItsDeploymentToAnotherPool(t *testing.T) {
 		}
 		if claims := w.claim(request("elsewhere", "w", 1)); len(claims) != 1 {
 			t.Errorf("claimed %d", len(claims))
+		}
+	})
+}
+
+func TestTheManifestComesWithTheFirstReportWhateverThatSays(t *testing.T) {
+	pending := func(c store.Claim) store.Report {
+		return store.Report{Lease: leaseOf(c), Kind: store.ReportPending, Diagnosis: "exceeded quota"}
+	}
+	for name, first := range map[string]func(store.Claim) store.Report{
+		"submitted": submitted, "pending": pending, "running": running, "ended": succeeded,
+	} {
+		t.Run(name, func(t *testing.T) {
+			onEachLayout(t, func(w *world) {
+				run := w.one()
+				c := w.claimOne("w")
+				r := first(c)
+				r.Manifest, r.Timeout = json.RawMessage(`{"kind": "Job"}`), ptr(time.Hour)
+				w.accepts(r, r)
+				another := running(c)
+				another.Manifest = json.RawMessage(`{"kind": "Pod"}`)
+				w.accepts(another, succeeded(c))
+				if got := w.getManifest(run.ID, 1); string(got) != `{"kind": "Job"}` {
+					w.t.Errorf("the manifest is %s", got)
+				}
+			})
+		})
+	}
+}
+
+func TestTheTimeoutOfATemplateCountsFromAStartThatCameWithTheManifest(t *testing.T) {
+	onEach(t, func(w *world) {
+		run := w.one()
+		c := w.claimOne("w")
+		r := running(c)
+		r.Manifest, r.Timeout = json.RawMessage(`{"kind": "Job"}`), ptr(time.Minute)
+		w.accepts(r)
+		w.Advance(2 * time.Minute)
+		w.check(w.Sweep(w.t.Context()))
+		w.isIn(run.ID, "CANCELLING Cancelling")
+	})
+}
+
+func TestTheManifestIsWantedFirstWhereWorkersServeDifferentNamespaces(t *testing.T) {
+	onEach(t, func(w *world) {
+		w.one()
+		w.run("d")
+		serve := func(name, cluster string, namespaces ...string) {
+			worker := store.Worker{Name: name, Pool: "p", ClusterID: cluster, Namespaces: namespaces}
+			w.check(w.UpsertWorker(w.t.Context(), worker, storetest.SessionOf("p", name).ID))
+		}
+		serve("a", "c", "x")
+		serve("b", "c", "x")
+		serve("elsewhere", "another", "y")
+		if c := w.claim(request("p", "a", 1))[0]; c.ManifestFirst {
+			w.t.Error("it is wanted first although all workers of the cluster serve the same namespaces")
+		}
+		serve("b", "c", "x", "y")
+		if c := w.claim(request("p", "a", 1))[0]; !c.ManifestFirst {
+			w.t.Error("it is not wanted first although another worker serves another namespace")
 		}
 	})
 }

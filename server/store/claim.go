@@ -33,10 +33,31 @@ func (s *Store) Claim(ctx context.Context, r ClaimRequest) ([]Claim, error) {
 	if err != nil {
 		return nil, err
 	}
+	first, err := s.session().namespacesDiffer(ctx, r.Pool, r.ClusterID)
+	if err != nil {
+		return nil, err
+	}
 	for i := range claims {
-		claims[i].Repeated = result.repeated
+		claims[i].Repeated, claims[i].ManifestFirst = result.repeated, first
 	}
 	return claims, nil
+}
+
+// namespacesSQL is served by the primary key.
+const namespacesSQL = `
+SELECT COUNT(DISTINCT namespaces)
+FROM workers
+WHERE pool = ?
+	AND cluster_id = ?`
+
+// namespacesDiffer reports whether workers of a cluster serve different namespaces. A worker that takes an attempt over
+// finds its Job by the labels in the namespaces that it serves, unless these are not the ones of the earlier holder.
+func (q Reader) namespacesDiffer(ctx context.Context, pool, cluster string) (bool, error) {
+	var sets int
+	if err := q.db.Get(ctx, &sets, namespacesSQL, pool, cluster); err != nil {
+		return false, fmt.Errorf("compare the namespaces of the workers of work pool %q: %w", pool, err)
+	}
+	return sets > 1, nil
 }
 
 // claimResult is the answer to a claim.

@@ -48,7 +48,7 @@ LIMIT ?` + d.Lock("FOR NO KEY UPDATE OF l SKIP LOCKED")
 }
 
 // takeOver claims attempts of the cluster whose lease has ended, except in namespaces that the worker cannot reach: the
-// same attempt under the next epoch, hence the same Job. One that was not started too often ends instead.
+// same attempt under the next epoch, hence the same Job. One that was not started too often is cancelled.
 func (tx *Tx) takeOver(ctx context.Context, r ClaimRequest, result *claimResult) error {
 	now, err := tx.db.Now(ctx)
 	if err != nil {
@@ -73,9 +73,7 @@ func (tx *Tx) takeOver(ctx context.Context, r ClaimRequest, result *claimResult)
 	for _, run := range rows {
 		a := run.attempt
 		a.Epoch++
-		if tx.countTakeover(run, now, "worker "+r.Worker) {
-			continue
-		}
+		tx.countTakeover(run, now, "worker "+r.Worker)
 		leases = append(leases, leaseRecord{AttemptID: a.AttemptID, Epoch: a.Epoch})
 		result.attempts = append(result.attempts, claimedAttempt{AttemptID: a.AttemptID, Epoch: a.Epoch, Takeover: true})
 		run.note(fmt.Sprintf("taken over by worker %s (epoch %d): the lease had expired or was released", r.Worker, a.Epoch),

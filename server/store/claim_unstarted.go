@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/berth-dev/berth/server/lifecycle"
-	"github.com/berth-dev/berth/server/store/database"
 )
 
 // leaseEndSQL is when the lease of an attempt l of session s ended: with the session, or when it was released.
@@ -27,9 +26,9 @@ func restedCondition(now time.Time) (condition string, args []any) {
 	}
 }
 
-// countTakeover counts the takeover of an attempt that has not started. It returns true for an attempt that ends
-// instead, because too many have not started.
-func (tx *Tx) countTakeover(run *lockedRun, now time.Time, actor string) bool {
+// countTakeover counts the takeover of an attempt that has not started. If too many have not started, the attempt is
+// cancelled: the worker that takes it over finds out whether there is a Job.
+func (tx *Tx) countTakeover(run *lockedRun, now time.Time, actor string) {
 	a := run.attempt
 	decision := lifecycle.DecideTakeover(run.standing())
 	if run.Spent.V != decision.RetriesUsed {
@@ -41,11 +40,4 @@ func (tx *Tx) countTakeover(run *lockedRun, now time.Time, actor string) bool {
 	if decision.State != nil {
 		run.move(*decision.State, now, actor, a.Number)
 	}
-	if decision.Ended == nil {
-		return false
-	}
-	run.Category = decision.Ended.Outcome.Category
-	a.Phase, a.end = PhaseEnded, &attemptEnd{at: database.Time(now), outcome: decision.Ended.Outcome}
-	tx.db.HintTurns(PoolTopic(run.Pool), 1) // its slot is free
-	return true
 }

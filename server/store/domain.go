@@ -342,6 +342,9 @@ type Claim struct {
 	JobUID              string
 	Cancelling          bool
 	Takeover            bool
+	// ManifestFirst: the manifest is to be reported before the Job is created, because another worker that takes the
+	// attempt over may not find the Job.
+	ManifestFirst bool
 	// OutputSize is how many bytes of its output are stored, OutputPosition the position that came with the last of them.
 	OutputSize     int64
 	OutputPosition string
@@ -376,7 +379,7 @@ type Report struct {
 	At           *time.Time // when it happened in the cluster
 	Outcome      lifecycle.Outcome
 	LastLines    string
-	// Timeout and InfrastructureMax are the defaults of the template, reported with ReportManifest; the
+	// Timeout and InfrastructureMax are the defaults of the template, reported with the manifest; the
 	// deployment overrides them. nil: the template has none.
 	Timeout           *time.Duration
 	InfrastructureMax *int

@@ -38,6 +38,7 @@ func Claim(c store.Claim, lease time.Duration) api.Claim {
 		JobUID:            OrNil(c.JobUID),
 		Cancelling:        c.Cancelling,
 		Takeover:          c.Takeover,
+		ManifestFirst:     OrNil(c.ManifestFirst),
 		OutputSize:        OrNil(c.OutputSize),
 		OutputPosition:    OrNil(c.OutputPosition),
 		JobKey:            OrNil(c.JobKey.Text),

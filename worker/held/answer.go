@@ -21,13 +21,16 @@ const (
 	Shortened Verdict = "shortened"
 	// ManifestRefused: the attempt ends as invalid.
 	ManifestRefused Verdict = "manifest refused"
+	// ManifestDropped: there is a Job already; the report is repeated without its manifest.
+	ManifestDropped Verdict = "manifest dropped"
 )
 
 // noReason stands for the message that the server did not send with a refusal.
 const noReason = "no reason was given"
 
 // judge says what an answer means. shortened is true if the outcome was reported without details.
-func judge(kind api.ReportKind, status api.ReportResultStatus, shortened bool) Verdict {
+func judge(r api.Report, status api.ReportResultStatus, shortened bool) Verdict {
+	kind := r.Kind
 	switch status {
 	case api.ReportResultStatusAccepted:
 		switch kind {
@@ -49,14 +52,17 @@ func judge(kind api.ReportKind, status api.ReportResultStatus, shortened bool) V
 	case api.ReportResultStatusUnknown:
 		return Verdict(UnknownAtServer)
 	}
-	return judgeInvalid(kind, shortened)
+	return judgeInvalid(r, shortened)
 }
 
 // judgeInvalid covers invalid reports, and any status that only a newer server knows.
-func judgeInvalid(kind api.ReportKind, shortened bool) Verdict {
+func judgeInvalid(r api.Report, shortened bool) Verdict {
+	kind := r.Kind
 	switch {
 	case kind == api.ReportKindManifest:
 		return ManifestRefused
+	case r.Manifest != nil:
+		return ManifestDropped
 	case kind == api.ReportKindEnded && !shortened:
 		return Shortened
 	case kind == api.ReportKindEnded:
@@ -75,10 +81,17 @@ func (t *Table) Answer(a *Attempt, r api.Report, result api.ReportResult) (Verdi
 		return "", Nothing, false
 	}
 
-	verdict := judge(r.Kind, result.Status, a.facts.refusal != "")
+	verdict := judge(r, result.Status, a.facts.refusal != "")
 	switch verdict {
 	case Accepted, Ignored:
 		a.accepted = a.accepted.with(r)
+		if a.accepted.manifest {
+			a.facts.manifest = nil
+		}
+		t.changedLocked(a)
+		return verdict, Nothing, true
+	case ManifestDropped:
+		a.facts.manifest = nil
 		t.changedLocked(a)
 		return verdict, Nothing, true
 	case Shortened:

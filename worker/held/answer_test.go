@@ -1,6 +1,7 @@
 package held
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/berth-dev/berth/server/api"
@@ -58,9 +59,27 @@ func TestEachAnswerHasOneVerdict(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			if got := judge(test.kind, test.status, test.shortened); got != test.want {
+			if got := judge(api.Report{Kind: test.kind}, test.status, test.shortened); got != test.want {
 				t.Errorf("judged %q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+func TestAnInvalidReportWithAManifestIsRepeatedWithoutIt(t *testing.T) {
+	w := newWorld()
+	w.Prepare(w.attempt, Prepared{Manifest: json.RawMessage(`{}`)})
+	w.launched("u1")
+	invalid := api.ReportResult{Status: api.ReportResultStatusInvalid}
+	first := w.attempt.due()
+	if len(first) != 1 || first[0].Kind != api.ReportKindSubmitted || first[0].Manifest == nil {
+		t.Fatalf("due are %+v", first)
+	}
+	if verdict, action, _ := w.Answer(w.attempt, first[0], invalid); verdict != ManifestDropped || action != Nothing {
+		t.Errorf("the answer is %q and asks for %q", verdict, action)
+	}
+	again := w.attempt.due()
+	if len(again) != 1 || again[0].Kind != api.ReportKindSubmitted || again[0].Manifest != nil {
+		t.Errorf("due are then %+v", again)
 	}
 }

@@ -47,8 +47,11 @@ type Limits struct {
 
 // facts is everything about an attempt that the server should know.
 type facts struct {
+	// manifest is nil once the server has it: there are many live attempts, and none needs it.
 	manifest json.RawMessage
-	limits   Limits
+	// manifestFirst: it is reported before the Job may be created, and else with the first report.
+	manifestFirst bool
+	limits        Limits
 	// failEvicted is the template's policy to end a run whose pod was taken away.
 	failEvicted bool
 	// ruleFindings are what rules said of the Job; ruleDenied that one refused it.
@@ -98,8 +101,9 @@ func newAttempt(c api.Claim, leaseTime time.Duration, claimed time.Time) *Attemp
 		expires:   claimed.Add(leaseTime),
 	}
 
-	// An earlier holder that reported a manifest may have created the Job.
-	if HasManifest(c) {
+	a.facts.manifestFirst = ManifestFirst(c)
+	// An earlier holder may have created the Job.
+	if JobMayExist(c) {
 		a.stage, a.createTried = Launching, true
 	}
 	if c.Cancelling {
@@ -110,6 +114,15 @@ func newAttempt(c api.Claim, leaseTime time.Duration, claimed time.Time) *Attemp
 
 // HasManifest reports whether an earlier holder of the attempt reported its manifest.
 func HasManifest(c api.Claim) bool { return len(c.Manifest) > 0 && string(c.Manifest) != "null" }
+
+// JobMayExist reports whether an earlier holder of the attempt may have created its Job, whether or not it came to report
+// its manifest.
+func JobMayExist(c api.Claim) bool { return HasManifest(c) || c.Takeover }
+
+// ManifestFirst reports whether the manifest has to be reported before the Job may be created.
+func ManifestFirst(c api.Claim) bool {
+	return c.ManifestFirst != nil && *c.ManifestFirst && !JobMayExist(c)
+}
 
 // StoredOutput is how many bytes of output of the attempt the server has.
 func StoredOutput(c api.Claim) int64 {

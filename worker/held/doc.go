@@ -44,8 +44,9 @@
 //     accepted of them, and the difference is due. While the server is away, a newer observation replaces
 //     older ones.
 //   - The first end counts: no later observation replaces it.
-//   - The manifest is accepted by the server before the Job may be created, so that whoever takes over sends
-//     the same bytes.
+//   - The manifest goes to the server with the first report, which may come after the Job was created. Whoever
+//     takes over without it assumes that there is a Job, and looks for it before it creates one. Where it might
+//     not find the Job, the server has the manifest before the Job may be created.
 //   - A Job may be created only while the attempt is launching and the lease is held by our own clock,
 //     counted from before the question was asked, with a margin.
 //   - An attempt whose create may have reached the API server is never handed back: another worker would

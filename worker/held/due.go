@@ -27,14 +27,9 @@ func due(stage Stage, f facts, s accepted, report newReport) []api.Report {
 	}
 
 	var reports []api.Report
-	if f.manifest != nil && !s.manifest {
-		r := report(api.ReportKindManifest)
-		r.Manifest = f.manifest
-		r.TimeoutSeconds, r.InfrastructureRetries = f.limits.TimeoutSeconds, f.limits.InfrastructureRetries
-		if len(f.ruleFindings) > 0 {
-			r.RuleFindings = &f.ruleFindings
-		}
-		reports = append(reports, r)
+	withManifest := f.manifest != nil && !s.manifest && f.refusal == ""
+	if withManifest && f.manifestFirst {
+		reports = append(reports, report(api.ReportKindManifest))
 	}
 	if uid := f.uid(); uid != "" && s.uid != uid {
 		r := report(api.ReportKindSubmitted)
@@ -44,12 +39,27 @@ func due(stage Stage, f facts, s accepted, report newReport) []api.Report {
 	if f.observation != nil {
 		reports = append(reports, dueOfObservation(*f.observation, f, s, report)...)
 	}
+	if withManifest && len(reports) > 0 {
+		addManifest(&reports[0], f)
+	}
 	return reports
+}
+
+// addManifest adds the manifest, and what the server has to know with it, to the first report of the attempt.
+func addManifest(r *api.Report, f facts) {
+	r.Manifest = f.manifest
+	r.TimeoutSeconds, r.InfrastructureRetries = f.limits.TimeoutSeconds, f.limits.InfrastructureRetries
+	if len(f.ruleFindings) > 0 {
+		r.RuleFindings = &f.ruleFindings
+	}
 }
 
 // dueOfObservation reports the newest phase. A phase that has passed is reported only if its time would be
 // lost otherwise: when the container ran, of an attempt that has ended.
 func dueOfObservation(observed job.Observation, f facts, s accepted, report newReport) []api.Report {
+	if observed.Phase == job.Pending && observed.Diagnosis == "" && s.phase != job.Running && s.diagnosis == "" {
+		return nil // that it was created says as much
+	}
 	changed := s.phase != observed.Phase || s.node != observed.Node || s.diagnosis != observed.Diagnosis ||
 		observed.Phase == job.Running && s.indexesDone != doneOf(observed.Indexes)
 
@@ -126,9 +136,8 @@ func doneOf(i *api.AttemptIndexes) int {
 
 // with is what the server has accepted after it has accepted this report as well.
 func (s accepted) with(r api.Report) accepted {
+	s.manifest = s.manifest || r.Manifest != nil
 	switch r.Kind {
-	case api.ReportKindManifest:
-		s.manifest = true
 	case api.ReportKindSubmitted:
 		s.uid = *r.JobUID
 	case api.ReportKindPending:

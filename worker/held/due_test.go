@@ -36,10 +36,28 @@ func TestDueIsTheDifferenceBetweenFactsAndWhatTheServerAccepted(t *testing.T) {
 		accepted accepted
 		want     string
 	}{
-		"without facts nothing is due": {Preparing, facts{}, accepted{}, ""},
-		"a manifest is due first":      {Preparing, facts{manifest: manifest}, accepted{}, "manifest"},
+		"without facts nothing is due":          {Preparing, facts{}, accepted{}, ""},
+		"a manifest waits for the first report": {Preparing, facts{manifest: manifest}, accepted{}, ""},
+		"a manifest that is wanted first is due first": {
+			Preparing, facts{manifest: manifest, manifestFirst: true}, accepted{}, "manifest+",
+		},
 		"an accepted manifest is not due": {
-			Preparing, facts{manifest: manifest}, accepted{manifest: true}, "",
+			Preparing, facts{manifest: manifest, manifestFirst: true}, accepted{manifest: true}, "",
+		},
+		"a created Job is due with its manifest": {
+			Live, facts{manifest: manifest, job: launched}, accepted{}, "submitted+",
+		},
+		"why no Job can be created yet is due with the manifest": {
+			Launching, facts{manifest: manifest, observation: &job.Observation{Phase: job.Pending, Diagnosis: "quota"}},
+			accepted{}, "pending+",
+		},
+		"the end without a Job is due with the manifest": {
+			Ended, facts{manifest: manifest, observation: &job.Observation{Phase: job.Ended, Category: api.CategoryInvalid}},
+			accepted{}, "ended+",
+		},
+		"the manifest is due once": {
+			Live, facts{manifest: manifest, job: launched, observation: &job.Observation{Phase: job.Running, RunningSince: &at}},
+			accepted{}, "submitted+ running",
 		},
 		"a created Job is due with its UID": {
 			Live, facts{job: launched}, accepted{manifest: true}, "submitted",
@@ -47,7 +65,13 @@ func TestDueIsTheDifferenceBetweenFactsAndWhatTheServerAccepted(t *testing.T) {
 		"an accepted Job is not due": {Live, facts{job: launched}, accepted{uid: "u1"}, ""},
 		"a Job that was only observed counts as created": {
 			Launching, observed(job.Observation{Phase: job.Pending, UID: "u1"}), accepted{},
-			"submitted pending",
+			"submitted",
+		},
+		"pending without a reason is not due": {
+			Live, observed(job.Observation{Phase: job.Pending, Node: "n"}), accepted{}, "",
+		},
+		"that a reason has passed is due": {
+			Live, observed(job.Observation{Phase: job.Pending}), accepted{phase: job.Pending, diagnosis: "a"}, "pending",
 		},
 		"another diagnosis is due": {
 			Live, observed(job.Observation{Phase: job.Pending, Diagnosis: "b"}),
@@ -105,7 +129,11 @@ func TestDueIsTheDifferenceBetweenFactsAndWhatTheServerAccepted(t *testing.T) {
 			var kinds []string
 			after := test.accepted
 			for _, r := range due(test.stage, test.facts, test.accepted, reportOf()) {
-				kinds = append(kinds, string(r.Kind))
+				kind := string(r.Kind)
+				if r.Manifest != nil {
+					kind += "+"
+				}
+				kinds = append(kinds, kind)
 				after = after.with(r)
 				if r.Epoch != 3 {
 					t.Errorf("report %s has epoch %d, want 3", r.Kind, r.Epoch)

@@ -34,6 +34,9 @@ func (t *Table) Prepare(a *Attempt, p Prepared) {
 	a.facts.manifest, a.facts.limits, a.facts.failEvicted = p.Manifest, p.Limits, p.FailEvicted
 	a.facts.job, a.facts.ruleFindings = p.Job, p.RuleFindings
 	a.accepted.manifest, a.accepted.uid = p.Restored, p.Job.UID
+	if p.Restored {
+		a.facts.manifest = nil
+	}
 	t.changedLocked(a)
 }
 
@@ -74,8 +77,7 @@ func (t *Table) Launched(a *Attempt, launched job.Launched) Action {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if a.stage != Released {
-		// The manifest was accepted. There are many live attempts, and none needs it.
-		a.facts.job, a.facts.manifest = launched, nil
+		a.facts.job = launched
 	}
 	return t.applyLocked(a, JobLaunched)
 }
@@ -129,11 +131,4 @@ func (t *Table) holds(a *Attempt, condition Condition) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return condition(t, a)
-}
-
-// ManifestAccepted reports whether the server accepted the manifest.
-func (t *Table) ManifestAccepted(a *Attempt) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return a.accepted.manifest
 }

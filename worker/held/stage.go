@@ -3,12 +3,12 @@ package held
 // Stage says where a held attempt stands at this worker.
 type Stage string
 
-// Stages. An attempt starts as Preparing, or as Launching if an earlier holder reported its manifest, and
+// Stages. An attempt starts as Preparing, or as Launching if an earlier holder may have created its Job, and
 // ends as Released.
 const (
-	// Preparing: the manifest is rendered and reported. Nothing was created.
+	// Preparing: the manifest is rendered. Nothing was created.
 	Preparing Stage = "preparing"
-	// Launching: the server has the manifest, and the runtime may create the Job or adopt it.
+	// Launching: the runtime may create the Job or adopt it.
 	Launching Stage = "launching"
 	// Live: the Job exists and is observed.
 	Live Stage = "live"

@@ -273,3 +273,17 @@ func TestAJobThatWeEndedAndIsGoneEndsAsPlanned(t *testing.T) {
 		})
 	}
 }
+
+func TestATakeoverWithoutAManifestAssumesThatThereIsAJob(t *testing.T) {
+	w := newWorld(func(c *api.Claim) { c.Takeover, c.ManifestFirst = true, new(true) })
+	if stage, jobMayExist := w.Stage(w.attempt); stage != Launching || !jobMayExist {
+		t.Errorf("it is %s, a Job may exist: %t", stage, jobMayExist)
+	}
+	w.Prepare(w.attempt, Prepared{Manifest: json.RawMessage(`{}`)})
+	if certainlyNotCreated := w.StartLaunching(w.attempt); certainlyNotCreated {
+		t.Error("it would be handed back")
+	}
+	if reports := w.attempt.due(); len(reports) > 0 {
+		t.Errorf("due before the Job is found or created are %+v", reports)
+	}
+}

@@ -36,6 +36,9 @@ type Attempt struct {
 	// continues from there. OutputPosition is what the runtime said with the last of them (Output.Position).
 	OutputOffset   int64
 	OutputPosition string
+	// MayExist: an earlier holder may have created the Job, perhaps in another namespace, and nothing is known of it.
+	// Launch and Adopt look for it by its labels.
+	MayExist bool
 	// HoldsLease reports whether a Job may be created now: by our own clock the lease lasts, with a margin,
 	// and nothing has ended the attempt. Launch calls it immediately before it creates the Job.
 	HoldsLease func() bool

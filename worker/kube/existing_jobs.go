@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
 	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -23,27 +24,44 @@ func (e earlierAttemptError) Error() string {
 	return fmt.Sprintf("waiting for Job %s of an earlier attempt to end", e.job)
 }
 
-// checkEarlierAttempts returns an earlierAttemptError if the Job of an earlier attempt may still run. It
-// looks in all namespaces, because the template may have named another one then.
-func (l *launch) checkEarlierAttempts(ctx context.Context) error {
-	if l.attempt.Attempt <= 1 {
-		return nil
+// checkOtherJobs returns the Job that an earlier holder has created for this attempt, if there is one, and an
+// earlierAttemptError if the Job of an earlier attempt may still run. It looks in all namespaces, because the
+// template may have named another one then.
+func (l *launch) checkOtherJobs(ctx context.Context) (*batchv1.Job, error) {
+	if l.attempt.Attempt <= 1 && !l.attempt.MayExist {
+		return nil, nil
 	}
-	selector := jobclient.RunSelector(l.manifest.Labels[manifest.LabelInstallation], l.attempt.RunID)
-	for _, namespace := range l.scopes() {
-		jobs, err := l.listJobs(ctx, namespace, selector)
+	jobs, err := l.jobsOfRun(ctx, l.manifest, l.attempt.RunID)
+	if err != nil {
+		return nil, fmt.Errorf("check earlier attempts: %w", err)
+	}
+	for i := range jobs {
+		if j := &jobs[i]; l.attempt.MayExist && jobclient.SameAttempt(j, l.manifest) {
+			return j, nil
+		}
+	}
+	for i := range jobs {
+		j := &jobs[i]
+		ref, ok := jobclient.RefOf(j)
+		if ok && ref.Attempt < l.attempt.Attempt && !observe.JobStopped(j) {
+			return nil, earlierAttemptError{job: j.Namespace + "/" + j.Name}
+		}
+	}
+	return nil, nil
+}
+
+// jobsOfRun lists the Jobs of the manifest's run in all namespaces served.
+func (r *Runtime) jobsOfRun(ctx context.Context, m *batchv1.Job, run uuid.UUID) ([]batchv1.Job, error) {
+	selector := jobclient.RunSelector(m.Labels[manifest.LabelInstallation], run)
+	var all []batchv1.Job
+	for _, namespace := range r.scopes() {
+		jobs, err := r.listJobs(ctx, namespace, selector)
 		if err != nil {
-			return fmt.Errorf("check earlier attempts: %w", err)
+			return nil, err
 		}
-		for i := range jobs {
-			j := &jobs[i]
-			ref, ok := jobclient.RefOf(j)
-			if ok && ref.Attempt < l.attempt.Attempt && !observe.JobStopped(j) {
-				return earlierAttemptError{job: j.Namespace + "/" + j.Name}
-			}
-		}
+		all = append(all, jobs...)
 	}
-	return nil
+	return all, nil
 }
 
 // adoptExisting adopts the Job that has the attempt's name, if it belongs to the attempt.

@@ -69,12 +69,24 @@ func (r *Runtime) Launch(ctx context.Context, a job.Attempt) (job.Launched, erro
 }
 
 // Adopt observes an attempt whose Job was created earlier.
-func (r *Runtime) Adopt(_ context.Context, a job.Attempt) error {
+func (r *Runtime) Adopt(ctx context.Context, a job.Attempt) error {
 	placed, err := r.placeManifest(a)
 	if err != nil {
 		return err
 	}
-	r.observe(a, placed.Namespace, placed.Name, nil)
+	namespace := placed.Namespace
+	if a.MayExist {
+		jobs, err := r.jobsOfRun(ctx, placed, a.RunID)
+		if err != nil {
+			return fmt.Errorf("adopt attempt %s: %w", a.Ref, err)
+		}
+		for i := range jobs {
+			if jobclient.SameAttempt(&jobs[i], placed) {
+				namespace = jobs[i].Namespace
+			}
+		}
+	}
+	r.observe(a, namespace, placed.Name, nil)
 	return nil
 }
 
@@ -159,9 +171,14 @@ func retryAfter(err error) time.Duration {
 
 // try creates the Job once. An error other than *job.Refused and the lost leases may pass by the next try.
 func (l *launch) try(ctx context.Context) (job.Launched, error) {
-	if err := l.checkEarlierAttempts(ctx); err != nil {
+	existing, err := l.checkOtherJobs(ctx)
+	switch {
+	case err != nil:
 		return job.Launched{}, err
+	case existing != nil:
+		return l.launched(ctx, existing, true)
 	}
+	l.attempt.MayExist = false
 	if err := l.judge(ctx); err != nil {
 		return l.refuse(ctx, err)
 	}

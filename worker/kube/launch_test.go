@@ -163,11 +163,38 @@ func TestALaunchWaitsForTheEarlierAttemptInEveryNamespaceServed(t *testing.T) {
 				Runtime: r, attempt: job.Attempt{Ref: job.Ref{RunID: run, Attempt: 2}},
 				manifest: labelled(run, "2", "n"),
 			}
-			err = l.checkEarlierAttempts(t.Context())
+			_, err = l.checkOtherJobs(t.Context())
 			if got := errors.As(err, &earlierAttemptError{}); got != c.waits {
 				t.Errorf("waits for %v", err)
 			}
 		})
+	}
+}
+
+func TestATakeoverAdoptsTheJobOfAnEarlierHolderInWhateverNamespace(t *testing.T) {
+	run := uuid.New()
+	earlier := labelled(run, "1", "elsewhere")
+	client := fake.NewClientset(earlier)
+	r, err := newRuntime(cluster.Config{Namespace: "n"}, Options{Namespaces: []string{"n", "elsewhere"}}, client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := job.Attempt{
+		Ref: job.Ref{RunID: run, Attempt: 1}, Manifest: labelled(run, "1", "n"), MayExist: true,
+		HoldsLease: func() bool { return true },
+	}
+	launched, err := r.Launch(t.Context(), a)
+	if err != nil || !launched.Adopted || launched.Namespace != "elsewhere" {
+		t.Errorf("launched %+v, %v", launched, err)
+	}
+	for _, action := range client.Actions() {
+		if action.GetVerb() == "create" {
+			t.Errorf("it created %s in %s", action.GetResource().Resource, action.GetNamespace())
+		}
+	}
+	r.Disown(a.Ref)
+	if err := r.Adopt(t.Context(), a); err != nil || r.attempt(a.Ref).namespace != "elsewhere" {
+		t.Errorf("adopted in %s, %v", r.attempt(a.Ref).namespace, err)
 	}
 }
 

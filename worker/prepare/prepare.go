@@ -1,7 +1,8 @@
 // Package prepare turns a claim into a Job manifest that is ready to be launched.
 //
-// The first holder of an attempt renders its template; every later one restores the manifest that the server
-// keeps, so that all of them send the same bytes. Errors that no retry would change are a [*job.Refused],
+// The first holder of an attempt renders its template; a later one restores the manifest that the server
+// keeps, so that all of them send the same bytes. If the server has none, the later one renders too, and looks for the
+// Job of the earlier one before it creates one. Errors that no retry would change are a [*job.Refused],
 // which ends the attempt.
 package prepare
 
@@ -126,7 +127,7 @@ func (p *Preparer) render(ctx context.Context, c api.Claim) (Prepared, error) {
 	if err != nil {
 		return Prepared{}, invalid(err, "cannot encode the manifest: %v", err)
 	}
-	return Prepared{
+	prepared := Prepared{
 		Manifest:    raw,
 		Limits:      limitsOf(finished),
 		FailEvicted: finished.Policy.FailEvicted,
@@ -139,8 +140,11 @@ func (p *Preparer) render(ctx context.Context, c api.Claim) (Prepared, error) {
 			Container:    finished.JobContainer,
 			StreamOutput: finished.StreamOutput,
 			Secret:       secretOf(finished),
+			MayExist:     c.Takeover,
 		},
-	}, nil
+	}
+	prepared.resume(c)
+	return prepared, nil
 }
 
 // Restore reads the manifest that an earlier holder of the attempt reported.
@@ -164,16 +168,21 @@ func Restore(c api.Claim) (Prepared, error) {
 			Manifest:     restored,
 			Container:    restored.Annotations[manifest.AnnotationJobContainer],
 			StreamOutput: restored.Annotations[manifest.AnnotationStreamOutput] != "false",
-			OutputOffset: held.StoredOutput(c),
 		},
 	}
+	prepared.resume(c)
+	return prepared, nil
+}
+
+// resume takes over what an earlier holder of the attempt reported beside the manifest.
+func (p *Prepared) resume(c api.Claim) {
+	p.Attempt.OutputOffset = held.StoredOutput(c)
 	if c.OutputPosition != nil {
-		prepared.Attempt.OutputPosition = *c.OutputPosition
+		p.Attempt.OutputPosition = *c.OutputPosition
 	}
 	if c.JobUID != nil {
-		prepared.UID = *c.JobUID
+		p.UID = *c.JobUID
 	}
-	return prepared, nil
 }
 
 // restoreSecret makes the Secret of a restored manifest. The server never had its data, but the same render

@@ -14,8 +14,8 @@ type Path []func(store.Claim) store.Report
 // Process is the shortest path: running, ended.
 func Process() Path { return Path{running, succeeded} }
 
-// Kubernetes is the path of a Job: its manifest, that it was created, why its pod is pending, running, ended.
-func Kubernetes() Path { return Path{manifest, submitted, pending, running, succeeded} }
+// Kubernetes is the path of a Job: that it was created, with its manifest, why its pod is pending, running, ended.
+func Kubernetes() Path { return Path{submitted, pending, running, succeeded} }
 
 func leaseOf(c store.Claim) store.Lease { return store.Lease{AttemptID: c.AttemptID, Epoch: c.Epoch} }
 
@@ -24,14 +24,10 @@ func leaseOf(c store.Claim) store.Lease { return store.Lease{AttemptID: c.Attemp
 //go:embed testdata/job.json
 var job []byte
 
-func manifest(c store.Claim) store.Report {
-	own := bytes.ReplaceAll(job, []byte("RUN"), []byte(c.RunID.String()))
-	return store.Report{Lease: leaseOf(c), Kind: store.ReportManifest, Manifest: own}
-}
-
 func submitted(c store.Claim) store.Report {
 	return store.Report{
 		Lease: leaseOf(c), Kind: store.ReportSubmitted, JobNamespace: "jobs", JobName: "job", JobUID: "uid-" + c.AttemptID.String(),
+		Manifest: bytes.ReplaceAll(job, []byte("RUN"), []byte(c.RunID.String())),
 	}
 }
 

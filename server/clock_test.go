@@ -71,7 +71,7 @@ func (w *clockWorld) looks() {
 func (w *clockWorld) startedRun() (uuid.UUID, store.Claim) {
 	w.t.Helper()
 	ctx := w.t.Context()
-	template := store.TemplateDocument{Document: json.RawMessage(`{"job_configuration":{},"variables":{}}`)}
+	template := store.TemplateDocument{Document: json.RawMessage(`{"job_configuration":{` + storetest.Manifest + `},"variables":{}}`)}
 	_, err := w.db.CreatePool(ctx, store.NewPool{Name: "p", Type: "process", Template: template}, "test")
 	check(w.t, err)
 	hour := time.Hour

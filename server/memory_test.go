@@ -21,8 +21,10 @@ import (
 
 // jobVariables is an object of job variables that has so many bytes.
 func jobVariables(bytes int) string {
-	const around = len(`{"env":{"LARGE":""}}`)
-	return `{"env":{"LARGE":"` + strings.Repeat("x", bytes-around) + `"}}`
+	const around = len(`{"env":{"A":"","B":"","C":""}}`)
+	third := strings.Repeat("x", (bytes-around)/3) // more in one would be too much for Linux
+	rest := strings.Repeat("x", bytes-around-2*len(third))
+	return `{"env":{"A":"` + third + `","B":"` + third + `","C":"` + rest + `"}}`
 }
 
 const largest = 256 << 10 // of the job variables of a run, in bytes

@@ -189,7 +189,7 @@ func (r *running) fullRun(operator, value string) (jobKey string, run api.Run) {
 	r.t.Helper()
 	r.call(http.MethodPut, "/api/v1/variables/token", `{"value":"`+value+`"}`).is(http.StatusOK)
 	r.call(http.MethodPost, "/api/v1/apply",
-		`{"variables":[{"name":"token","value":["`+value+`"]}],"dry_run":true}`).is(http.StatusOK)
+		`{"variables":[{"name":"token","value":"`+value+` "}],"dry_run":true}`).is(http.StatusOK)
 	r.call(http.MethodPost, "/api/v1/apply", `{"deployments":[{"name":"etl","pool":"local","retries":{"max":1},
 		"job_variables":{"command":["true"],"env":{"TOKEN":"{{ berth.variables.token }}"}},
 		"schedules":[{"name":"nightly","cron":"0 5 * * *"}]}]}`).
@@ -251,7 +251,7 @@ func (r *running) askForApproval(value string) string {
 	r.t.Helper()
 	r.call(http.MethodPost, "/api/v1/work-pools",
 		`{"name":"approved","type":"process","approvals":{"require":["deploys"]}}`).is(http.StatusCreated)
-	refusal := r.call(http.MethodPost, "/api/v1/apply", `{"variables":[{"name":"token","value":["`+value+`"]}],
+	refusal := r.call(http.MethodPost, "/api/v1/apply", `{"variables":[{"name":"token","value":"`+value+` "}],
 		"deployments":[{"name":"waits","pool":"approved","job_variables":{"env":{"TOKEN":"{{ berth.variables.token }}"}}}]}`).
 		refused(http.StatusConflict, "approval-required")
 	return (*refusal.Approvals)[0].ID.String()

@@ -72,6 +72,8 @@ type Rendered struct {
 	// EnvUnset are the environment variables that a level set to null, in order: the job container has none of
 	// them, whatever the manifest says.
 	EnvUnset []string
+	// Warnings are about the job variables, where RenderRun checked them.
+	Warnings Problems
 	// Used is what of the limits the render used.
 	Used Limits
 	// Template is what was rendered, as it was written; not to be changed.
@@ -185,7 +187,7 @@ func (c *Compiled) takesEnv() bool {
 // values gathers what the programs of the template are rendered with.
 func (c *Compiled) values(ctx context.Context, in Input, merged merged) (*Values, error) {
 	var tree map[string]any
-	if c.readsContext() {
+	if c.ReadsContext() {
 		var err error
 		if tree, err = in.Context.Tree(); err != nil {
 			return nil, Problems{problem.Errorf(CodeRender, "/ctx", "%v", err)}
@@ -202,8 +204,8 @@ func (c *Compiled) values(ctx context.Context, in Input, merged merged) (*Values
 	return values.Charge(value.NewBudget(ctx, in.Limits)), nil
 }
 
-// readsContext is true where the template looks at the run at hand: most do not.
-func (c *Compiled) readsContext() bool {
+// ReadsContext is true where the template looks at the run at hand: most do not.
+func (c *Compiled) ReadsContext() bool {
 	return slices.ContainsFunc(c.references,
 		func(r Reference) bool { return r.Kind == ReferenceContext || r.Kind == ReferenceAll })
 }

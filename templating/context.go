@@ -2,10 +2,12 @@ package templating
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
+	_ "time/tzdata" // not every machine has a database of time zones
 
 	"github.com/berth-dev/berth/templating/internal/value"
 )
@@ -25,9 +27,21 @@ type RunContext struct {
 	Name          string    `json:"name"`
 	Attempt       int       `json:"attempt"`
 	ScheduledTime time.Time `json:"scheduled_time"`
-	Tags          []string  `json:"tags"`
+	// Timezone is the IANA name of the schedule's time zone; empty is UTC.
+	Timezone string   `json:"timezone"`
+	Tags     []string `json:"tags"`
 	// Parameters is any JSON value: json.RawMessage, or what DecodeJSON returns.
 	Parameters any `json:"parameters"`
+}
+
+// Local is the scheduled time in the time zone of the schedule, UTC for a run that no schedule made. Its date is the
+// day that the run is for.
+func (r RunContext) Local() (time.Time, error) {
+	zone, err := time.LoadLocation(r.Timezone)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("time zone %q of the schedule is not known here: %w", r.Timezone, err)
+	}
+	return r.ScheduledTime.In(zone), nil
 }
 
 // DeploymentContext is ctx.deployment.
@@ -51,9 +65,9 @@ func contextShape() map[string]any {
 			"id":             end,
 			"name":           end,
 			"attempt":        end,
-			"scheduled_time": end,
-			"tags":           open,
-			"parameters":     open,
+			"scheduled_time": end, "scheduled_time_local": end, "date": end, "timezone": end,
+			"tags":       open,
+			"parameters": open,
 		},
 		"deployment": map[string]any{"id": end, "name": end, "version": end},
 		"flow":       name, "flow_run": map[string]any{"id": end, "name": end},
@@ -61,7 +75,7 @@ func contextShape() map[string]any {
 	}
 }
 
-// Tree returns the context in the form that templates work on. The scheduled time is UTC, as RFC 3339.
+// Tree returns the context in the form that templates work on. Times are RFC 3339, the scheduled time in UTC.
 func (c Context) Tree() (map[string]any, error) {
 	parameters, err := value.Normalize(c.Run.Parameters)
 	if err != nil {
@@ -71,15 +85,21 @@ func (c Context) Tree() (map[string]any, error) {
 	for i, tag := range c.Run.Tags {
 		tags[i] = tag
 	}
-	var scheduled any
+	var scheduled, local, date any
 	if !c.Run.ScheduledTime.IsZero() {
-		scheduled = c.Run.ScheduledTime.UTC().Format(time.RFC3339Nano)
+		t, err := c.Run.Local()
+		if err != nil {
+			return nil, err
+		}
+		scheduled = t.UTC().Format(time.RFC3339Nano)
+		local, date = t.Format(time.RFC3339Nano), t.Format(time.DateOnly)
 	}
 	flow, _, _ := strings.Cut(c.Deployment.Name, "/")
 	return map[string]any{
 		"run": map[string]any{
 			"id": c.Run.ID, "name": c.Run.Name, "attempt": int64(c.Run.Attempt),
-			"scheduled_time": scheduled, "tags": tags, "parameters": parameters,
+			"scheduled_time": scheduled, "scheduled_time_local": local, "date": date,
+			"timezone": cmp.Or(c.Run.Timezone, "UTC"), "tags": tags, "parameters": parameters,
 		},
 		"deployment": map[string]any{
 			"id":      c.Deployment.ID,

@@ -108,8 +108,11 @@ func (o *Origin) render(ctx context.Context) (map[string]any, error) {
 }
 
 // ReadsWorker is true where the result may depend on which worker rendered it.
-func (r *Rendered) ReadsWorker() bool {
-	return r.compiled != nil && slices.ContainsFunc(r.compiled.references, func(of Reference) bool {
+func (r *Rendered) ReadsWorker() bool { return r.compiled != nil && r.compiled.ReadsWorker() }
+
+// ReadsWorker is true where the result of a render may depend on which worker does it.
+func (c *Compiled) ReadsWorker() bool {
+	return slices.ContainsFunc(c.references, func(of Reference) bool {
 		path := of.Path()
 		return of.Kind == ReferenceEnvironment || of.Kind == ReferenceAll ||
 			of.Kind == ReferenceContext && (len(path) == 0 || path[0] == "worker")
@@ -260,7 +263,7 @@ func (o *Origin) Given() []string {
 		}
 		given = appendTexts(given, v, base)
 	}
-	if o.compiled.readsContext() {
+	if o.compiled.ReadsContext() {
 		if tree, err := o.input.Context.Tree(); err == nil {
 			run, _ := tree["run"].(map[string]any)
 			for _, v := range []any{run["name"], run["tags"], run["parameters"], tree["deployment"], tree["queue"]} {

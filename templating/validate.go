@@ -39,13 +39,15 @@ func (c *Compiled) ValidationSteps(l Layers, stored map[string]any) int {
 // RenderRun is ValidateRun followed by Render, with the levels merged once.
 func (c *Compiled) RenderRun(ctx context.Context, in Input) (*Rendered, error) {
 	merged, problems := c.merge(in.Layers, in.Stored, &in.Context)
-	if _, err := c.validateMerged(merged, problems); err != nil {
+	warnings, err := c.validateMerged(merged, problems)
+	if err != nil {
 		return nil, err
 	}
 	rendered, err := c.renderMerged(ctx, in, merged)
 	if err != nil {
 		return nil, err
 	}
+	rendered.Warnings = warnings
 	return rendered, nil
 }
 

@@ -58,3 +58,18 @@ func at(v any, steps []string) any {
 	}
 	return v
 }
+
+// SourceOf is the variable that a place of job_configuration takes its value from; empty where it is none, or several.
+func (c *Compiled) SourceOf(pointer string) string {
+	source := ""
+	for _, r := range c.references {
+		if r.Kind != ReferenceVariable || pointer != r.Pointer && !strings.HasPrefix(pointer, r.Pointer+"/") {
+			continue
+		}
+		if source != "" && source != r.Root() {
+			return ""
+		}
+		source = r.Root()
+	}
+	return source
+}

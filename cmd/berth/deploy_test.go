@@ -240,3 +240,38 @@ func TestWhereThereIsNoBerthYAMLAPrefectYAMLIsPointedAt(t *testing.T) {
 	demand(t, "standard error", u.run(t, "deploy").stderr,
 		"there is a prefect.yaml: berth deploy -f prefect.yaml")
 }
+
+// TestADryRunThatBreaksSomethingEndsWith1, so that CI can stop there. The deploy itself is the user's to decide.
+func TestADryRunThatBreaksSomethingEndsWith1(t *testing.T) {
+	t.Parallel()
+	_, u := startDev(t, t.TempDir())
+	dir := t.TempDir()
+	const template = `
+  base_job_template:
+    variables: {type: object, properties: {image: {type: string}, word: {type: string, maxLength: 20}}}
+    job_configuration:
+      job_manifest:
+        spec: {template: {spec: {containers: [{name: job, image: "{{ image }}", command: [echo, "{{ word }}"],
+          resources: {limits: {memory: 64Mi}}}]}}}
+`
+	pool := "pools:\n- name: bare\n  type: process" + template
+	file := write(t, dir, "one.yaml", pool+"deployments:\n- {name: etl, pool: bare, job_variables: {word: hello}}\n")
+	plan := u.run(t, "deploy", "-f", file, "--dry-run")
+	if plan.code != 1 {
+		t.Errorf("a deployment without an image: exit code %d", plan.code)
+	}
+	demand(t, "plan", plan.stdout, "+ create deployment etl", "nothing applied")
+	demand(t, "warning", plan.stderr, `container "job" needs an image`, `one.yaml:`, "runs of 1 deployment would be refused: etl")
+	if r := u.run(t, "deploy", "-f", file); r.code != 0 {
+		t.Errorf("the deploy: exit code %d\n%s", r.code, r.stderr)
+	}
+	fixed := write(t, dir, "two.yaml", "deployments:\n- {name: etl, pool: bare, job_variables: {word: hello, image: none}}\n")
+	u.ok(t, "deploy", "-f", fixed, "--dry-run")
+	u.ok(t, "deploy", "-f", fixed)
+	shorter := write(t, dir, "three.yaml", strings.Replace(pool, "maxLength: 20", "maxLength: 2", 1))
+	broken := u.run(t, "deploy", "-f", shorter, "--dry-run")
+	demand(t, "a template that breaks a deployment elsewhere", broken.stderr, "runs of 1 deployment would be refused: etl")
+	if broken.code != 1 {
+		t.Errorf("it ends with %d", broken.code)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/store/storetest"
 )
 
 // clockworks is the number of deployments with a schedule of one slot a second, in a pool without workers.
@@ -15,7 +16,7 @@ const clockworks = 20
 func (f *fleet) wind(s *store.Store) {
 	f.t.Helper()
 	_, err := s.CreatePool(f.t.Context(), store.NewPool{
-		Name: "clocks", Type: "process", Template: store.TemplateDocument{Document: []byte(`{"job_configuration":{"job_manifest":{}}}`)},
+		Name: "clocks", Type: "process", Template: store.TemplateDocument{Document: []byte(`{"job_configuration":{` + storetest.Manifest + `}}`)},
 	}, "ada")
 	next := time.Now()
 	every := func(i int) []store.NewSchedule {

@@ -21,6 +21,7 @@ import (
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/api/apiclient"
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/store/storetest"
 )
 
 const (
@@ -219,7 +220,7 @@ func (f *fleet) limit(n int32) *int32 {
 func (f *fleet) fill(s *store.Store, runs int) {
 	f.t.Helper()
 	_, err := s.CreatePool(f.t.Context(), store.NewPool{
-		Name: "p", Type: "process", ConcurrencyLimit: f.limit(fleetPoolLimit), Template: store.TemplateDocument{Document: []byte(`{"job_configuration":{"job_manifest":{}}}`)},
+		Name: "p", Type: "process", ConcurrencyLimit: f.limit(fleetPoolLimit), Template: store.TemplateDocument{Document: []byte(`{"job_configuration":{` + storetest.Manifest + `}}`)},
 	}, "ada")
 	if err == nil {
 		err = s.InTx(f.t.Context(), func(tx *store.Tx) error {

@@ -31,3 +31,20 @@ func TestJobVariablesThatAreTooLargeAreRefusedWithTheirPlace(t *testing.T) {
 	refuses(u.run(t, "deployment", "run", "large", "--job-variable", "env.MORE="+strings.Repeat("x", 100<<10)),
 		"job_variables")
 }
+
+// TestAJobKnowsTheTimeThatItIsFor, by hand as well as by a schedule, in its environment and in the values of its
+// deployment.
+func TestAJobKnowsTheTimeThatItIsFor(t *testing.T) {
+	t.Parallel()
+	_, u := startDev(t, t.TempDir())
+	const script = `echo "$BERTH_SCHEDULED_TIME $BERTH_SCHEDULED_DATE $BERTH_SCHEDULED_TIMEZONE $DAY $ZONE"`
+	u.ok(t, "deploy", "-f", write(t, t.TempDir(), "berth.yaml", `deployments:
+- name: day
+  pool: local
+  job_variables:
+    command: [sh, -c, '`+script+`']
+    env: {DAY: "{{ ctx.run.date }}", ZONE: "{{ ctx.run.timezone }}"}
+`))
+	out := u.ok(t, "deployment", "run", "day", "--at", "2026-06-30T22:30:00Z", "--watch")
+	demand(t, "output", out, "2026-06-30T22:30:00Z 2026-06-30 UTC 2026-06-30 UTC")
+}

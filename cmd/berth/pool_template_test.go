@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"strings"
 	"testing"
@@ -51,17 +52,21 @@ func TestAChangeOfATemplateIsSeenBeforeItIsSaved(t *testing.T) {
 		strings.NewReplacer("default: hello", "default: hi", "maxLength: 20", "maxLength: 9").
 			Replace(governed),
 	)
-	out := u.ok(t, "pool", "template", "diff", "governed", "-f", changed, "--jobs")
-	demand(t, "diff", out, "-      default: hello", "+      default: hi",
+	diff := u.run(t, "pool", "template", "diff", "governed", "-f", changed, "--jobs")
+	if diff.code != 1 {
+		t.Errorf("a change that breaks a deployment ends with %d, so that CI does not stop", diff.code)
+	}
+	demand(t, "diff", diff.stdout, "-      default: hello", "+      default: hi",
 		"2 deployments: 0 unchanged, 1 changed, 1 broken, 1 of them by this change", "broken   own",
 		`variable "greeting"`, "changed  plain", "-            - hello", "+            - hi")
-	if again := u.ok(t, "pool", "template", "diff", "governed", "-f", changed); again != u.ok(
-		t, "pool", "template", "diff", "governed", "-f", changed,
-	) {
+	if again := u.run(t, "pool", "template", "diff", "governed", "-f", changed, "--jobs"); again.stdout != diff.stdout {
 		t.Error("the same question has another answer")
 	}
-	change := decode[pool.TemplateChange](t, u, "pool", "template", "diff", "governed", "-f", changed, "-o",
-		"json")
+	var change pool.TemplateChange
+	document := u.run(t, "pool", "template", "diff", "governed", "-f", changed, "-o", "json")
+	if err := json.Unmarshal([]byte(document.stdout), &change); err != nil || document.code != 1 {
+		t.Errorf("as a document: exit code %d, %v", document.code, err)
+	}
 	if len(change.Diff.Changes) != 2 || len(change.Impact.Items) != 2 ||
 		change.Impact.Summary.NewlyBroken != 1 {
 		t.Errorf("got %+v", change)
@@ -73,7 +78,7 @@ func TestAChangeOfATemplateIsSeenBeforeItIsSaved(t *testing.T) {
 	saved := u.run(t, "pool", "template", "set", "governed", "-f", changed)
 	demand(t, "set", saved.stderr, "1 of them by this change",
 		"berth pool template diff governed --from 1 --to 2")
-	demand(t, "diff of versions", u.ok(t, "pool", "template", "diff", "governed"), "default: hi")
+	demand(t, "diff of versions", u.run(t, "pool", "template", "diff", "governed").stdout, "default: hi")
 	back := u.run(t, "pool", "template", "rollback", "governed", "--to", "1")
 	demand(t, "rollback", back.stdout, `template of pool "governed" is version 3`)
 	if got, want := u.ok(t, "pool", "template", "get", "governed"), u.ok(t, "pool", "template", "get", "governed", "--version", "1"); got != want {

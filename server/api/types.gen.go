@@ -966,7 +966,10 @@ type ApplyRequest struct {
 type ApplyResult struct {
 	// Approvals Approvals that these changes need; absent for none
 	Approvals *[]ApprovalNeed `json:"approvals,omitempty"`
-	Changes   []Change        `json:"changes"`
+
+	// Broken Deployments whose runs would be refused, because no valid Job can be made of their values; absent for none. A dry run also names deployments that are not in the request and that a changed template breaks, the first 20 of each work pool. The warnings say why.
+	Broken  *[]string `json:"broken,omitempty"`
+	Changes []Change  `json:"changes"`
 
 	// Deletion What a request deleted
 	//
@@ -1363,6 +1366,9 @@ type Claim struct {
 
 	// TimeoutSeconds Remaining time of the run's timeout
 	TimeoutSeconds *int64 `json:"timeout_seconds,omitempty"`
+
+	// Timezone Time zone of the schedule that created the run, an IANA name; without it, UTC
+	Timezone *string `json:"timezone,omitempty"`
 }
 
 // ClaimRequest Example: {"cancels_after":"2026-01-01T06:00:03.000001Z","cluster_id":"3f9a0c","max":10,"pool":"analytics","request_id":"0197a1de-7f00-7b01-a5c3-80b396c2d000","session_id":"0197a1de-7f00-7b01-a5c3-80b396c2d0aa","wait_seconds":25,"worker":"worker-1"}

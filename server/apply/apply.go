@@ -11,12 +11,14 @@ import (
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/approval"
 	"github.com/berth-dev/berth/server/catalog"
+	"github.com/berth-dev/berth/server/finding"
 	"github.com/berth-dev/berth/server/newrun"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/rulebook"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
 	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/rule"
 )
 
 // errDryRun rolls back a transaction that was a dry run.
@@ -24,14 +26,32 @@ var errDryRun = errors.New("dry run")
 
 // Options are what an Applier works with.
 type Options struct {
-	Store        *store.Store
-	Templates    *catalog.Catalog
-	Rules        *rulebook.Book
-	Approvals    *approval.Gate
+	Store     *store.Store
+	Templates *catalog.Catalog
+	Rules     *rulebook.Book
+	Approvals *approval.Gate
+	// Breakage finds the deployments that a changed template breaks.
+	Breakage     func(context.Context, TemplateChange) (Breakage, error)
 	Installation uuid.UUID
 	Now          func() time.Time
 	// Retention says for how long deleted objects can be restored.
 	Retention store.Retention
+}
+
+// TemplateChange is a template of a pool that a file changes.
+type TemplateChange struct {
+	Pool    string
+	Caller  rule.Caller
+	Current *store.TemplateVersion
+	New     *catalog.Checked
+	// Wanted tells by their names which deployments are looked at.
+	Wanted func(name string) bool
+}
+
+// Breakage is what a changed template breaks that works now.
+type Breakage struct {
+	Deployments []string // the first ones
+	Warnings    []api.Finding
 }
 
 // Applier applies files.
@@ -101,6 +121,12 @@ func (a *Applier) Apply(ctx context.Context, r Request) (*api.ApplyResult, error
 		return nil, err
 	}
 
+	if dryRun {
+		// Outside the transaction: it takes a while in a large pool, and claims wait for the transaction.
+		if err := a.breakage(ctx, p); err != nil {
+			return nil, err
+		}
+	}
 	changes, err := wireChanges(p.changes)
 	if err != nil {
 		return nil, err
@@ -115,8 +141,31 @@ func (a *Applier) Apply(ctx context.Context, r Request) (*api.ApplyResult, error
 		deletion := wire.Deletion(gone, a.Retention)
 		result.Deletion = &deletion
 	}
+	if len(p.broken) > 0 {
+		result.Broken = &p.broken
+	}
 	if len(needs) > 0 {
 		result.Approvals = &needs
 	}
 	return result, nil
+}
+
+// breakage finds the deployments that the templates of the file break. Those of the file itself have been checked.
+func (a *Applier) breakage(ctx context.Context, p *planner) error {
+	declared := map[string]bool{}
+	for _, d := range wire.Or(p.File.Deployments, nil) {
+		declared[d.Name] = true
+	}
+	for _, r := range p.replaced {
+		broken, err := a.Breakage(ctx, TemplateChange{
+			Pool: r.pool, Caller: rulebook.CallerOf(p.By, r.pool), Current: r.current, New: r.checked,
+			Wanted: func(name string) bool { return !declared[name] },
+		})
+		if err != nil {
+			return err
+		}
+		p.warnings = append(p.warnings, finding.Under(broken.Warnings, r.place)...)
+		p.broken = append(p.broken, broken.Deployments...)
+	}
+	return nil
 }

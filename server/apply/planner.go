@@ -54,9 +54,19 @@ type planner struct {
 	changes  []change
 	warnings []api.Finding
 	findings finding.List
+	// broken are deployments whose runs would be refused, and replaced the templates that the file changes.
+	broken   []string
+	replaced []replacedTemplate
 	// inUse is what uses the objects that a prune could not delete.
 	inUse      []store.User
 	inUseTotal int
+}
+
+// replacedTemplate is a template of a pool that the file changes.
+type replacedTemplate struct {
+	place, pool string
+	current     *store.TemplateVersion
+	checked     *catalog.Checked
 }
 
 func (p *planner) applyFile(ctx context.Context) error {

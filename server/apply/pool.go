@@ -122,6 +122,9 @@ func (p *planner) updatePool(ctx context.Context, i int, spec api.PoolSpec, curr
 		}
 	}
 	if update.setTemplate {
+		p.replaced = append(p.replaced, replacedTemplate{
+			place: p.place + "/base_job_template", pool: spec.Name, current: update.current, checked: declared.template,
+		})
 		if _, err := p.tx.UpdateTemplate(ctx, spec.Name, declared.template.Doc, nil, p.By.Name); err != nil {
 			return err
 		}
@@ -141,6 +144,7 @@ type poolUpdate struct {
 	setFields   bool
 	fields      store.PoolUpdate
 	setTemplate bool
+	current     *store.TemplateVersion // with setTemplate
 	change      change
 }
 
@@ -189,7 +193,7 @@ func (p *planner) poolUpdate(ctx context.Context, read readPool, d declaredPool)
 	if err != nil {
 		return u, err
 	}
-	u.setTemplate = true
+	u.setTemplate, u.current = true, version
 	u.change.set("base_job_template", before, after)
 	return u, nil
 }

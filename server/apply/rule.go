@@ -9,14 +9,11 @@ import (
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/finding"
-	"github.com/berth-dev/berth/server/jsondoc"
-	"github.com/berth-dev/berth/server/newrun"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/rulebook"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
 	"github.com/berth-dev/berth/templating"
-	"github.com/berth-dev/berth/templating/preview"
 	"github.com/berth-dev/berth/templating/rule"
 )
 
@@ -153,90 +150,6 @@ func (p *planner) rulesOf(ctx context.Context, pool string) (rulebook.Rules, err
 		p.rules[pool] = rules
 	}
 	return rules, err
-}
-
-// checkJob finds what would refuse the Job of a run of a deployment that sets no values: rules, and references
-// that its job variables bring in and the pool does not allow. Where values had to be invented, that is a
-// warning: the runs give others.
-func (p *planner) checkJob(
-	ctx context.Context, findings *finding.List, d newrun.Deployment, compiled *templating.Compiled,
-) error {
-	rules, err := p.rulesOf(ctx, d.Pool)
-	if err != nil {
-		return p.collectRules(findings, err)
-	}
-	subject, err := p.sampleRun(ctx, d, compiled)
-	if err != nil {
-		return err
-	}
-	finished, samples, err := preview.Job(ctx, compiled, subject)
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if refused := newrun.Refused(err); len(refused) > 0 {
-		p.refuseReferences(findings, refused, samples)
-		return nil
-	}
-	if err != nil {
-		finished = nil // what is wrong with the values was found before, or depends on a worker
-	}
-	outcome, err := rules.Evaluate(ctx, finished, rulebook.AboutDeployment(subject, d.Deployment,
-		rulebook.CallerOf(p.By, d.Pool)))
-	if err != nil {
-		return err
-	}
-	denials, warnings := rulebook.Sampled(outcome, samples)
-	findings.Add(problem.RuleDenied, "", denials)
-	p.warnings = append(p.warnings, finding.Under(warnings, p.place)...)
-	return nil
-}
-
-// sampleRun is a run of a deployment that sets no values.
-func (p *planner) sampleRun(
-	ctx context.Context, d newrun.Deployment, compiled *templating.Compiled,
-) (preview.Subject, error) {
-	layers, err := d.Layers(nil)
-	if err != nil {
-		return preview.Subject{}, err
-	}
-	stored, err := newrun.NewStoredVariables(p.tx).Read(ctx,
-		templating.StoredReferences(layers.Deployment, layers.Run, layers.DeploymentFrozen), compiled.StoredReferences())
-	if err != nil {
-		return preview.Subject{}, err
-	}
-	references, err := p.referencesOf(ctx, d.Pool)
-	if err != nil {
-		return preview.Subject{}, err
-	}
-	return d.Subject(newrun.SubjectOf{
-		Installation: p.installation, Protected: p.templates.Protected(), References: references, Now: p.now,
-		Layers: layers, Stored: stored, Parameters: jsondoc.OrEmpty(d.Parameters),
-	}), nil
-}
-
-// referencesOf is what the Jobs of a pool may refer to once this file is applied.
-func (p *planner) referencesOf(ctx context.Context, pool string) (*newrun.References, error) {
-	if known, ok := p.references[pool]; ok {
-		return known, nil
-	}
-	references, err := newrun.ReadReferences(ctx, p.tx, pool)
-	if err == nil {
-		p.references[pool] = references
-	}
-	return references, err
-}
-
-func (p *planner) refuseReferences(
-	findings *finding.List, refused templating.Problems, samples map[string]any,
-) {
-	if len(samples) == 0 {
-		findings.AddProblems(problem.VariablesInvalid, "/job_variables", refused)
-		return
-	}
-	for i := range refused {
-		refused[i].Message += rulebook.Invented(samples)
-	}
-	p.warn("/job_variables", refused)
 }
 
 // collectRules keeps rules that cannot be used as a finding about the deployment.

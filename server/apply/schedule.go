@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/berth-dev/berth/server/api"
@@ -67,7 +68,7 @@ func (p *planner) checkSchedules(
 
 		// The values of an inactive schedule may be completed before it is resumed.
 		if s.Active && maker != nil {
-			if err := checkRun(ctx, findings, at, maker, spec); err != nil {
+			if err := p.checkRun(ctx, findings, at, maker, spec, next); err != nil {
 				return nil, err
 			}
 		}
@@ -94,14 +95,24 @@ func checkTimes(findings *finding.List, at string, spec api.ScheduleSpec, now ti
 }
 
 // checkRun checks the values that a schedule gives its runs as the scheduler will.
-func checkRun(
-	ctx context.Context, findings *finding.List, at string, maker *newrun.Maker, spec api.ScheduleSpec,
+func (p *planner) checkRun(
+	ctx context.Context, findings *finding.List, at string, maker *newrun.Maker, spec api.ScheduleSpec, slot *time.Time,
 ) error {
-	_, _, err := maker.Make(ctx, newrun.OfSchedule(spec))
+	_, warnings, err := maker.MakeScheduled(ctx, spec, slot)
 	var refused *problem.Error
 	if errors.As(err, &refused) && len(refused.Findings) > 0 {
 		findings.Add(refused.Code, at, refused.Findings)
 		return nil
+	}
+	if err != nil {
+		return err
+	}
+	own, err := jsondoc.Object(spec.JobVariables)
+	for _, w := range warnings { // those of the deployment have been said
+		variable, ok := strings.CutPrefix(w.Pointer, "/job_variables/")
+		if ok && newrun.Gives(own, jsondoc.FirstStep(variable)) {
+			p.warnings = append(p.warnings, finding.Under([]api.Finding{w}, p.place+at)...)
+		}
 	}
 	return err
 }

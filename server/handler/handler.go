@@ -80,16 +80,27 @@ func New(o Options) *Handler {
 		store:   o.Store,
 		runs:    o.Runs,
 		guard:   o.Guard,
-		applier: apply.New(apply.Options{
-			Store: o.Store, Templates: o.Templates, Rules: o.Rules, Approvals: o.Approvals,
-			Installation: o.Installation, Now: o.Now, Retention: o.Retention,
-		}),
 		impact: impact.New(impact.Options{
 			Store: o.Store, Templates: o.Templates, Rules: o.Rules, Installation: o.Installation, Now: o.Now,
 		}),
 	}
+	h.applier = apply.New(apply.Options{
+		Store: o.Store, Templates: o.Templates, Rules: o.Rules, Approvals: o.Approvals, Breakage: h.breakage,
+		Installation: o.Installation, Now: o.Now, Retention: o.Retention,
+	})
 	h.feeds = newRunFeeds(o.Store, h.readRunList)
 	return h
+}
+
+// breakage is what a template that is applied breaks.
+func (h *Handler) breakage(ctx context.Context, c apply.TemplateChange) (apply.Breakage, error) {
+	b, err := h.impact.Breakage(ctx, impact.BreakageRequest{
+		Pool: c.Pool, Caller: c.Caller, Current: c.Current, New: c.New, Wanted: c.Wanted,
+	})
+	if err != nil {
+		return apply.Breakage{}, err
+	}
+	return apply.Breakage{Deployments: b.Names, Warnings: b.Warnings()}, nil
 }
 
 func actor(ctx context.Context) string { return access.From(ctx).Name }

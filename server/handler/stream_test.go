@@ -95,7 +95,7 @@ func TestAReaderThatDisconnectsWithinAListIsSentTheRestLater(t *testing.T) {
 func createRuns(t *testing.T, db *storetest.Store, names []string) {
 	t.Helper()
 	const actor = "ada"
-	template := store.TemplateDocument{Document: json.RawMessage(`{"job_configuration":{"command":"true"}}`)}
+	template := store.TemplateDocument{Document: json.RawMessage(`{"job_configuration":{"command":"true",` + storetest.Manifest + `}}`)}
 	if _, err := db.CreatePool(t.Context(), store.NewPool{Name: "local", Type: "process", Template: template}, actor); err != nil {
 		t.Fatal(err)
 	}

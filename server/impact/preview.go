@@ -181,7 +181,7 @@ func wirePreview(finished *manifest.Finished, samples map[string]any) (*api.Temp
 	return &api.TemplatePreview{
 		Job:      job,
 		Yaml:     &yaml,
-		Warnings: finding.FromProblems(finished.Warnings),
+		Warnings: inDocument(finding.FromProblems(append(finished.Warnings, finished.Risks()...))),
 		Invented: invented,
 	}, nil
 }

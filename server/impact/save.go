@@ -50,7 +50,9 @@ func (a *Analyzer) Save(ctx context.Context, r SaveRequest) (*api.TemplateVersio
 		return nil, problem.Newf(problem.PreconditionFailed,
 			"the template is at version %d, not %d; read it again", current.Version, *r.Base)
 	}
-	breakage, err := a.breakage(ctx, r, current, checked)
+	breakage, err := a.Breakage(ctx, BreakageRequest{
+		Pool: r.Pool, Caller: r.Caller, Current: current, New: checked, Wanted: everything,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +69,7 @@ func (a *Analyzer) Save(ctx context.Context, r SaveRequest) (*api.TemplateVersio
 		return nil, err
 	}
 	saved := wire.TemplateVersion(*version)
-	warnings, summary := append(checked.Warnings, breakage.warnings()...), wireSummary(breakage.Summary)
+	warnings, summary := append(checked.Warnings, breakage.Warnings()...), wireSummary(breakage.Summary)
 	saved.Warnings, saved.Impact = &warnings, &summary
 	return &saved, nil
 }
@@ -95,37 +97,48 @@ func (a *Analyzer) update(
 	return version, err
 }
 
-// breakage is which deployments of a pool a new template breaks that work with the current one.
-type breakage struct {
+// BreakageRequest asks which deployments of a pool a new template breaks.
+type BreakageRequest struct {
+	Pool string
+	// Caller is who changes the template, as rules see it.
+	Caller  rule.Caller
+	Current *store.TemplateVersion
+	New     *catalog.Checked
+	// Wanted tells by their names which deployments are looked at.
+	Wanted func(name string) bool
+}
+
+func everything(string) bool { return true }
+
+// Breakage is which deployments of a pool a new template breaks that work with the current one.
+type Breakage struct {
 	preview.Summary
-	names   []string // of the first ones
+	Names   []string // of the first ones
 	reasons []string
 }
 
-// breakage compares without working out differences, which keeps a save fast.
-func (a *Analyzer) breakage(
-	ctx context.Context, r SaveRequest, current *store.TemplateVersion, checked *catalog.Checked,
-) (*breakage, error) {
-	before, err := a.templates.Compiled(ctx, current)
+// Breakage compares without working out differences, which keeps a save fast.
+func (a *Analyzer) Breakage(ctx context.Context, r BreakageRequest) (*Breakage, error) {
+	checked := r.New
+	before, err := a.templates.Compiled(ctx, r.Current)
 	if err != nil {
 		// Another release saved the current version. It must be possible to replace it.
 		before = checked.Compiled
 	}
-	b := &breakage{}
+	b := &Breakage{}
 	// Only the new template is bounded: one that costs too much can be replaced.
 	budget := &templating.SchemaBudget{}
 	comparison := preview.Comparison{Before: before, After: checked.Compiled.Within(budget)}
 	if comparison.Check, err = a.ruleCheck(ctx, r.Pool, r.Caller); err != nil {
 		return nil, err
 	}
-	everything := func(string) bool { return true }
-	runs := a.sampler(before, checked.Compiled).runs(ctx, r.Pool, everything)
+	runs := a.sampler(before, checked.Compiled).runs(ctx, r.Pool, r.Wanted)
 	b.Summary, err = comparison.Run(ctx, runs, func(o preview.Outcome) error {
 		if err := checkBudget(budget); err != nil {
 			return err
 		}
-		if o.Verdict == preview.Broken && !o.BrokenBefore && len(b.names) < maxNamed {
-			b.names = append(b.names, o.Deployment)
+		if o.Verdict == preview.Broken && !o.BrokenBefore && len(b.Names) < maxNamed {
+			b.Names = append(b.Names, o.Deployment)
 			b.reasons = append(
 				b.reasons,
 				fmt.Sprintf("deployment %q: %s", o.Deployment, o.Problems[0].Message),
@@ -137,7 +150,7 @@ func (a *Analyzer) breakage(
 }
 
 // refuse returns a refusal with the reason for each broken deployment, or nil when there is none.
-func (b *breakage) refuse() error {
+func (b *Breakage) refuse() error {
 	if b.NewlyBroken == 0 {
 		return nil
 	}
@@ -149,7 +162,8 @@ func (b *breakage) refuse() error {
 	return refusal
 }
 
-func (b *breakage) warnings() []api.Finding {
+// Warnings says in words what is broken; empty for nothing.
+func (b *Breakage) Warnings() []api.Finding {
 	if b.NewlyBroken == 0 {
 		return nil
 	}
@@ -163,9 +177,9 @@ func (b *breakage) warnings() []api.Finding {
 	}}
 }
 
-func (b *breakage) list() string {
-	names := strings.Join(b.names, ", ")
-	if more := b.NewlyBroken - len(b.names); more > 0 {
+func (b *Breakage) list() string {
+	names := strings.Join(b.Names, ", ")
+	if more := b.NewlyBroken - len(b.Names); more > 0 {
 		names += fmt.Sprintf(" and %d more", more)
 	}
 	return names

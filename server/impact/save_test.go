@@ -11,19 +11,19 @@ import (
 )
 
 func TestATemplateThatBreaksNothingNewIsNotRefused(t *testing.T) {
-	b := &breakage{Summary: preview.Summary{Deployments: 3, Broken: 2}}
+	b := &Breakage{Summary: preview.Summary{Deployments: 3, Broken: 2}}
 	if err := b.refuse(); err != nil {
 		t.Errorf("got %v for deployments that were broken before", err)
 	}
-	if warnings := b.warnings(); warnings != nil {
+	if warnings := b.Warnings(); warnings != nil {
 		t.Errorf("got %v", warnings)
 	}
 }
 
 func TestBrokenDeploymentsAreNamedAndTheRestIsCounted(t *testing.T) {
-	b := &breakage{
+	b := &Breakage{
 		Summary: preview.Summary{Deployments: 9, Broken: 5, NewlyBroken: 4},
-		names:   []string{"a", "b"}, reasons: []string{"a: x", "b: y"},
+		Names:   []string{"a", "b"}, reasons: []string{"a: x", "b: y"},
 	}
 	if got, want := b.list(), "a, b and 2 more"; got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -32,7 +32,7 @@ func TestBrokenDeploymentsAreNamedAndTheRestIsCounted(t *testing.T) {
 	if err := b.refuse(); !errors.As(err, &refusal) || refusal.Code != problem.TemplateBreaks || len(refusal.Findings) != 2 {
 		t.Errorf("got %v", err)
 	}
-	if warnings := b.warnings(); len(warnings) != 1 || *warnings[0].Code != string(problem.TemplateBreaks) {
+	if warnings := b.Warnings(); len(warnings) != 1 || *warnings[0].Code != string(problem.TemplateBreaks) {
 		t.Errorf("got %v", warnings)
 	}
 }

@@ -87,3 +87,9 @@ func Hash(v any) (string, error) {
 func PointerStep(name string) string {
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
 }
+
+// FirstStep is the first step of a JSON pointer, unescaped; empty for the whole document.
+func FirstStep(pointer string) string {
+	step, _, _ := strings.Cut(strings.TrimPrefix(pointer, "/"), "/")
+	return strings.NewReplacer("~1", "/", "~0", "~").Replace(step)
+}

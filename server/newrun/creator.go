@@ -111,8 +111,7 @@ func (c *Creator) create(
 	return &Created{CreatedRun: store.CreatedRun{Run: *created, Existed: existed}, Warnings: warnings}, nil
 }
 
-// CreateAll creates many runs of a deployment, all or none. The warnings are those of the first run: the
-// others repeat them.
+// CreateAll creates many runs of a deployment, all or none. Its warnings are with the first run, each once.
 func (c *Creator) CreateAll(
 	ctx context.Context, deployment string, requests []Request, by access.Principal,
 ) ([]Created, error) {
@@ -165,10 +164,14 @@ func (c *Creator) createAll(
 	return created, nil
 }
 
+// maxWarnings bounds the warnings about the runs of one request.
+const maxWarnings = 100
+
 // makeAll makes all runs, or refuses them with the findings of each.
 func makeAll(ctx context.Context, maker *Maker, requests []Request) ([]store.NewRun, []api.Finding, error) {
 	var findings finding.List
-	var firstWarnings []api.Finding
+	var allWarnings []api.Finding
+	said := map[string]bool{}
 	runs := make([]store.NewRun, len(requests))
 	for i, r := range requests {
 		at := fmt.Sprintf("/runs/%d", i)
@@ -181,13 +184,16 @@ func makeAll(ctx context.Context, maker *Maker, requests []Request) ([]store.New
 		case err != nil:
 			return nil, nil, err
 		}
-		if i == 0 {
-			firstWarnings = finding.Under(warnings, at)
+		for _, w := range warnings {
+			if key := w.Pointer + " " + w.Message; !said[key] && len(said) < maxWarnings {
+				said[key] = true
+				allWarnings = append(allWarnings, finding.Under([]api.Finding{w}, at)...)
+			}
 		}
 		run.IdempotencyKey, run.BodyHash = r.IdempotencyKey, r.BodyHash
 		runs[i] = run
 	}
-	return runs, firstWarnings, findings.Err()
+	return runs, allWarnings, findings.Err()
 }
 
 // deployment reads the deployment that a run is made of. Its pool is checked in the revision that counts: the

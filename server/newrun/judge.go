@@ -13,6 +13,7 @@ import (
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/rulebook"
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/templating"
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/templating/manifest/reference"
 	"github.com/berth-dev/berth/templating/preview"
@@ -40,6 +41,7 @@ type runFacts struct {
 	attempt    int
 	tags       []string // the deployment's too
 	scheduled  *time.Time
+	timezone   string
 	parameters json.RawMessage
 }
 
@@ -49,8 +51,8 @@ type judged struct {
 	findings []store.RuleFinding
 }
 
-// judge refuses a run whose Job may not be: because its variables bring in a reference that the pool does not
-// allow, or because a rule denies it. It makes the Job with the code of the worker.
+// judge refuses a run whose Job may not be: because it is not valid, because its variables bring in a reference that
+// the pool does not allow, or because a rule denies it. It makes the Job with the code of the worker.
 //
 // What only a worker knows, such as its namespace, decides nothing here: the worker evaluates the same rules
 // before it creates the Job. So it does where no Job can be made without a worker, for example because the
@@ -58,13 +60,14 @@ type judged struct {
 func (m *Maker) judge(ctx context.Context, facts runFacts, checked checkedVariables) (judged, error) {
 	e := m.enforcement
 	alone := len(checked.layers.Run) == 0
-	if e.Rules.None() && (e.References == nil || alone && m.judgedAlone) {
+	if alone && m.judgedAlone && e.Rules.None() {
 		return judged{}, nil
 	}
 	subject := m.deployment.Subject(SubjectOf{
 		Installation: e.Installation, Protected: e.Protected, References: e.References, Now: e.Now(),
 		Layers: checked.layers, Stored: checked.stored, Parameters: facts.parameters,
 		ID: facts.id, Name: facts.name, Attempt: facts.attempt, Tags: facts.tags, Scheduled: facts.scheduled,
+		Timezone: facts.timezone,
 	})
 	finished, err := m.job(ctx, subject)
 	if ctx.Err() != nil {
@@ -73,17 +76,49 @@ func (m *Maker) judge(ctx context.Context, facts runFacts, checked checkedVariab
 	if refused := Refused(err); len(refused) > 0 {
 		return judged{}, finding.Refuse(problem.VariablesInvalid, "/job_variables", refused)
 	}
-	m.judgedAlone = m.judgedAlone || alone
-	return m.judgeRules(ctx, finished, subject)
+	if err != nil && !m.compiled.ReadsWorker() { // else the worker may have what is missing
+		return judged{}, m.refuseJob(err)
+	}
+	m.judgedAlone = m.judgedAlone || alone && !m.readsRun
+	result, err := m.judgeRules(ctx, finished, subject)
+	if err == nil && finished != nil {
+		result.warnings = append(m.givenWarnings(finished, checked.layers), result.warnings...)
+	}
+	return result, err
 }
 
-// job makes the Job of a run whose values have been checked; nil where it cannot be made here.
+// job makes the Job of a run whose values have been checked.
 func (m *Maker) job(ctx context.Context, s preview.Subject) (*manifest.Finished, error) {
 	rendered, err := m.compiled.Render(ctx, s.Input)
 	if err != nil {
-		return nil, nil //nolint:nilerr // it depends on the worker, or the worker says what is wrong
+		return nil, err
 	}
 	return manifest.Build(rendered, s.Identity)
+}
+
+// refuseJob refuses a run whose Job no worker could create.
+func (m *Maker) refuseJob(err error) error {
+	refusal := problem.Newf(problem.VariablesInvalid, "")
+	for _, f := range JobFindings(m.compiled, templating.AsProblems(err)) {
+		refusal.Findings = append(refusal.Findings, f.Finding)
+	}
+	refusal.Detail = refusal.Findings[0].Message
+	return refusal
+}
+
+// givenWarnings are the warnings about a Job that come from values of the run. The others are about the template or the
+// deployment, and were said when it was saved.
+func (m *Maker) givenWarnings(finished *manifest.Finished, layers templating.Layers) []api.Finding {
+	var warnings []api.Finding
+	if len(layers.Run) == 0 {
+		return nil
+	}
+	for _, f := range JobFindings(m.compiled, append(finished.Risks(), finished.Warnings...)) {
+		if Gives(layers.Run, f.Variable) {
+			warnings = append(warnings, f.Finding)
+		}
+	}
+	return warnings
 }
 
 func (m *Maker) judgeRules(

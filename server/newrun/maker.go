@@ -1,10 +1,12 @@
 package newrun
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -76,9 +78,9 @@ type Maker struct {
 	enforcement   Enforcement
 	// budget bounds the validations of all runs that it makes.
 	budget *templating.SchemaBudget
-	// judgedAlone is true once the values of the deployment alone were found to refer to nothing that the pool
-	// does not allow.
-	judgedAlone bool
+	// judgedAlone is true once the values of the deployment alone were found to make a Job that may be, whatever the
+	// run. readsRun is true where the Job may depend on the run.
+	judgedAlone, readsRun bool
 }
 
 // Maker makes a Maker for a deployment, with the current template and rules of its pool.
@@ -113,7 +115,10 @@ func (c *Creator) Maker(ctx context.Context, d *store.Deployment, caller rule.Ca
 // NewMaker makes a Maker from a deployment, the compiled template of its pool, and the stored variables that
 // values may refer to.
 func NewMaker(d Deployment, compiled *templating.Compiled, variables *StoredVariables) (*Maker, error) {
-	m := &Maker{deployment: d, compiled: compiled, variables: variables, budget: &templating.SchemaBudget{}}
+	m := &Maker{
+		deployment: d, compiled: compiled, variables: variables, budget: &templating.SchemaBudget{},
+		readsRun: compiled.ReadsContext() || bytes.Contains(d.JobVariables, []byte("{{")),
+	}
 	var err error
 	if m.schema, err = compileSchema(d.ParameterSchema); err != nil {
 		return nil, err
@@ -130,6 +135,20 @@ func NewMaker(d Deployment, compiled *templating.Compiled, variables *StoredVari
 // Make checks the values of a run and returns the run to store. Warnings are about values that are likely a
 // mistake.
 func (m *Maker) Make(ctx context.Context, spec api.RunCreate) (store.NewRun, []api.Finding, error) {
+	return m.make(ctx, spec, "")
+}
+
+// MakeScheduled makes the run of a slot of a schedule; nil is a slot that is not known.
+func (m *Maker) MakeScheduled(
+	ctx context.Context, spec api.ScheduleSpec, slot *time.Time,
+) (store.NewRun, []api.Finding, error) {
+	run := api.RunCreate{Parameters: spec.Parameters, JobVariables: spec.JobVariables, ScheduledTime: slot}
+	return m.make(ctx, run, wire.Or(spec.Timezone, ""))
+}
+
+func (m *Maker) make(
+	ctx context.Context, spec api.RunCreate, timezone string,
+) (store.NewRun, []api.Finding, error) {
 	parameters, err := m.Parameters(spec.Parameters)
 	if err != nil {
 		return store.NewRun{}, nil, err
@@ -148,7 +167,7 @@ func (m *Maker) Make(ctx context.Context, spec api.RunCreate) (store.NewRun, []a
 	}
 	result, err := m.judge(ctx, runFacts{
 		id: id, name: name, tags: m.deployment.runTags(wire.Or(spec.Tags, nil)),
-		scheduled: spec.ScheduledTime, parameters: parameters,
+		scheduled: spec.ScheduledTime, timezone: timezone, parameters: parameters,
 	}, checked)
 	if err != nil {
 		return store.NewRun{}, nil, err
@@ -162,6 +181,7 @@ func (m *Maker) Make(ctx context.Context, spec api.RunCreate) (store.NewRun, []a
 		StoredNames:   checked.names,
 		Tags:          wire.Or(spec.Tags, nil),
 		ScheduledTime: spec.ScheduledTime,
+		Timezone:      timezone,
 		Revision:      m.deployment.Revision,
 		CallerKind:    m.enforcement.Caller.Kind,
 		CallerRole:    m.enforcement.Caller.Role,
@@ -302,9 +322,4 @@ func compileSchema(document json.RawMessage) (*templating.Schema, error) {
 	}
 	compiled, err := templating.CompileSchema(decoded)
 	return compiled, finding.Refuse(problem.ParametersInvalid, "/parameter_schema", err)
-}
-
-// OfSchedule is what a schedule gives each of its runs.
-func OfSchedule(spec api.ScheduleSpec) api.RunCreate {
-	return api.RunCreate{Parameters: spec.Parameters, JobVariables: spec.JobVariables}
 }

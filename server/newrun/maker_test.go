@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -32,8 +33,11 @@ func (v *variables) GetVariable(_ context.Context, name string) (*store.Variable
 	return &store.Variable{Name: name, Value: json.RawMessage(value)}, nil
 }
 
-const template = `{"job_configuration":{"command":"{{ command }}"},
-	"variables":{"properties":{"command":{"type":"string","enum":["true","date"],"default":"true"},"image":{"type":"string"}}}}`
+const template = `{"job_configuration":{"command":"{{ command }}","job_manifest":{"spec":{"template":{
+	"metadata":{"annotations":{"day":"{{ ctx.run.parameters.day }}"}},
+	"spec":{"containers":[{"name":"job","image":"{{ image }}","resources":{"limits":{"memory":"{{ memory }}"}}}]}}}}},
+	"variables":{"properties":{"command":{"type":"string","enum":["true","date"],"default":"true"},
+		"image":{"type":"string","default":"busybox:1.36"},"memory":{"type":"string"}}}}`
 
 func newMaker(t *testing.T, d store.Deployment, stored *variables) *newrun.Maker {
 	t.Helper()
@@ -50,6 +54,7 @@ func newMaker(t *testing.T, d store.Deployment, stored *variables) *newrun.Maker
 	if err != nil {
 		t.Fatal(err)
 	}
+	maker.Enforce(newrun.Enforcement{Now: time.Now})
 	return maker
 }
 
@@ -101,6 +106,11 @@ func TestMakeMergesParametersAndChecksValues(t *testing.T) {
 				JobVariables: raw(`{"command":"date"}`), FrozenVariables: []string{"command"},
 			},
 			variables: `{"command":"true"}`, wantCode: problem.Frozen, wantPointer: "/job_variables/command"},
+		{name: "a Job that its values make invalid is refused before there is a run",
+			variables: `{"memory":"12x"}`, wantCode: problem.VariablesInvalid, wantPointer: "/job_variables/memory"},
+		{name: "so is a Job whose image was taken away",
+			deployment: store.Deployment{JobVariables: raw(`{"image":null}`)},
+			wantCode:   problem.VariablesInvalid, wantPointer: "/job_variables/image"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -119,6 +129,28 @@ func TestMakeMergesParametersAndChecksValues(t *testing.T) {
 				t.Errorf("got %#v, want %s at %s", err, test.wantCode, test.wantPointer)
 			}
 		})
+	}
+}
+
+func TestARunIsRefusedForItsJobAlsoAfterOneThatWasGood(t *testing.T) {
+	maker := newMaker(t, store.Deployment{JobVariables: raw(`{"memory":"{{ ctx.run.parameters.memory }}"}`)}, &variables{})
+	for _, test := range []struct {
+		parameters string
+		ok         bool
+	}{{`{"memory":"1Gi"}`, true}, {`{"memory":"1x"}`, false}, {`{}`, true}} {
+		_, _, err := maker.Make(t.Context(), api.RunCreate{Parameters: raw(test.parameters)})
+		if (err == nil) != test.ok {
+			t.Errorf("%s: %v", test.parameters, err)
+		}
+	}
+}
+
+func TestTheRunOfASlotHasTheDayOfItsTimeZone(t *testing.T) {
+	zone, slot := "Europe/Berlin", time.Date(2026, 6, 30, 22, 30, 0, 0, time.UTC)
+	maker := newMaker(t, store.Deployment{}, &variables{})
+	run, _, err := maker.MakeScheduled(t.Context(), api.ScheduleSpec{Timezone: &zone}, &slot)
+	if err != nil || run.Timezone != zone || !run.ScheduledTime.Equal(slot) {
+		t.Errorf("got %q %s, %v", run.Timezone, run.ScheduledTime, err)
 	}
 }
 

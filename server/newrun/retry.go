@@ -103,7 +103,7 @@ func (c *Creator) checkRetryVariables(
 	}
 	_, err = maker.judge(ctx, runFacts{
 		id: run.ID, name: run.Name, attempt: int(run.Attempt) + 1, tags: run.Tags,
-		scheduled: &run.ScheduledTime, parameters: run.Parameters,
+		scheduled: &run.ScheduledTime, timezone: run.Timezone, parameters: run.Parameters,
 	}, checked)
 	return err
 }

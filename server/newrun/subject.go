@@ -31,6 +31,7 @@ type SubjectOf struct {
 	Attempt   int
 	Tags      []string
 	Scheduled *time.Time
+	Timezone  string
 }
 
 // Subject is a run that a deployment could have. Its Job is the one that a worker would make, as
@@ -49,6 +50,7 @@ func (d Deployment) Subject(o SubjectOf) preview.Subject {
 	if o.Scheduled != nil {
 		scheduled = o.Scheduled.UTC()
 	}
+	id.ScheduledTime, id.Timezone = scheduled, o.Timezone
 	tags := d.Tags
 	if o.Tags != nil {
 		tags = o.Tags
@@ -62,6 +64,7 @@ func (d Deployment) Subject(o SubjectOf) preview.Subject {
 				Name:          id.RunName,
 				Attempt:       id.Attempt,
 				ScheduledTime: scheduled,
+				Timezone:      o.Timezone,
 				Tags:          tags,
 				Parameters:    o.Parameters,
 			},

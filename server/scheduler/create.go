@@ -61,9 +61,8 @@ func (s *Scheduler) tryCreateRun(ctx context.Context, due dueSchedule, slot time
 		return err
 	}
 
-	spec := newrun.OfSchedule(due.spec)
-	spec.ScheduledTime = &slot // the jitter does not change it: jobs compute their period from it
-	run, _, err := maker.Make(ctx, spec)
+	// The jitter does not change the slot: jobs compute their period from it.
+	run, _, err := maker.MakeScheduled(ctx, due.spec, &slot)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ type world struct {
 
 const (
 	actor   = "ada"
-	command = `{"job_configuration":{"command":"{{ command }}"},"variables":{"properties":{"command":{"type":"string","default":"true"}}}}`
+	command = `{"job_configuration":{"command":"{{ command }}",` + storetest.Manifest + `},"variables":{"properties":{"command":{"type":"string","default":"true"}}}}`
 )
 
 // onEach runs a test on every database, with one deployment named etl.
@@ -325,7 +325,7 @@ func TestARefusedRunIsExplainedAndTheNextSlotIsTried(t *testing.T) {
 		if got := s.slots("fine"); !slices.Equal(got, []float64{0.5}) {
 			s.t.Errorf("another one has runs at %v", got)
 		}
-		wider := strings.Replace(command, `"type":"string",`, "", 1)
+		wider := strings.NewReplacer(`"type":"string",`, "", "{{ command }}", "run {{ command }}").Replace(command)
 		_, err := s.UpdateTemplate(s.t.Context(), "local",
 			store.TemplateDocument{Document: json.RawMessage(wider)}, nil, actor)
 		s.check(err)

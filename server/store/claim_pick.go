@@ -18,6 +18,7 @@ type dueRun struct {
 	Name          string           `db:"name"`
 	StoredNames   database.Strings `db:"stored_names"`
 	ScheduledTime database.Time    `db:"scheduled_time"`
+	Timezone      string           `db:"timezone"`
 	Tags          database.Strings `db:"tags"`
 	Parameters    database.JSON    `db:"parameters"`
 	JobVariables  database.JSON    `db:"job_variables"`
@@ -34,7 +35,7 @@ const (
 
 // dueColumns are a dueRun: w in ready, its run r and its deployment d.
 const dueColumns = readyColumns + `,
-	r.name, r.stored_names, r.scheduled_time, r.tags, ` + sizeOfRunSQL + ` AS size,
+	r.name, r.stored_names, r.scheduled_time, r.timezone, r.tags, ` + sizeOfRunSQL + ` AS size,
 	CASE WHEN ` + smallRunSQL + ` THEN r.parameters END AS parameters,
 	CASE WHEN ` + smallRunSQL + ` THEN r.job_variables END AS job_variables,
 	d.revision_id AS frozen_revision_id, ` + deploymentGatedSQL + ` AS gated`

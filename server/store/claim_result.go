@@ -24,6 +24,7 @@ type claimRow struct {
 	RunID           uuid.UUID           `db:"run_id"`
 	RunName         string              `db:"run_name"`
 	ScheduledTime   database.Time       `db:"scheduled_time"`
+	Timezone        string              `db:"timezone"`
 	Tags            database.Strings    `db:"tags"`
 	Parameters      database.JSON       `db:"parameters"`
 	RunVariables    database.JSON       `db:"run_variables"`
@@ -73,7 +74,8 @@ func claimsSQL(d database.Dialect) string {
 	return `
 SELECT
 	` + d.Clock() + ` AS clock,
-	l.attempt_id, l.number, l.epoch, r.id AS run_id, r.name AS run_name, r.scheduled_time, r.tags, r.parameters,
+	l.attempt_id, l.number, l.epoch, r.id AS run_id, r.name AS run_name, r.scheduled_time, r.timezone, r.tags,
+	r.parameters,
 	r.job_variables AS run_variables, l.stored, l.raised, l.timeout_at, l.started_at, l.start_deadline_at, m.manifest,
 	l.job_uid, l.state_type, l.revision_id, l.queue_id, l.template_version_id, l.frozen_revision_id,
 	COALESCE(o.size, 0) AS output_size, COALESCE(o.position, '') AS output_position
@@ -113,7 +115,7 @@ func (r *dueRun) claimRow(pool *claimPool) *claimRow {
 	a := r.attempt
 	row := &claimRow{
 		AttemptID: a.AttemptID, Number: a.Number, Epoch: a.Epoch, RunID: r.ID, RunName: r.Name, ScheduledTime: r.ScheduledTime,
-		Tags: r.Tags, Parameters: r.Parameters, RunVariables: r.JobVariables, Stored: database.JSON(a.input.Stored),
+		Timezone: r.Timezone, Tags: r.Tags, Parameters: r.Parameters, RunVariables: r.JobVariables, Stored: database.JSON(a.input.Stored),
 		TimeoutAt: r.TimeoutAt, StartedAt: r.StartedAt, StartDeadlineAt: r.StartDeadlineAt, StateType: r.StateType,
 		claimSetting: r.setting(pool), Clock: r.Clock,
 	}
@@ -225,7 +227,7 @@ func (r *claimRow) claim(s *settingRow, now time.Time) (Claim, error) {
 	c := Claim{
 		AttemptID: r.AttemptID, Attempt: r.Number, Epoch: r.Epoch, RunID: r.RunID, RunName: r.RunName,
 		DeploymentID: s.DeploymentID, Deployment: s.Deployment, DeploymentVersion: s.DeploymentVersion, Pool: s.Pool,
-		Queue: s.Queue, ScheduledTime: r.ScheduledTime.Time(), Tags: r.Tags.V, Parameters: parameters,
+		Queue: s.Queue, ScheduledTime: r.ScheduledTime.Time(), Timezone: r.Timezone, Tags: r.Tags.V, Parameters: parameters,
 		TemplateVersionID: r.TemplateVersionID, TemplateVersion: s.TemplateVersion,
 		DeploymentVariables: s.DeploymentVariables.Raw(), RunVariables: own, Frozen: s.frozen.object,
 		Stored: r.Stored.Raw(), TimeoutLeft: r.timeoutLeft(s, now), Manifest: r.Manifest.Raw(), JobUID: r.JobUID,

@@ -127,6 +127,7 @@ type NewRun struct {
 	StoredNames    []string        // stored variables that the deployment's and the run's values refer to
 	Tags           []string        // the run's own; the deployment's are added
 	ScheduledTime  *time.Time      // nil: now
+	Timezone       string          // of the schedule; empty: UTC
 	Delay          time.Duration   // from ScheduledTime until the run is due
 	IdempotencyKey string          // empty: none
 	// BodyHash tells one body from another under the same idempotency key.
@@ -156,6 +157,7 @@ type Run struct {
 	JobVariables   json.RawMessage
 	Tags           []string
 	ScheduledTime  time.Time
+	Timezone       string    // of the schedule that created it; empty: UTC
 	DueAt          time.Time // ScheduledTime, or when the next retry is due
 	CreatedAt      time.Time
 	CreatedBy      string
@@ -328,6 +330,7 @@ type Claim struct {
 	Pool                string
 	Queue               string
 	ScheduledTime       time.Time
+	Timezone            string // of the schedule that created the run; empty: UTC
 	Tags                []string
 	Parameters          json.RawMessage
 	TemplateVersionID   uuid.UUID

@@ -27,6 +27,7 @@ type runRow struct {
 	JobVariables   database.JSON       `db:"job_variables"`
 	Tags           database.Strings    `db:"tags"`
 	ScheduledTime  database.Time       `db:"scheduled_time"`
+	Timezone       string              `db:"timezone"`
 	DueAt          database.Time       `db:"due_at"`
 	CreatedAt      database.Time       `db:"created_at"`
 	CreatedBy      string              `db:"created_by"`
@@ -49,7 +50,7 @@ func (r runRow) run() Run {
 			At:      r.StateAt.Time(),
 		},
 		Parameters: r.Parameters.Raw(), JobVariables: r.JobVariables.Raw(), Tags: r.Tags.V,
-		ScheduledTime: r.ScheduledTime.Time(), DueAt: r.DueAt.Time(), CreatedAt: r.CreatedAt.Time(), CreatedBy: r.CreatedBy,
+		ScheduledTime: r.ScheduledTime.Time(), Timezone: r.Timezone, DueAt: r.DueAt.Time(), CreatedAt: r.CreatedAt.Time(), CreatedBy: r.CreatedBy,
 		StartedAt: r.StartedAt.Ptr(), EndedAt: r.EndedAt.Ptr(), Attempt: r.Attempt, ExitCode: r.ExitCode, Category: r.Category,
 	}
 	if r.IdempotencyKey != nil {
@@ -76,7 +77,7 @@ SELECT
 	COALESCE(w.state_name, l.state_name, r.state_name) AS state_name,
 	COALESCE(w.state_message, l.state_message, r.state_message) AS state_message,
 	COALESCE(w.state_at, l.state_at, r.state_at) AS state_at,
-	r.tags, r.scheduled_time, COALESCE(w.due_at, l.due_at, r.due_at) AS due_at, r.created_at, r.created_by,
+	r.tags, r.scheduled_time, r.timezone, COALESCE(w.due_at, l.due_at, r.due_at) AS due_at, r.created_at, r.created_by,
 	COALESCE(w.started_at, l.started_at, r.started_at) AS started_at, r.ended_at,
 	COALESCE(w.attempt, l.number, r.attempt) AS attempt, r.exit_code, r.category, r.idempotency_key, r.body_hash`
 )

@@ -105,6 +105,7 @@ type newRunRecord struct {
 	IdempotencyKey  *string        `json:"idempotency_key"`
 	BodyHash        string         `json:"body_hash"`
 	ScheduledTime   database.Time  `json:"scheduled_time"`
+	Timezone        string         `json:"timezone"`
 	DueAt           database.Time  `json:"due_at"`
 	StartDeadlineAt *database.Time `json:"-"`
 	CreatedAt       database.Time  `json:"created_at"`
@@ -158,7 +159,7 @@ func (m runMaker) newRecord(n NewRun) (newRunRecord, error) {
 		Parameters:   string(database.ObjectOrEmpty(n.Parameters)),
 		JobVariables: string(database.ObjectOrEmpty(n.JobVariables)),
 		StoredNames:  m.none, Tags: m.tags,
-		BodyHash: n.BodyHash, ScheduledTime: database.Time(scheduled), DueAt: database.Time(due), StartDeadlineAt: startDeadline(m.d, due, m.now),
+		BodyHash: n.BodyHash, ScheduledTime: database.Time(scheduled), Timezone: n.Timezone, DueAt: database.Time(due), StartDeadlineAt: startDeadline(m.d, due, m.now),
 		CreatedAt: database.Time(m.now), CreatedBy: m.actor,
 		CallerKind: n.CallerKind, CallerRole: n.CallerRole, Apart: isApart(id, scheduled),
 	}
@@ -190,7 +191,7 @@ func (r newRunRecord) run(d deploymentRow, n NewRun) Run {
 		State:      lifecycle.State{Type: lifecycle.Scheduled, Name: "Scheduled", At: created},
 		Parameters: json.RawMessage(r.Parameters), JobVariables: json.RawMessage(r.JobVariables),
 		Tags:          union(d.Tags.V, n.Tags),
-		ScheduledTime: r.ScheduledTime.Time(), DueAt: r.DueAt.Time(), CreatedAt: created, CreatedBy: r.CreatedBy, IdempotencyKey: n.IdempotencyKey,
+		ScheduledTime: r.ScheduledTime.Time(), Timezone: r.Timezone, DueAt: r.DueAt.Time(), CreatedAt: created, CreatedBy: r.CreatedBy, IdempotencyKey: n.IdempotencyKey,
 	}
 }
 
@@ -199,12 +200,12 @@ func insertRunsSQL(d database.Dialect) string {
 	return `
 INSERT INTO runs (
 	id, name, deployment_id, revision_id, pool_id, queue_id, schedule_id, parameters, job_variables, stored_names, tags,
-	idempotency_key, body_hash, scheduled_time, created_at, created_by, caller_kind, caller_role, apart,
+	idempotency_key, body_hash, scheduled_time, timezone, created_at, created_by, caller_kind, caller_role, apart,
 	state_type, state_name, state_message, state_at, due_at, attempt, spent, category, last_event
 )
 SELECT
 	id, name, deployment_id, revision_id, pool_id, queue_id, schedule_id, parameters, job_variables, stored_names, tags,
-	idempotency_key, body_hash, scheduled_time, created_at, created_by, caller_kind, caller_role, apart,
+	idempotency_key, body_hash, scheduled_time, timezone, created_at, created_by, caller_kind, caller_role, apart,
 	'SCHEDULED', 'Scheduled', '', created_at, due_at, 0, '{}', '', 1
 FROM ` + database.RecordsOf[newRunRecord](d) + ` AS n`
 }

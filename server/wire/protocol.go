@@ -29,6 +29,7 @@ func Claim(c store.Claim, lease time.Duration) api.Claim {
 		Pool:              c.Pool,
 		Queue:             c.Queue,
 		ScheduledTime:     Time(c.ScheduledTime),
+		Timezone:          OrNil(c.Timezone),
 		Tags:              NonNil(c.Tags),
 		Parameters:        document(c.Parameters),
 		TemplateVersionID: c.TemplateVersionID,

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	texttemplate "text/template"
+	"time"
 
 	"github.com/Masterminds/sprig/v3"
 	"github.com/google/go-cmp/cmp"
@@ -208,6 +209,9 @@ spec:
         - {name: BERTH_DEPLOYMENT, value: {{ .run.deployment }}}
         - {name: BERTH_WORK_POOL, value: {{ .run.pool }}}
         - {name: BERTH_PARAMETERS, value: {{ .run.parameters | replace "$" "$$" | quote }}}
+        - {name: BERTH_SCHEDULED_TIME, value: {{ .run.scheduled | quote }}}
+        - {name: BERTH_SCHEDULED_DATE, value: {{ dateInZone "2006-01-02" (toDate "2006-01-02T15:04:05Z" .run.scheduled) .run.timezone | quote }}}
+        - {name: BERTH_SCHEDULED_TIMEZONE, value: {{ .run.timezone | quote }}}
         {{- range $k, $v := .env }}
         - {name: {{ $k }}, value: {{ $v | quote }}}
         {{- end }}
@@ -244,7 +248,7 @@ func helmValues() map[string]any {
 	values["run"] = map[string]any{
 		"id": id.RunID.String(), "tail": "33ybencwpcnl", "installation": id.Installation.String(), "name": id.RunName, "attempt": id.Attempt,
 		"pool": id.Pool, "queue": id.Queue, "deployment": id.Deployment, "epoch": id.LeaseEpoch, "version": id.TemplateVersion,
-		"parameters": string(id.Parameters),
+		"parameters": string(id.Parameters), "scheduled": id.ScheduledTime.Format(time.RFC3339), "timezone": id.Timezone,
 	}
 	return values
 }

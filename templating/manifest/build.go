@@ -29,6 +29,9 @@ type Identity struct {
 	TemplateVersion int
 	// Parameters are the run's parameters, JSON; empty means {}.
 	Parameters json.RawMessage
+	// ScheduledTime and Timezone are those of the run, as in templating.RunContext.
+	ScheduledTime time.Time
+	Timezone      string
 	// Namespace is where the Job goes if the template does not say.
 	Namespace string
 	// EnvAsSecret keeps the values of environment variables out of the manifest, whatever the template says.
@@ -131,6 +134,7 @@ func build(r *templating.Rendered, id Identity) *builder {
 		finished: &Finished{StreamOutput: true},
 	}
 	b.finished.FromWorker.Values = r.ReadsWorker()
+	b.finished.Warnings = slices.Clone(r.Warnings)
 	b.readConfiguration()
 	if tree, ok := b.manifestTree(); ok {
 		b.tree = b.reshape(tree)

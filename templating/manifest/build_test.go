@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -18,6 +19,7 @@ func identity() manifest.Identity {
 		RunID:        uuid.MustParse("0197b8f0-1234-7abc-9def-0123456789ab"),
 		RunName:      "Étl: daily #4", Attempt: 2, Pool: "default", Queue: "default", Deployment: "etl",
 		LeaseEpoch: 3, TemplateVersion: 7, Parameters: json.RawMessage(`{"cost":"$(HOME) $$5"}`), Namespace: "jobs",
+		ScheduledTime: time.Date(2026, 6, 30, 22, 30, 0, 0, time.UTC), Timezone: "Europe/Berlin",
 	}
 }
 

@@ -3,6 +3,7 @@ package manifest
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	batchv1 "k8s.io/api/batch/v1"
@@ -38,8 +39,12 @@ func SampleIdentity() Identity {
 		Installation: uuid.MustParse(
 			"00000000-0000-7000-8000-000000000002"), RunID: uuid.MustParse("00000000-0000-7000-8000-000000000000"),
 		RunName: "sample", Attempt: 1, Pool: "sample", Queue: "default", Deployment: "sample", TemplateVersion: 1, Namespace: "default",
+		ScheduledTime: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
 	}
 }
+
+// Risks are what of a Job is valid but has hurt people.
+func (f *Finished) Risks() templating.Problems { return risks(f.Job) }
 
 // risks are what is valid but has hurt people.
 func risks(job *batchv1.Job) []templating.Problem {

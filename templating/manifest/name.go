@@ -74,8 +74,12 @@ const (
 	EnvDeployment = EnvPrefix + "DEPLOYMENT"
 	EnvWorkPool   = EnvPrefix + "WORK_POOL"
 	EnvParameters = EnvPrefix + "PARAMETERS"
-	EnvAPIURL     = EnvPrefix + "API_URL"
-	EnvAPIKey     = EnvPrefix + "API_KEY"
+	// The scheduled time in UTC, the date that it is in the time zone of the schedule, and that zone.
+	EnvScheduledTime     = EnvPrefix + "SCHEDULED_TIME"
+	EnvScheduledDate     = EnvPrefix + "SCHEDULED_DATE"
+	EnvScheduledTimezone = EnvPrefix + "SCHEDULED_TIMEZONE"
+	EnvAPIURL            = EnvPrefix + "API_URL"
+	EnvAPIKey            = EnvPrefix + "API_KEY"
 )
 
 const (

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -153,6 +154,11 @@ func (b *builder) userEnv(env []corev1.EnvVar, place pointer) []corev1.EnvVar {
 }
 
 func (b *builder) environment() []corev1.EnvVar {
+	scheduled := templating.RunContext{ScheduledTime: b.id.ScheduledTime, Timezone: b.id.Timezone}
+	local, err := scheduled.Local()
+	if err != nil {
+		b.fail(templating.CodeInvalid, manifestPointer, "%v", err)
+	}
 	return []corev1.EnvVar{
 		{Name: EnvRunID, Value: b.id.RunID.String()},
 		{Name: EnvRunName, Value: Escape(b.id.RunName)},
@@ -160,6 +166,9 @@ func (b *builder) environment() []corev1.EnvVar {
 		{Name: EnvDeployment, Value: Escape(b.id.Deployment)},
 		{Name: EnvWorkPool, Value: Escape(b.id.Pool)},
 		{Name: EnvParameters, Value: Escape(cmp.Or(string(b.id.Parameters), "{}"))},
+		{Name: EnvScheduledTime, Value: local.UTC().Format(time.RFC3339Nano)},
+		{Name: EnvScheduledDate, Value: local.Format(time.DateOnly)},
+		{Name: EnvScheduledTimezone, Value: cmp.Or(b.id.Timezone, "UTC")},
 	}
 }
 

@@ -74,6 +74,8 @@ func (p *Preparer) identity(c api.Claim) manifest.Identity {
 		LeaseEpoch:      c.Epoch,
 		TemplateVersion: int(c.TemplateVersion),
 		Parameters:      c.Parameters,
+		ScheduledTime:   c.ScheduledTime,
+		Timezone:        timezone(c),
 		Namespace:       p.Namespace,
 		EnvAsSecret:     p.EnvAsSecret,
 		ServiceAccount:  p.ServiceAccount,
@@ -147,6 +149,7 @@ func (p *Preparer) context(c api.Claim) templating.Context {
 			Name:          c.RunName,
 			Attempt:       int(c.Attempt),
 			ScheduledTime: c.ScheduledTime,
+			Timezone:      timezone(c),
 			Tags:          c.Tags,
 			Parameters:    c.Parameters,
 		},
@@ -159,6 +162,14 @@ func (p *Preparer) context(c api.Claim) templating.Context {
 		Queue:  templating.NameContext{Name: c.Queue},
 		Worker: templating.NameContext{Name: p.Worker},
 	}
+}
+
+// timezone is that of the run's schedule; empty is UTC.
+func timezone(c api.Claim) string {
+	if c.Timezone == nil {
+		return ""
+	}
+	return *c.Timezone
 }
 
 // decodeObject reads a JSON object and keeps its numbers as they are written. Empty JSON is an empty object.

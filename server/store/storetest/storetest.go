@@ -28,6 +28,9 @@ type Store struct {
 	options    []Option
 }
 
+// Manifest is the member of job_configuration that any template needs for a Job that is valid.
+const Manifest = `"job_manifest":{"spec":{"template":{"spec":{"containers":[{"name":"job","image":"busybox:1.36"}]}}}}`
+
 // Option changes how a store is opened.
 type Option func(*store.Options)
 

@@ -55,10 +55,22 @@ func explain(k jsonschema.ErrorKind) string {
 	case *kind.UniqueItems:
 		return fmt.Sprintf("items %d and %d are equal; every item must be different", k.Duplicates[0], k.Duplicates[1])
 	case *kind.Format:
-		return fmt.Sprintf("must be a valid %s, not %s", k.Want, problem.QuoteJSON(k.Got))
+		return fmt.Sprintf("must be a valid %s%s, not %s", k.Want, formatExample(k.Want), problem.QuoteJSON(k.Got))
 	default:
 		return explainSize(k)
 	}
+}
+
+// formatExample shows what a format looks like; empty where its name says so.
+func formatExample(format string) string {
+	example := map[string]string{
+		"date": "2026-01-31", "time": "09:30:00Z", "date-time": "2026-01-31T09:30:00Z", "duration": "PT1H30M",
+		"uri": "https://example.com/a", "json-pointer": "/a/b",
+	}[format]
+	if example == "" {
+		return ""
+	}
+	return " such as " + example
 }
 
 // explainSize is explain for how much of something there may be.

@@ -43,6 +43,7 @@ func Compile(doc any) (*Schema, error) {
 	}
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)
+	c.AssertFormat() // who writes format: date wants dates
 	c.UseLoader(refusingLoader{})
 	c.UseRegexpEngine(compileRegexp)
 	if err := c.AddResource(schemaURL, doc); err != nil {

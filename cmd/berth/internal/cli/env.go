@@ -11,7 +11,8 @@ import (
 // --attempt of `berth run logs`.
 var jobVariables = map[string]bool{
 	"BERTH_RUN_ID": true, "BERTH_RUN_NAME": true, "BERTH_ATTEMPT": true, "BERTH_DEPLOYMENT": true,
-	"BERTH_WORK_POOL": true, "BERTH_PARAMETERS": true,
+	"BERTH_WORK_POOL": true, "BERTH_PARAMETERS": true, "BERTH_SCHEDULED_TIME": true,
+	"BERTH_SCHEDULED_DATE": true, "BERTH_SCHEDULED_TIMEZONE": true,
 }
 
 // perLineAnnotation marks flags whose values may hold commas: in the environment they come one per line.

@@ -154,6 +154,8 @@ CREATE TABLE runs (
     idempotency_key   TEXT,
     body_hash         TEXT NOT NULL,
     scheduled_time    TIMESTAMPTZ NOT NULL,
+    -- Of the schedule that made the run; empty is UTC.
+    timezone          TEXT NOT NULL DEFAULT '',
     created_at        TIMESTAMPTZ NOT NULL,
     created_by        TEXT NOT NULL,
     -- Who created the run, as rules see it, beside created_by: api-key, job-key, schedule or anonymous; and the role in the

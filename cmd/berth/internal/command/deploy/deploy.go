@@ -53,6 +53,11 @@ If a pool requires that another person approves the plan, nothing is applied: th
 id of the request, and its exit code is 3. Once it is approved (berth approve ID), the same deploy
 applies it. With --wait-approval the command waits for that.
 
+With --dry-run nothing is applied. The exit code is 2 if the server refuses the file. It is 1 if the
+runs of a deployment would be refused: no valid Job can be made of its values, for example without
+an image, or a template in the file breaks a deployment that works now. A variable that each run is
+to give belongs to required in the schema of the template.
+
 Objects that are not in the file stay as they are. With --prune, objects that an earlier deploy of
 the same project created are deleted. The project is set in the file, or derived from the git origin
 of the repository and the file's directory in it; without either, --prune is refused. The format of
@@ -207,8 +212,11 @@ func (d deploy) run(ctx context.Context) error {
 			return err
 		}
 		n := countChanges(plan)
-		if d.flags.dryRun || n.all() == 0 {
-			return d.printSummary(plan, n.summary(d.flags.dryRun))
+		if d.flags.dryRun {
+			return d.endDryRun(plan, n)
+		}
+		if n.all() == 0 {
+			return d.printSummary(plan, n.summary(false))
 		}
 		if err := d.confirm(ctx, n); err != nil {
 			return err
@@ -229,6 +237,20 @@ func (d deploy) run(ctx context.Context) error {
 		}
 		return d.printSummary(done, n.summary(false))
 	}
+}
+
+// endDryRun ends with 1 where the plan breaks something, so that CI stops there.
+func (d deploy) endDryRun(plan api.ApplyResult, n changeCount) error {
+	if err := d.printSummary(plan, n.summary(true)); err != nil {
+		return err
+	}
+	if plan.Broken == nil {
+		return nil
+	}
+	names := *plan.Broken
+	d.app.Notef("%s", d.app.Style(d.app.Err).Failure(fmt.Sprintf("runs of %s would be refused: %s; see the warnings",
+		cli.Plural(len(names), "deployment"), cli.CommaList(names))))
+	return &cli.SilentError{Code: cli.ExitFailed}
 }
 
 // planChanged is the code with which the server refuses a plan that is out of date.

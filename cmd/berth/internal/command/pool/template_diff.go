@@ -22,6 +22,8 @@ func templateDiffCommand(app *cli.App) *cobra.Command {
 		Long: `Compare two versions of the template and show the effect on each deployment of the pool: unchanged,
 a changed Job, or broken because no Job can be built. With -f, the second version is a local file.
 
+The exit code is 1 if the change breaks a deployment that works now.
+
 --from defaults to the newest version, or to the version before it without --to and -f.`,
 		Example: `  berth pool template diff default -f template.yaml
   berth pool template diff default --from 3 --to 5 --jobs`,
@@ -50,15 +52,25 @@ a changed Job, or broken because no Job can be built. With -f, the second versio
 		if err != nil {
 			return given.PrintRejection(err)
 		}
-		if *format != cli.Table {
-			return app.PrintDocument(*format, change)
-		}
-		if err := printPatch(app, change.Diff.Text, "the templates do not differ"); err != nil {
+		if err := printChange(app, *format, change, jobs); err != nil {
 			return err
 		}
-		return printImpact(app, change.Impact, jobs)
+		if change.Impact.Summary.NewlyBroken > 0 {
+			return &cli.SilentError{Code: cli.ExitFailed}
+		}
+		return nil
 	})
 	return cmd
+}
+
+func printChange(app *cli.App, format cli.Format, change TemplateChange, jobs bool) error {
+	if format != cli.Table {
+		return app.PrintDocument(format, change)
+	}
+	if err := printPatch(app, change.Diff.Text, "the templates do not differ"); err != nil {
+		return err
+	}
+	return printImpact(app, change.Impact, jobs)
 }
 
 // comparison says what is compared with what.

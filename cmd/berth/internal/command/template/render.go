@@ -285,6 +285,10 @@ func identity(c templating.Context, parameters json.RawMessage) (manifest.Identi
 		), Attempt: max(c.Run.Attempt, 1), Pool: cmp.Or(c.Pool.Name, "pool"), Queue: cmp.Or(c.Queue.Name, "default"),
 		Deployment: cmp.Or(c.Deployment.Name,
 			"deployment"), LeaseEpoch: 1, TemplateVersion: 1, Parameters: parameters, Namespace: "default",
+		ScheduledTime: c.Run.ScheduledTime, Timezone: c.Run.Timezone,
+	}
+	if id.ScheduledTime.IsZero() {
+		id.ScheduledTime = manifest.SampleIdentity().ScheduledTime
 	}
 	if c.Run.ID == "" {
 		return id, nil

@@ -30,6 +30,8 @@ if kubeconfig=$(cluster up | tail -n 1) && [ -n "$kubeconfig" ]; then
   trap 'exit 130' INT TERM
   export E2E_KUBECONFIG=$kubeconfig
   cluster load "$PWD/build/berth-image.tar"
+  step "Kueue"
+  cluster kueue
 elif [ "${REQUIRE_ALL:-}" = 1 ]; then
   echo "test: there is no cluster, and REQUIRE_ALL=1" >&2
   exit 1

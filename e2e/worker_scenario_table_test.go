@@ -11,6 +11,7 @@ type scenario struct {
 	// config, spec, pod and container are YAML mappings merged over the template: over job_configuration, the
 	// Job's spec, the pod's spec and the job container.
 	config, spec, pod, container string
+	metadata                     string // the same over the Job's metadata
 	script                       string
 	deployment                   string // a YAML mapping merged over the deployment
 	labels                       map[string]string
@@ -319,7 +320,7 @@ func scenarios() []scenario {
 			prepare: serverFault(2, claimsRuns, dropAnswer), state: "COMPLETED", ends: "ok", pods: 1,
 		},
 	}
-	return slices.Concat(rows, jobShapeScenarios(), killedWorkerScenarios())
+	return slices.Concat(rows, jobShapeScenarios(), kueueScenarios(), killedWorkerScenarios())
 }
 
 // killedWorkerScenarios generates rows in which the worker is killed (-9) at each step of launching and
@@ -375,6 +376,10 @@ func requiredScenarios() []string {
 		"over its own storage limit", "the pod deleted by hand, and run again by policy", "an argument that no program takes", "a large environment of small variables", "indexed", "indexed, with one failing index",
 		"an index that fails once", "an index that fails for good", "too many failed indexes", "an index that its policy does not retry", "indexes of which one is enough",
 		"an index that is evicted, and replaced by the Job", "an index that is evicted, and another attempt",
+		"queued until there is quota", "preempted by Kueue, and deaf to SIGTERM", "preempted by Kueue with exit code 7", "preempted by Kueue with exit code 0",
+		"the default LocalQueue, preempted with exit code 7", "managed without a queue name", "Kueue's requeuing limit", "Kueue's maximum execution time", "a ClusterQueue on hold",
+		"deactivated by a user, and activated again", "rejected by an admission check", "partial admission", "Kueue's webhook away at the creation", "Kueue's webhook away at the end",
+		"Kueue's webhook away at a cancel", "taken over while it is queued",
 	}
 }
 

@@ -28,6 +28,7 @@ type scenarioTest struct {
 	census      *census
 	others      []string // further runs
 	node        string   // node created for the scenario
+	back        func()   // brings back what prepare took away
 }
 
 // tableTemplate is the template that every scenario overlays.
@@ -39,6 +40,7 @@ variables:
     memory: {type: integer, default: 32, minimum: 16}
     namespace: {type: string}
     node: {type: string}
+    priority: {type: string}
   required: [script]
 job_configuration:
   namespace: "{{ namespace }}"
@@ -177,6 +179,7 @@ func (s scenario) template(t *testing.T) string {
 		tree = overlay(tree, layer)
 	}
 	within(s.config, "job_configuration")
+	within(s.metadata, "job_configuration", "job_manifest", "metadata")
 	within(s.spec, "job_configuration", "job_manifest", "spec")
 	within(s.pod, "job_configuration", "job_manifest", "spec", "template", "spec")
 	within(s.container, "job_configuration", "job_manifest", "spec", "template", "spec", "containers", "[]")

@@ -25,8 +25,7 @@ const (
 	KueueNamespace, KueueDeployment = "kueue-system", "kueue"
 
 	kueueService = "kueue-webhook-service"
-	// KueueLabel is the label of the namespaces whose Jobs Kueue sees; with the value every-job it manages those
-	// without a queue name, too.
+	// KueueLabel is the label of the namespaces whose Jobs Kueue manages.
 	KueueLabel = "e2e.berth.dev/kueue"
 )
 

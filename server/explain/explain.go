@@ -87,7 +87,12 @@ func (e *Explanation) addStep(format string, args ...any) {
 
 // addTimeout says when the run times out.
 func (e *Explanation) addTimeout(facts *store.RunFacts) {
-	if at := facts.TimeoutAt; at != nil {
+	switch at := facts.TimeoutAt; {
+	case at == nil:
+	case facts.Suspended:
+		e.addDetail("%s are left of its timeout, which does not count while its Job is suspended",
+			at.Sub(facts.Now).Round(time.Second))
+	default:
 		e.addDetail("it times out %s, retries included", until(facts.Now, *at))
 	}
 }

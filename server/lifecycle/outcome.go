@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -64,6 +65,9 @@ func decideCancelled(current CurrentState, outcome Outcome) OutcomeDecision {
 
 	case current.CancelReason == CancelExpired:
 		decision.State = State{Type: Cancelled, Name: "Expired", Message: expiredMessage}
+		if strings.HasPrefix(current.Message, expiredMessage) { // with what it waited for
+			decision.State.Message = current.Message
+		}
 
 	case current.CancelReason == CancelUnstarted:
 		decision.Outcome.Category = Unknown
@@ -76,14 +80,17 @@ func decideCancelled(current CurrentState, outcome Outcome) OutcomeDecision {
 	return decision
 }
 
-// DecideCancel decides the state of a run that is to be cancelled; actor is who asked. It returns false if
-// the run has finished or is already being cancelled.
-func DecideCancel(current StateType, reason CancelReason, actor string) (State, bool) {
+// DecideCancel decides the state of a run that is to be cancelled; actor is who asked, and diagnosis what its attempt
+// waits for. It returns false if the run has finished or is already being cancelled.
+func DecideCancel(current StateType, reason CancelReason, actor, diagnosis string) (State, bool) {
 	message := map[CancelReason]string{
 		CancelRequested: "cancelled by " + actor,
 		CancelTimeout:   timedOutMessage,
 		CancelExpired:   expiredMessage,
 	}[reason]
+	if reason == CancelExpired && diagnosis != "" {
+		message += ": " + diagnosis
+	}
 
 	switch current {
 	case Scheduled: // no worker holds the run, so it finishes at once

@@ -48,6 +48,7 @@ const (
 type CurrentState struct {
 	Run          StateType
 	CancelReason CancelReason // why the run is CANCELLING
+	Message      string       // of the run's state
 	Phase        Phase
 	Epoch        int64
 	Manifest     string // as stored; empty before it was reported

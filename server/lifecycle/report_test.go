@@ -445,7 +445,7 @@ func TestDecideCancel(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			got := ""
-			if state, ok := lifecycle.DecideCancel(test.current, test.reason, "ada"); ok {
+			if state, ok := lifecycle.DecideCancel(test.current, test.reason, "ada", ""); ok {
 				got = string(state.Type) + " " + state.Name
 			}
 			if got != test.want {

@@ -19,7 +19,6 @@ type liveAttempt struct {
 	input     attemptInput // of one that was claimed in this transaction
 	manifest  *string      // reported in this transaction
 	lastLines string       // reported in this transaction
-	image     string       // reported in this transaction
 	end       *attemptEnd  // how it ended in this transaction
 	raise     *memoryRaise // the raised memory of the next attempt; nil: none
 	raised    *string      // the job variables that it was claimed with raised
@@ -37,6 +36,8 @@ type attemptKey struct {
 type attemptState struct {
 	Phase        Phase  `db:"phase" json:"phase"`
 	ManifestHash string `db:"manifest_hash" json:"manifest_hash"`
+	// SuspendedAt is since when a Job that ran is suspended; nil while it is not.
+	SuspendedAt *database.Time `db:"suspended_at" json:"suspended_at"`
 	attemptReports
 }
 
@@ -65,7 +66,7 @@ const liveColumns = `
 	l.start_deadline_at, l.timeout_at, l.deadline_at, l.number AS attempt, l.spent, '' AS category, l.last_event,
 	l.template_timeout_us, l.template_infrastructure_max, l.raised,
 	l.attempt_id AS "a.attempt_id", l.epoch AS "a.epoch", l.claimed_at AS "a.claimed_at", l.phase AS "a.phase",
-	l.manifest_hash AS "a.manifest_hash",
+	l.manifest_hash AS "a.manifest_hash", l.suspended_at AS "a.suspended_at",
 	l.job_namespace AS "a.job_namespace", l.job_name AS "a.job_name", l.job_uid AS "a.job_uid", l.node AS "a.node",
 	l.diagnosis AS "a.diagnosis", l.submitted_at AS "a.submitted_at", l.running_at AS "a.running_at"`
 

@@ -160,6 +160,7 @@ func (b *reportBatch) apply(tx *Tx, run *lockedRun, r Report, actor string) Repo
 	}
 	a := run.attempt
 	before, due := *a, run.DueAt
+	b.countSuspension(run, d.Phase)
 	b.change(run, r, d)
 	if takes {
 		manifest := string(r.Manifest)
@@ -233,7 +234,7 @@ func between(from, to *database.Time) *time.Duration {
 func (r *lockedRun) standing() lifecycle.CurrentState {
 	a := r.attempt
 	standing := lifecycle.CurrentState{
-		Run: r.StateType, CancelReason: r.CancelReason, Phase: a.Phase, Epoch: a.Epoch, Manifest: a.ManifestHash,
+		Run: r.StateType, Message: r.StateMessage, CancelReason: r.CancelReason, Phase: a.Phase, Epoch: a.Epoch, Manifest: a.ManifestHash,
 		JobUID: a.JobUID, Started: a.RunningAt != nil, Policy: r.policy(), RetriesUsed: r.Spent.V,
 		Random: rand.Float64(),
 	}
@@ -262,9 +263,6 @@ func (b *reportBatch) change(run *lockedRun, r Report, d lifecycle.Decision) {
 	if r.Kind == ReportPending || r.Kind == ReportRunning {
 		a.Diagnosis = r.Diagnosis
 	}
-	if r.Image != "" {
-		a.image = database.CleanText(r.Image)
-	}
 	if r.LastLines != "" {
 		a.lastLines = database.CutOutputBegin(r.LastLines)
 	}
@@ -284,6 +282,22 @@ func (b *reportBatch) started(run *lockedRun, r Report) {
 		deadline := at.Time().Add(*database.Duration(limit))
 		run.TimeoutAt = database.TimeOf(&deadline)
 		run.keepDeadline(b.now)
+	}
+}
+
+// countSuspension notes that a Job which ran is suspended, and moves the timeout of the run when it is not any longer: what a
+// queue takes of the time does not count.
+func (b *reportBatch) countSuspension(run *lockedRun, next lifecycle.Phase) {
+	a := run.attempt
+	switch {
+	case a.Phase == PhaseRunning && next == PhasePending:
+		a.SuspendedAt = database.TimeOf(&b.now)
+	case a.SuspendedAt != nil && next != PhasePending:
+		if run.TimeoutAt != nil {
+			moved := run.TimeoutAt.Time().Add(max(0, b.now.Sub(a.SuspendedAt.Time())))
+			run.TimeoutAt = database.TimeOf(&moved)
+		}
+		a.SuspendedAt = nil
 	}
 }
 

@@ -131,17 +131,17 @@ type RunFacts struct {
 	// AheadInOtherQueues counts due runs in queues of the pool with precedence, up to AheadCountMax.
 	AheadInOtherQueues int
 	StartDeadline      *time.Time
-	TimeoutAt          *time.Time
-	Policy             lifecycle.RetryPolicy
-	RetriesUsed        lifecycle.RetriesUsed
-	Workers            []Worker // of the pool
-	Now                time.Time
+	// TimeoutAt is when it times out; if its Job is Suspended, as if it were resumed now.
+	TimeoutAt   *time.Time
+	Suspended   bool
+	Policy      lifecycle.RetryPolicy
+	RetriesUsed lifecycle.RetriesUsed
+	Workers     []Worker // of the pool
+	Now         time.Time
 	// LeaseExpiresAt is the expiry of the active attempt's lease; nil without an active attempt.
 	LeaseExpiresAt *time.Time
 	// RuleFindings are what rules said of the run.
 	RuleFindings []RunRuleFinding
-	// SinceItWorked is the run, which has failed, beside the last one of its deployment that completed; nil: there is none.
-	SinceItWorked *RunSides
 }
 
 // AheadCountMax bounds the count of runs ahead of a run.
@@ -191,7 +191,7 @@ FROM (
 	deadlinesSQL = `
 SELECT
 	COALESCE(w.start_deadline_at, l.start_deadline_at, r.start_deadline_at) AS start_deadline_at,
-	COALESCE(w.timeout_at, l.timeout_at, r.timeout_at) AS timeout_at, COALESCE(w.spent, l.spent, r.spent) AS spent,
+	COALESCE(w.timeout_at, l.timeout_at, r.timeout_at) AS timeout_at, l.suspended_at, COALESCE(w.spent, l.spent, r.spent) AS spent,
 	v.retries,
 	COALESCE(w.template_infrastructure_max, l.template_infrastructure_max, r.template_infrastructure_max)
 		AS template_infrastructure_max,
@@ -218,9 +218,6 @@ func (q Reader) runFacts(ctx context.Context, id uuid.UUID) (*RunFacts, error) {
 		return nil, err
 	}
 	if s.RuleFindings, err = q.ListRuleFindings(ctx, id); err != nil {
-		return nil, err
-	}
-	if s.SinceItWorked, err = q.sinceItWorked(ctx, run); err != nil {
 		return nil, err
 	}
 	gates, err := q.ListClaimGates(ctx, []uuid.UUID{id})
@@ -275,6 +272,7 @@ func (q Reader) deadlines(ctx context.Context, s *RunFacts) error {
 	var row struct {
 		StartDeadline  *database.Time                             `db:"start_deadline_at"`
 		TimeoutAt      *database.Time                             `db:"timeout_at"`
+		SuspendedAt    *database.Time                             `db:"suspended_at"`
 		Spent          database.Structured[lifecycle.RetriesUsed] `db:"spent"`
 		Retries        database.Structured[lifecycle.RetryPolicy] `db:"retries"`
 		Infrastructure *int                                       `db:"template_infrastructure_max"`
@@ -284,6 +282,10 @@ func (q Reader) deadlines(ctx context.Context, s *RunFacts) error {
 		return database.NotFoundError(err, "run %s", s.Run.ID)
 	}
 	s.StartDeadline, s.TimeoutAt, s.LeaseExpiresAt = row.StartDeadline.Ptr(), row.TimeoutAt.Ptr(), row.Lease.Ptr()
+	if s.Suspended = row.SuspendedAt != nil; s.Suspended && s.TimeoutAt != nil {
+		moved := s.TimeoutAt.Add(s.Now.Sub(row.SuspendedAt.Time()))
+		s.TimeoutAt = &moved
+	}
 	s.RetriesUsed, s.Policy = row.Spent.V, row.Retries.V.WithTemplateDefault(row.Infrastructure)
 	return nil
 }

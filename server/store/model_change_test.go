@@ -113,7 +113,7 @@ func (m *model) cancel() {
 }
 
 func (m *model) cancelled(run *modelRun, reason lifecycle.CancelReason) {
-	if state, ok := lifecycle.DecideCancel(run.state, reason, actor); ok {
+	if state, ok := lifecycle.DecideCancel(run.state, reason, actor, ""); ok {
 		if run.state == lifecycle.Scheduled { // the attempt that was handed back, if any, is forgotten
 			if a := run.attempts[run.attempt+1]; a != nil {
 				delete(run.attempts, a.number)

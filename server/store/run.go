@@ -154,7 +154,11 @@ func (tx *Tx) cancelRuns(
 
 // cancel moves a locked run to where a cancel takes it.
 func (tx *Tx) cancel(r *lockedRun, reason lifecycle.CancelReason, now time.Time, actor string) {
-	state, ok := lifecycle.DecideCancel(r.StateType, reason, actor)
+	diagnosis := ""
+	if r.attempt != nil {
+		diagnosis = r.attempt.Diagnosis
+	}
+	state, ok := lifecycle.DecideCancel(r.StateType, reason, actor, diagnosis)
 	if !ok {
 		return
 	}
@@ -181,13 +185,10 @@ WHERE d.id = (SELECT deployment_id FROM runs WHERE id = ?)`
 type RunRevision struct {
 	JobVariables json.RawMessage
 	Parameters   json.RawMessage
-	Version      string // that people gave; empty: none
-	CreatedAt    time.Time
-	CreatedBy    string
 }
 
 const runRevisionSQL = `
-SELECT v.job_variables, v.parameters, v.version, v.created_at, v.created_by
+SELECT v.job_variables, v.parameters
 FROM runs r
 JOIN deployment_revisions v ON v.id = r.revision_id
 WHERE r.id = ?`
@@ -197,17 +198,11 @@ func (q Reader) GetRunRevision(ctx context.Context, run uuid.UUID) (*RunRevision
 	var row struct {
 		JobVariables database.JSON `db:"job_variables"`
 		Parameters   database.JSON `db:"parameters"`
-		Version      string        `db:"version"`
-		CreatedAt    database.Time `db:"created_at"`
-		CreatedBy    string        `db:"created_by"`
 	}
 	if err := q.db.Get(ctx, &row, runRevisionSQL, run); err != nil {
 		return nil, database.NotFoundError(err, "run %s", run)
 	}
-	return &RunRevision{
-		JobVariables: row.JobVariables.Raw(), Parameters: row.Parameters.Raw(), Version: row.Version,
-		CreatedAt: row.CreatedAt.Time(), CreatedBy: row.CreatedBy,
-	}, nil
+	return &RunRevision{JobVariables: row.JobVariables.Raw(), Parameters: row.Parameters.Raw()}, nil
 }
 
 // RetryRun makes another attempt of a run that has ended, with fresh budgets and with the values that were

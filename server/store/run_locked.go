@@ -157,13 +157,24 @@ func (r *lockedRun) deadline(now time.Time) *database.Time {
 	if r.StartedAt == nil {
 		consider(r.StartDeadlineAt)
 	}
-	if r.TimeoutAt != nil {
+	if r.TimeoutAt != nil && r.suspendedAt() != nil {
+		at := now.Add(max(time.Second, r.TimeoutAt.Time().Sub(r.suspendedAt().Time()))) // as if it were resumed now
+		consider(database.TimeOf(&at))
+	} else if r.TimeoutAt != nil {
 		consider(r.TimeoutAt)
 	} else if limit := r.timeout(); limit != nil && r.StateType != lifecycle.Scheduled {
 		at := now.Add(*database.Duration(limit))
 		consider(database.TimeOf(&at))
 	}
 	return first
+}
+
+// suspendedAt is since when the Job of the run is suspended after it ran; nil if it is not.
+func (r *lockedRun) suspendedAt() *database.Time {
+	if r.attempt == nil {
+		return nil
+	}
+	return r.attempt.SuspendedAt
 }
 
 // keepDeadline makes the sweep look in time, and leaves an earlier look as it is.

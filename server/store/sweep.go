@@ -107,7 +107,7 @@ func (r *lockedRun) overdue(now time.Time) lifecycle.CancelReason {
 		return lifecycle.NotCancelled
 	case r.StartedAt == nil && passed(r.StartDeadlineAt):
 		return lifecycle.CancelExpired
-	case passed(r.TimeoutAt):
+	case passed(r.TimeoutAt) && r.suspendedAt() == nil:
 		return lifecycle.CancelTimeout
 	}
 	return lifecycle.NotCancelled

@@ -104,6 +104,48 @@ func TestARunningRunPastItsTimeoutFails(t *testing.T) {
 	})
 }
 
+func TestTheTimeOfASuspendedJobDoesNotCountInTheTimeout(t *testing.T) {
+	onEachLayout(t, func(w *world) {
+		run := w.one(func(d *store.Deployment) { d.Timeout = ptr(time.Minute) })
+		c := w.claimOne("w")
+		w.accepts(running(c))
+		w.Advance(40 * time.Second)
+		suspended := running(c)
+		suspended.Kind, suspended.Diagnosis = store.ReportPending, "preempted by a queue"
+		w.accepts(suspended)
+		w.Advance(time.Hour)
+		w.sweep()
+		w.isIn(run.ID, "PENDING InfrastructurePending")
+		if facts := w.situation(run.ID); !facts.Suspended || facts.TimeoutAt.Sub(facts.Now).Round(time.Second) != 20*time.Second {
+			t.Errorf("while it is suspended it times out at %v, and it is %v", facts.TimeoutAt, facts.Now)
+		}
+		w.accepts(running(c))
+		w.Advance(15 * time.Second)
+		w.sweep()
+		w.isIn(run.ID, "RUNNING Running")
+		w.Advance(6 * time.Second)
+		w.sweep()
+		w.isIn(run.ID, "CANCELLING Cancelling")
+	})
+}
+
+func TestAStartDeadlineThatPassesInAQueueNamesIt(t *testing.T) {
+	onEachLayout(t, func(w *world) {
+		run := w.one(func(d *store.Deployment) { d.StartDeadline = ptr(time.Minute) })
+		c := w.claimOne("w")
+		waiting := running(c)
+		waiting.Kind, waiting.Diagnosis = store.ReportPending, `waits in Kueue's LocalQueue "batch"`
+		w.accepts(waiting)
+		w.Advance(2 * time.Minute)
+		w.sweep()
+		w.endCancelled(run)
+		const want = `the run did not start before its start deadline: waits in Kueue's LocalQueue "batch"`
+		if r := w.isIn(run.ID, "CANCELLED Expired"); r.State.Message != want {
+			t.Errorf("it says %q", r.State.Message)
+		}
+	})
+}
+
 func TestTheTimeoutOfARunIncludesItsRetries(t *testing.T) {
 	onEachLayout(t, func(w *world) {
 		run := w.one(func(d *store.Deployment) {

@@ -310,6 +310,8 @@ CREATE TABLE live (
     submitted_at                TIMESTAMPTZ,
     node                        TEXT NOT NULL,
     running_at                  TIMESTAMPTZ,
+    -- Since when its Job is suspended after it ran: that time does not count in its timeout.
+    suspended_at                TIMESTAMPTZ,
     started_at                  TIMESTAMPTZ,
     timeout_at                  TIMESTAMPTZ,
     -- When the sweep has to look at the deadlines. It may be too early, so that a start changes no index.
@@ -354,7 +356,6 @@ CREATE TABLE attempts (
     category            TEXT NOT NULL,
     message             TEXT NOT NULL,
     last_lines          TEXT NOT NULL,
-    image               TEXT NOT NULL DEFAULT '',
     claimed_at          TIMESTAMPTZ NOT NULL,
     submitted_at        TIMESTAMPTZ,
     running_at          TIMESTAMPTZ,

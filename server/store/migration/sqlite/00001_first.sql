@@ -312,6 +312,8 @@ CREATE TABLE live (
     submitted_at                INTEGER,
     node                        TEXT NOT NULL,
     running_at                  INTEGER,
+    -- Since when its Job is suspended after it ran: that time does not count in its timeout.
+    suspended_at                INTEGER,
     started_at                  INTEGER,
     timeout_at                  INTEGER,
     -- When the sweep has to look at the deadlines. It may be too early, so that a start changes no index.
@@ -356,7 +358,6 @@ CREATE TABLE attempts (
     category            TEXT NOT NULL,
     message             TEXT NOT NULL,
     last_lines          TEXT NOT NULL,
-    image               TEXT NOT NULL DEFAULT '',
     claimed_at          INTEGER NOT NULL,
     submitted_at        INTEGER,
     running_at          INTEGER,

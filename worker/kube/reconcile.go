@@ -104,7 +104,7 @@ func (w *watcher) notifyEnded(ctx context.Context, a *attempt, s observe.Snapsho
 // snapshot collects what is known of the attempt, and after which time to collect it again (zero for never).
 // That the Job is missing is believed only of the API server.
 func (w *watcher) snapshot(ctx context.Context, a *attempt) (observe.Snapshot, time.Duration, error) {
-	s := observe.Snapshot{JobName: a.jobName(), Pods: w.podsOf(a.ref), Now: time.Now()}
+	s := observe.Snapshot{JobName: a.jobName(), Pods: w.podsOf(a.ref), Now: time.Now(), AskedIndexes: a.indexes}
 	for _, pod := range s.Pods {
 		w.noteStopped(a.ref, pod)
 	}

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
 	"github.com/berth-dev/berth/worker/kube/cluster"
 	"github.com/berth-dev/berth/worker/kube/finalizer"
@@ -60,6 +61,7 @@ type attempt struct {
 	stream    bool
 	offset    int64
 	position  string // of the output that the server has
+	indexes   int32  // of an Indexed Job, as its manifest has them
 	adoptedAt time.Time
 
 	// The fields below are guarded by Runtime.mu.
@@ -183,6 +185,7 @@ func (r *Runtime) observe(a job.Attempt, namespace, name string, created *batchv
 	started := &attempt{
 		ref: a.Ref, container: a.Container, namespace: namespace, name: name,
 		stream: a.StreamOutput, offset: a.OutputOffset, position: a.OutputPosition, adoptedAt: time.Now(), created: created, waits: waits{},
+		indexes: indexesOf(a.Manifest),
 	}
 	if created != nil {
 		observe.Trim(created)
@@ -203,6 +206,13 @@ func (r *Runtime) observe(a job.Attempt, namespace, name string, created *batchv
 	r.attempts[a.Ref] = started
 	r.mu.Unlock()
 	r.enqueue(a.Ref)
+}
+
+func indexesOf(j *batchv1.Job) int32 {
+	if j == nil || j.Spec.Completions == nil || manifest.ShapeOf(&j.Spec) != manifest.Indexed {
+		return 0
+	}
+	return *j.Spec.Completions
 }
 
 // Disown stops observing an attempt that another worker holds. Nothing in the cluster changes.

@@ -14,6 +14,7 @@
 package observe
 
 import (
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -71,7 +72,7 @@ func Attempt(s Snapshot) Result {
 	s.sorted = s.allPods()
 	pod := s.shownPod()
 	if pod != nil {
-		r.Node, r.Image = s.node(pod), s.image(pod)
+		r.Node = s.node(pod)
 		r.RunningSince = s.runningSince(pod)
 		r.HasOutput = r.RunningSince != nil || (r.Policy.AllLogs && podstatus.AnyStarted(pod))
 	}
@@ -79,6 +80,9 @@ func Attempt(s Snapshot) Result {
 	r.Indexes = s.indexes()
 
 	if outcome, ended := s.outcome(); ended {
+		if fewer := s.fewerIndexes(); fewer != "" {
+			outcome.Message = strings.TrimSuffix(fewer+"; "+outcome.Message, "; ")
+		}
 		r.end(outcome)
 		return r
 	}
@@ -94,6 +98,8 @@ func Attempt(s Snapshot) Result {
 	r.Waiting, r.Events = s.explain(pod, r.Phase)
 	if r.Waiting != nil {
 		r.Diagnosis = r.Waiting.Summary
+	} else if r.Phase == job.Running {
+		r.Diagnosis = s.fewerIndexes()
 	}
 	return r
 }

@@ -31,6 +31,8 @@ type Snapshot struct {
 	Planned *Outcome
 	// Workloads is what Kueue says of the Job.
 	Workloads Workloads
+	// AskedIndexes is how many indexes the manifest of an Indexed Job has; 0 if it is not known.
+	AskedIndexes int32
 	// Events of the object that an earlier Result.Events asked for.
 	Events []corev1.Event
 	Now    time.Time
@@ -121,16 +123,6 @@ func (s Snapshot) node(shown *corev1.Pod) string {
 		}
 	}
 	return ""
-}
-
-// image is the image of the job container, with its digest, as the node ran it; empty before it is pulled. All pods of a
-// Job ask for the same one.
-func (s Snapshot) image(pod *corev1.Pod) string {
-	status := podstatus.Container(pod, s.jobContainer())
-	if status == nil {
-		return ""
-	}
-	return strings.TrimPrefix(status.ImageID, "docker-pullable://")
 }
 
 // runningSince is when the job container of the pod started; of several pods, when the first one did.

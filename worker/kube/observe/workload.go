@@ -155,7 +155,7 @@ func (s Snapshot) givenUp() *Outcome {
 	reason, message := "", ""
 	if found := s.Workloads.Found; found != nil {
 		if evicted := found.evicted(); evicted != nil {
-			reason, message = evicted.Reason, found.withCheck(evicted.Message)
+			reason, message = evicted.Reason, evicted.Message
 		}
 	} else if event := newestQueueEvent(s.Events); event != nil {
 		reason, message = strings.TrimPrefix(event.Reason, conditionEvicted+causedBy), event.Message
@@ -168,16 +168,6 @@ func (s Snapshot) givenUp() *Outcome {
 		return nil
 	}
 	return &Outcome{Category: givenUpCategory(cause), Message: "Kueue gave the Job up: " + message}
-}
-
-// withCheck adds what the check said that has rejected the Workload.
-func (w Workload) withCheck(message string) string {
-	for _, check := range w.Checks {
-		if check.State == "Rejected" {
-			return joinWords(message, check.Message)
-		}
-	}
-	return message
 }
 
 // givenUpCategory is the category of a cause for which Kueue deactivates a Workload.
@@ -220,4 +210,12 @@ func newestQueueEvent(events []corev1.Event) *corev1.Event {
 		}
 	}
 	return newest
+}
+
+// fewerIndexes says that a queue runs fewer indexes than the template asks for; empty if it does not.
+func (s Snapshot) fewerIndexes() string {
+	if s.Job == nil || s.Job.Spec.Completions == nil || *s.Job.Spec.Completions >= s.AskedIndexes {
+		return ""
+	}
+	return fmt.Sprintf("Kueue admitted %d of the %d indexes that the template asks for", *s.Job.Spec.Completions, s.AskedIndexes)
 }

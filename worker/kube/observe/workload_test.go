@@ -77,10 +77,10 @@ func TestAQueuedJobIsExplainedInTheWordsOfKueue(t *testing.T) {
 			workload: &Workload{Queue: "batch", Conditions: []metav1.Condition{
 				evicted("DeactivatedDueToRequeuingLimitExceeded", "The workload is deactivated due to exceeding the maximum number of re-queuing retries")}},
 			want: "maximum number of re-queuing retries", ends: api.CategoryUnschedulable},
-		{name: "rejected by an admission check: ends, with what the check said", queue: "batch",
-			workload: &Workload{Queue: "batch", Checks: []AdmissionCheck{{"budget", "Rejected", "no money left"}}, Conditions: []metav1.Condition{
+		{name: "rejected by an admission check: ends", queue: "batch",
+			workload: &Workload{Queue: "batch", Conditions: []metav1.Condition{
 				evicted("DeactivatedDueToAdmissionCheck", "The workload is deactivated due to Admission check(s): budget, were rejected")}},
-			want: "budget, were rejected: no money left", ends: api.CategoryInvalid},
+			want: "budget, were rejected", ends: api.CategoryInvalid},
 		{name: "no Workload although they can be read: said", queue: "batch", want: "made no Workload for it"},
 		{name: "suspended by hand where Workloads can be read: not Kueue", want: "whoever suspended it has to resume it"},
 		{name: "Workloads cannot be read and there are no events", queue: "batch", unreadable: true, want: `waits for LocalQueue "batch"`},

@@ -266,6 +266,9 @@ func (f *Follower) next() (logRequest, bool) {
 // choose decides how to read the log of a container that has started.
 func (f *Follower) choose(request logRequest, status corev1.ContainerStatus) (logRequest, bool) {
 	if f.reading != request.source() {
+		if f.reading.pod != "" && f.reading.pod != request.pod.UID {
+			f.note("pod %s", request.pod.Name)
+		}
 		f.reading, f.podName, f.position, f.headed = request.source(), request.pod.Name, position{}, false
 		f.instance = max(0, status.RestartCount-1)
 	}

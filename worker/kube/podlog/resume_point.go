@@ -67,5 +67,6 @@ func (f *Follower) skipRead(pods []*corev1.Pod) {
 	}
 	if len(pods) > 0 && !slices.ContainsFunc(pods, func(p *corev1.Pod) bool { return p.UID == point.Pod }) {
 		f.note("the rest of the output of pod %s is missing: the pod was deleted before it was read", point.PodName)
+		f.reading.pod = point.Pod
 	}
 }

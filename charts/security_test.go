@@ -1,6 +1,7 @@
 package charts
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -183,6 +184,18 @@ func TestWorkerMayCreateSecretsOnlyIfConfigured(t *testing.T) {
 		if asked := slices.Contains(container(t, objects, "rel-berth-worker").Args,
 			"--env-as-secret"); asked != strings.Contains(values, "envAsSecret") {
 			t.Errorf("%s: --env-as-secret is %v", values, asked)
+		}
+	}
+}
+
+func TestWorkerMayReadWorkloadsOnlyIfConfigured(t *testing.T) {
+	want := rbacv1.PolicyRule{APIGroups: []string{"kueue.x-k8s.io"}, Resources: []string{"workloads", "localqueues"},
+		Verbs: []string{"get", "list", "watch"}}
+	for values, allowed := range map[string]bool{"": false, "{worker: {kueue: true}}": true} {
+		rules := roles(t, render(t, values))["Role/berth-system-jobs/rel-berth-worker"]
+		got := slices.ContainsFunc(rules, func(r rbacv1.PolicyRule) bool { return reflect.DeepEqual(r, want) })
+		if got != allowed {
+			t.Errorf("%s: may read Workloads is %v, want %v", values, got, allowed)
 		}
 	}
 }

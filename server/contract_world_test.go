@@ -180,6 +180,8 @@ func (w *contractWorld) validCall(o operation) aCall {
 	switch o.OperationID {
 	case "CancelRun", "ExplainRun":
 		known["run"] = w.live.String()
+	case "CompareRuns":
+		c.query = "with=" + w.parameters["run"]
 	case "SignOut":
 		c.key = w.session
 	case "CreateRunToken":

@@ -134,6 +134,11 @@ func TestAFailedRunSaysWhyAndEndsWithOne(t *testing.T) {
 		t.Errorf("got %+v", detail.Run)
 	}
 	demand(t, "run explain", u.ok(t, "run", "explain", id), "exit code 3", "next: ")
+	if r := u.run(t, "run", "diff", id); r.code != 1 || !strings.Contains(r.stderr, "name the run to compare with") {
+		t.Errorf("run diff with none that completed: exit code %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	demand(t, "run diff", u.ok(t, "run", "diff", id, id), "earlier", "later", "FAILED", "nothing that Berth knows of differs",
+		"the same: template, revision, job variables, parameters")
 	if r := u.run(t, "run", "retry", id, "--watch"); r.code != 1 {
 		t.Errorf("retry: exit code %d\n%s%s", r.code, r.stdout, r.stderr)
 	}

@@ -90,6 +90,7 @@ run logs --follow --attempt -o
 run cancel --watch --dry-run --yes
 run retry --watch --dry-run --yes --include-cancelled
 run explain -o
+run diff -o
 run manifest -o
 run events -o --limit
 run result -o
@@ -189,7 +190,7 @@ func TestWhatListsAndGetsPrintsDocuments(t *testing.T) {
 		"whoami",
 		"version", "pool get local", "pool template get local", "pool template preview local --deployment hello --param name=x",
 		"pool template diff local --from 1 --to 1", "deployment get hello", "deployment schema hello", "schedule preview --cron @daily", "run get " + run,
-		"run explain " + run, "run logs " + run, "run logs --attempt 1 " + run, "run manifest " + run, "variable get word", "deploy --dry-run -f " + file,
+		"run explain " + run, "run diff " + run + " " + run, "run logs " + run, "run logs --attempt 1 " + run, "run manifest " + run, "variable get word", "deploy --dry-run -f " + file,
 	}
 	for _, command := range append(lists, gets...) {
 		t.Run(command, func(t *testing.T) {

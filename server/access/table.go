@@ -89,6 +89,7 @@ var operations = []Operation{
 	{"StreamRuns", viewer, false, in(Listed), "follow the list of runs"},
 	{"GetRun", viewer, true, in(PathRun), "read a run"},
 	{"ExplainRun", viewer, false, in(PathRun), "ask why a run is in its state"},
+	{"CompareRuns", viewer, false, in(PathRun), "ask what differs between two runs"},
 	{"ListRunEvents", viewer, false, in(PathRun), "list the events of a run"},
 	{"GetRunLogs", viewer, false, in(PathRun), "read the logs of a run"},
 	{"StreamRun", viewer, false, in(PathRun), "follow a run"},

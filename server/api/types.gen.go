@@ -1110,6 +1110,9 @@ type Attempt struct {
 	ExitCode  *int32             `json:"exit_code,omitempty"`
 	ID        openapi_types.UUID `json:"id"`
 
+	// Image The image of the job container as its node ran it, with its digest, once the attempt has ended
+	Image *string `json:"image,omitempty"`
+
 	// Indexes How the indexes of an attempt stand whose Job is Indexed. A list of indexes ascends and has ranges, such as `0-2,5`; it ends in `,…` where it was cut.
 	//
 	// Example: {"failed":1,"failed_indexes":"3","failures":[{"category":"app","exit_code":3,"index":3,"message":"container \"job\" exited with code 3"}],"succeeded":4,"succeeded_indexes":"0-2,4","total":5}
@@ -1881,6 +1884,9 @@ type Report struct {
 	// Final With `ended`: no further attempt, even if retries are left
 	Final *bool `json:"final,omitempty"`
 
+	// Image With `ended`: the image that the node ran, with its digest
+	Image *string `json:"image,omitempty"`
+
 	// Indexes With `running` and `ended`, how the indexes of an Indexed Job stand
 	Indexes *AttemptIndexes `json:"indexes,omitempty"`
 
@@ -2201,6 +2207,21 @@ type RunBulkResult struct {
 	Refused    []RunRefused `json:"refused"`
 }
 
+// RunComparison What differs between two runs
+type RunComparison struct {
+	// After Example: {"attempt":1,"created_at":"2026-01-01T06:00:00Z","created_by":"ci","deployment":"etl","deployment_id":"0197a0b3-2f50-7e6b-87d1-6b2a3f4e5d02","id":"0197a1de-6c00-7c11-9d54-3f0a5be1c042","job_variables":{"memory_limit":"1Gi"},"name":"brave-anchor-042","parameters":{"date":"2026-01-01"},"pool":"analytics","queue":"default","scheduled_time":"2026-01-01T06:00:00Z","started_at":"2026-01-01T06:00:04Z","state":{"at":"2026-01-01T06:00:04Z","name":"Running","type":"RUNNING"},"tags":["nightly"]}
+	After Run `json:"after"`
+
+	// Before Example: {"attempt":1,"created_at":"2026-01-01T06:00:00Z","created_by":"ci","deployment":"etl","deployment_id":"0197a0b3-2f50-7e6b-87d1-6b2a3f4e5d02","id":"0197a1de-6c00-7c11-9d54-3f0a5be1c042","job_variables":{"memory_limit":"1Gi"},"name":"brave-anchor-042","parameters":{"date":"2026-01-01"},"pool":"analytics","queue":"default","scheduled_time":"2026-01-01T06:00:00Z","started_at":"2026-01-01T06:00:04Z","state":{"at":"2026-01-01T06:00:04Z","name":"Running","type":"RUNNING"},"tags":["nightly"]}
+	Before Run `json:"before"`
+
+	// Differences Those with the fewest changes first, and of these first what is most often the cause of a failure
+	Differences []RunDifference `json:"differences"`
+
+	// Same In what both runs agree
+	Same []RunSubject `json:"same"`
+}
+
 // RunCounts Example: {"at_least":false,"by_state":{"COMPLETED":10,"FAILED":1,"RUNNING":1},"total":12}
 type RunCounts struct {
 	// AtLeast Whether there may be more runs: the filter asks for something that is not counted by hour, and only a limited number of runs was looked at
@@ -2239,6 +2260,20 @@ type RunDetail struct {
 
 	// Run Example: {"attempt":1,"created_at":"2026-01-01T06:00:00Z","created_by":"ci","deployment":"etl","deployment_id":"0197a0b3-2f50-7e6b-87d1-6b2a3f4e5d02","id":"0197a1de-6c00-7c11-9d54-3f0a5be1c042","job_variables":{"memory_limit":"1Gi"},"name":"brave-anchor-042","parameters":{"date":"2026-01-01"},"pool":"analytics","queue":"default","scheduled_time":"2026-01-01T06:00:00Z","started_at":"2026-01-01T06:00:04Z","state":{"at":"2026-01-01T06:00:04Z","name":"Running","type":"RUNNING"},"tags":["nightly"]}
 	Run Run `json:"run"`
+}
+
+// RunDifference Example: {"changes":[{"after":"2026-01-02","before":"2026-01-01","kind":"replaced","pointer":"/date"}],"subject":"parameters","text":"parameter date 2026-01-01 is now 2026-01-02"}
+type RunDifference struct {
+	// Changes From the earlier run to the later one. The pointer is empty but for job variables and parameters
+	Changes []DocumentChange `json:"changes"`
+
+	// Subject `image` as the node ran it, `template` version, `revision` of the deployment, `job_variables`, `parameters`, `cluster`, `node`, `worker`, or `queue` with its work pool. Later versions may add subjects
+	//
+	// Example: image
+	Subject RunSubject `json:"subject"`
+
+	// Text The changes in words. Long values are clipped
+	Text string `json:"text"`
 }
 
 // RunEvent Example: {"actor":"worker-1","at":"2026-01-01T06:00:04Z","attempt":1,"message":"","seq":4,"state":{"at":"2026-01-01T06:00:04Z","name":"Running","type":"RUNNING"}}
@@ -2381,6 +2416,11 @@ type RunSelectionFilter struct {
 	Tags          *[]Tag       `json:"tags,omitempty"`
 	Text          *string      `json:"text,omitempty"`
 }
+
+// RunSubject `image` as the node ran it, `template` version, `revision` of the deployment, `job_variables`, `parameters`, `cluster`, `node`, `worker`, or `queue` with its work pool. Later versions may add subjects
+//
+// Example: image
+type RunSubject = string
 
 // RunToken Example: {"expires_at":"2026-01-05T02:40:00Z","token":"header.claims.signature"}
 type RunToken struct {
@@ -3482,6 +3522,12 @@ type StreamRunsParams struct {
 	EndedAfter      *EndedAfter      `form:"ended_after,omitempty" json:"ended_after,omitempty"`
 	EndedBefore     *EndedBefore     `form:"ended_before,omitempty" json:"ended_before,omitempty"`
 	LastEventID     *string          `json:"Last-Event-ID,omitempty"`
+}
+
+// CompareRunsParams defines parameters for CompareRuns.
+type CompareRunsParams struct {
+	// With The earlier run; without it the last run of the deployment before this one that completed
+	With *openapi_types.UUID `form:"with,omitempty" json:"with,omitempty"`
 }
 
 // ListRunEventsParams defines parameters for ListRunEvents.

@@ -63,6 +63,7 @@ func explainFailed(facts *store.RunFacts) Explanation {
 	e.addPastAttempts(facts)
 	e.addIndexes(facts)
 	e.Details = append(e.Details, whyNotRetried(facts))
+	e.addSinceItWorked(facts)
 	e.addLastLines(facts)
 	e.addAdvice(facts)
 	return e

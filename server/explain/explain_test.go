@@ -84,6 +84,19 @@ func notStarted(a *store.Attempt) { a.RunningAt, a.Node = nil, "" }
 
 func exit(code int32) func(*store.Attempt) { return func(a *store.Attempt) { a.ExitCode = &code } }
 
+// sinceItWorked adds a run that completed, beside whose attempt that of the run is changed.
+func sinceItWorked(change func(*store.Attempt)) func(*store.RunFacts) {
+	return func(f *store.RunFacts) {
+		good := store.Attempt{Image: "registry/etl@sha256:aaaa", Node: "node-1", ClusterID: "c1", Worker: "w1", TemplateVersion: 3}
+		bad := good
+		change(&bad)
+		before := store.Run{Name: "calm-gull-041", Pool: f.Run.Pool, Queue: f.Run.Queue, CreatedAt: ago(25 * time.Hour)}
+		f.SinceItWorked = &store.RunSides{
+			Before: store.RunSide{Run: before, Attempt: &good}, After: store.RunSide{Run: f.Run, Attempt: &bad},
+		}
+	}
+}
+
 func failed(name string) func(*store.RunFacts) { return inState(lifecycle.Failed, name, "") }
 
 func crashed(f *store.RunFacts) { inState(lifecycle.Crashed, "Crashed", "")(f) }
@@ -174,6 +187,12 @@ func cases() map[string]*store.RunFacts {
 		"failed": runFacts(failed("Failed"), withAttempt(lifecycle.App, exit(3), func(a *store.Attempt) {
 			a.LastLines = "one\ntwo\nthree\nfour\nfive\nTraceback: no such table\n"
 		})),
+		"failed since the image changed": runFacts(failed("Failed"), withAttempt(lifecycle.App, exit(3)),
+			sinceItWorked(func(a *store.Attempt) {
+				a.Image, a.Node, a.Worker, a.TemplateVersion = "registry/etl@sha256:bbbb", "node-2", "w2", 4
+			})),
+		"failed though nothing changed": runFacts(failed("Failed"), withAttempt(lifecycle.App, exit(3)),
+			sinceItWorked(func(*store.Attempt) {})),
 		"failed with all retries used": runFacts(
 			failed("Failed"),
 			withAttempt(lifecycle.App, exit(3)),

@@ -6,6 +6,7 @@ import (
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/explain"
+	"github.com/berth-dev/berth/server/rundiff"
 	"github.com/berth-dev/berth/server/wire"
 )
 
@@ -27,4 +28,32 @@ func (h *Handler) ExplainRun(
 			return api.WaitReason{Code: string(r.Code), Message: r.Message}
 		}),
 	}, nil
+}
+
+// CompareRuns says what differs between a run and an earlier one.
+func (h *Handler) CompareRuns(
+	ctx context.Context, r apiserver.CompareRunsRequestObject,
+) (apiserver.CompareRunsResponseObject, error) {
+	sides, err := h.store.GetRunSides(ctx, r.Run, r.Params.With)
+	if err != nil {
+		return nil, err
+	}
+	result, err := rundiff.Compare(&sides.Before, &sides.After)
+	if err != nil {
+		return nil, err
+	}
+	answer := apiserver.CompareRuns200JSONResponse{
+		Before: wire.Run(sides.Before.Run), After: wire.Run(sides.After.Run), Differences: []api.RunDifference{},
+		Same: wire.Each(result.Same, func(s rundiff.Subject) api.RunSubject { return api.RunSubject(s) }),
+	}
+	for _, d := range result.Differences {
+		changes, err := wire.DocumentChanges(d.Changes)
+		if err != nil {
+			return nil, err
+		}
+		answer.Differences = append(answer.Differences, api.RunDifference{
+			Subject: api.RunSubject(d.Subject), Text: d.Text, Changes: changes,
+		})
+	}
+	return answer, nil
 }

@@ -62,7 +62,7 @@ func TestEveryCodeOfTheStoreHasAStatus(t *testing.T) {
 		store.IdempotencyMismatch, store.PoolHasLiveRuns, store.PoolInUse, store.QueueInUse, store.VariableInUse,
 		store.DeploymentHasLiveRuns, store.RunFinished, store.RunNotFinished, store.RevisionChanged,
 		store.LeaseHeld, store.InvalidCursor, store.Unavailable, store.QueryTimeout, store.ListTooLong,
-		store.StorageFull,
+		store.StorageFull, store.NoCompletedRun,
 	}
 	for _, code := range codes {
 		if got := meaningOf(Code(code)).status; got == http.StatusInternalServerError {

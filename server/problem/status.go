@@ -113,6 +113,8 @@ func storeMeaning(code store.Code) meaning {
 		return meaning{http.StatusConflict, "The run has already finished"}
 	case store.RunNotFinished:
 		return meaning{http.StatusConflict, "The run has not finished"}
+	case store.NoCompletedRun:
+		return meaning{http.StatusConflict, "No run has completed before"}
 	case store.SessionUnknown:
 		return meaning{http.StatusNotFound, "The worker has to say hello"}
 	case store.LeaseHeld:

@@ -31,6 +31,7 @@ type attemptRow struct {
 	Category        lifecycle.Category `db:"category"`
 	Message         string             `db:"message"`
 	LastLines       string             `db:"last_lines"`
+	Image           string             `db:"image"`
 	ClaimedAt       database.Time      `db:"claimed_at"`
 	SubmittedAt     *database.Time     `db:"submitted_at"`
 	RunningAt       *database.Time     `db:"running_at"`
@@ -44,7 +45,7 @@ func (r attemptRow) attempt() Attempt {
 		LeaseExpiresAt: r.LeaseExpiresAt.Time(), TemplateVersion: r.TemplateVersion, JobNamespace: r.JobNamespace,
 		JobName: r.JobName, JobUID: r.JobUID, Node: r.Node, Diagnosis: r.Diagnosis, Raised: r.Raised.Raw(),
 		ExitCode: r.ExitCode, Category: r.Category,
-		Message: r.Message, LastLines: r.LastLines, ClaimedAt: r.ClaimedAt.Time(), SubmittedAt: r.SubmittedAt.Ptr(),
+		Message: r.Message, LastLines: r.LastLines, Image: r.Image, ClaimedAt: r.ClaimedAt.Time(), SubmittedAt: r.SubmittedAt.Ptr(),
 		RunningAt: r.RunningAt.Ptr(), EndedAt: r.EndedAt.Ptr(), Indexes: r.Indexes.Raw(),
 	}
 }
@@ -54,7 +55,7 @@ const listAttemptsSQL = `
 SELECT
 	a.id, a.run_id, a.number, 'ended' AS phase, a.worker, a.cluster_id, a.epoch, a.ended_at AS lease_expires_at,
 	t.version AS template_version, a.job_namespace, a.job_name, a.job_uid, a.node, a.diagnosis, a.raised, a.exit_code,
-	a.category, a.message, a.last_lines, a.claimed_at, a.submitted_at, a.running_at, a.ended_at, i.indexes
+	a.category, a.message, a.last_lines, a.image, a.claimed_at, a.submitted_at, a.running_at, a.ended_at, i.indexes
 FROM attempts a
 JOIN template_versions t ON t.id = a.template_version_id
 LEFT JOIN attempt_indexes i ON i.run_id = a.run_id AND i.attempt = a.number
@@ -63,7 +64,7 @@ UNION ALL
 SELECT
 	l.attempt_id, l.run_id, l.number, l.phase, l.worker, l.cluster_id, l.epoch, COALESCE(s.expires_at, l.leased_at),
 	t.version, l.job_namespace, l.job_name, l.job_uid, l.node, l.diagnosis, l.raised, NULL,
-	'', '', '', l.claimed_at, l.submitted_at, l.running_at, NULL, i.indexes
+	'', '', '', '', l.claimed_at, l.submitted_at, l.running_at, NULL, i.indexes
 FROM runs r
 JOIN live l ON l.deployment_id = r.deployment_id AND l.run_id = r.id
 JOIN template_versions t ON t.id = l.template_version_id

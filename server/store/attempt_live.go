@@ -19,6 +19,7 @@ type liveAttempt struct {
 	input     attemptInput // of one that was claimed in this transaction
 	manifest  *string      // reported in this transaction
 	lastLines string       // reported in this transaction
+	image     string       // reported in this transaction
 	end       *attemptEnd  // how it ended in this transaction
 	raise     *memoryRaise // the raised memory of the next attempt; nil: none
 	raised    *string      // the job variables that it was claimed with raised

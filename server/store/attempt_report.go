@@ -263,6 +263,9 @@ func (b *reportBatch) change(run *lockedRun, r Report, d lifecycle.Decision) {
 	if r.Kind == ReportPending || r.Kind == ReportRunning {
 		a.Diagnosis = r.Diagnosis
 	}
+	if r.Image != "" {
+		a.image = database.CleanText(r.Image)
+	}
 	if r.LastLines != "" {
 		a.lastLines = database.CutOutputBegin(r.LastLines)
 	}

@@ -202,10 +202,12 @@ type Attempt struct {
 	Category        lifecycle.Category
 	Message         string
 	LastLines       string
-	ClaimedAt       time.Time
-	SubmittedAt     *time.Time
-	RunningAt       *time.Time
-	EndedAt         *time.Time
+	// Image is the image that the node ran, with its digest; empty until the attempt has ended, and where it is not known.
+	Image       string
+	ClaimedAt   time.Time
+	SubmittedAt *time.Time
+	RunningAt   *time.Time
+	EndedAt     *time.Time
 	// Indexes is how the indexes of an Indexed Job stand, JSON; empty for other Jobs.
 	Indexes json.RawMessage
 }
@@ -382,6 +384,7 @@ type Report struct {
 	At           *time.Time // when it happened in the cluster
 	Outcome      lifecycle.Outcome
 	LastLines    string
+	Image        string // with ReportEnded: the image that the node ran, with its digest
 	// Timeout and InfrastructureMax are the defaults of the template, reported with the manifest; the
 	// deployment overrides them. nil: the template has none.
 	Timeout           *time.Duration

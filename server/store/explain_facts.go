@@ -142,6 +142,8 @@ type RunFacts struct {
 	LeaseExpiresAt *time.Time
 	// RuleFindings are what rules said of the run.
 	RuleFindings []RunRuleFinding
+	// SinceItWorked is the run, which has failed, beside the last one of its deployment that completed; nil: there is none.
+	SinceItWorked *RunSides
 }
 
 // AheadCountMax bounds the count of runs ahead of a run.
@@ -218,6 +220,9 @@ func (q Reader) runFacts(ctx context.Context, id uuid.UUID) (*RunFacts, error) {
 		return nil, err
 	}
 	if s.RuleFindings, err = q.ListRuleFindings(ctx, id); err != nil {
+		return nil, err
+	}
+	if s.SinceItWorked, err = q.sinceItWorked(ctx, run); err != nil {
 		return nil, err
 	}
 	gates, err := q.ListClaimGates(ctx, []uuid.UUID{id})

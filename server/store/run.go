@@ -185,10 +185,13 @@ WHERE d.id = (SELECT deployment_id FROM runs WHERE id = ?)`
 type RunRevision struct {
 	JobVariables json.RawMessage
 	Parameters   json.RawMessage
+	Version      string // that people gave; empty: none
+	CreatedAt    time.Time
+	CreatedBy    string
 }
 
 const runRevisionSQL = `
-SELECT v.job_variables, v.parameters
+SELECT v.job_variables, v.parameters, v.version, v.created_at, v.created_by
 FROM runs r
 JOIN deployment_revisions v ON v.id = r.revision_id
 WHERE r.id = ?`
@@ -198,11 +201,17 @@ func (q Reader) GetRunRevision(ctx context.Context, run uuid.UUID) (*RunRevision
 	var row struct {
 		JobVariables database.JSON `db:"job_variables"`
 		Parameters   database.JSON `db:"parameters"`
+		Version      string        `db:"version"`
+		CreatedAt    database.Time `db:"created_at"`
+		CreatedBy    string        `db:"created_by"`
 	}
 	if err := q.db.Get(ctx, &row, runRevisionSQL, run); err != nil {
 		return nil, database.NotFoundError(err, "run %s", run)
 	}
-	return &RunRevision{JobVariables: row.JobVariables.Raw(), Parameters: row.Parameters.Raw()}, nil
+	return &RunRevision{
+		JobVariables: row.JobVariables.Raw(), Parameters: row.Parameters.Raw(), Version: row.Version,
+		CreatedAt: row.CreatedAt.Time(), CreatedBy: row.CreatedBy,
+	}, nil
 }
 
 // RetryRun makes another attempt of a run that has ended, with fresh budgets and with the values that were

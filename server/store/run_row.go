@@ -177,6 +177,7 @@ type endedRecord struct {
 	Category  lifecycle.Category `json:"category"`
 	Message   string             `json:"message"`
 	LastLines string             `json:"last_lines"`
+	Image     string             `json:"image"`
 	EndedAt   database.Time      `json:"ended_at"`
 }
 
@@ -185,12 +186,13 @@ func insertEndedSQL(d database.Dialect) string {
 	return `
 INSERT INTO attempts (
 	run_id, number, id, worker, cluster_id, epoch, template_version_id, raised, job_key_hashes, job_namespace, job_name, job_uid,
-	node, diagnosis, succeeded, exit_code, category, message, last_lines, claimed_at, submitted_at, running_at, ended_at
+	node, diagnosis, succeeded, exit_code, category, message, last_lines, image, claimed_at, submitted_at, running_at,
+	ended_at
 )
 SELECT
 	l.run_id, l.number, l.attempt_id, l.worker, l.cluster_id, n.epoch, l.template_version_id, l.raised, l.job_key_hashes,
 	n.job_namespace, n.job_name, n.job_uid, n.node, n.diagnosis, n.succeeded, n.exit_code, n.category, n.message,
-	n.last_lines, l.claimed_at, n.submitted_at, n.running_at, n.ended_at
+	n.last_lines, n.image, l.claimed_at, n.submitted_at, n.running_at, n.ended_at
 FROM ` + database.RecordsOf[endedRecord](d) + ` AS n
 JOIN live l ON l.attempt_id = n.attempt_id`
 }
@@ -275,6 +277,6 @@ func (r *lockedRun) endedRecord() endedRecord {
 	return endedRecord{
 		AttemptID: r.attempt.AttemptID, Epoch: r.attempt.Epoch, attemptReports: r.attempt.attemptReports,
 		Succeeded: o.Succeeded, ExitCode: o.ExitCode, Category: o.Category, Message: o.Message,
-		LastLines: r.attempt.lastLines, EndedAt: r.attempt.end.at,
+		LastLines: r.attempt.lastLines, Image: r.attempt.image, EndedAt: r.attempt.end.at,
 	}
 }

@@ -79,6 +79,7 @@ func ReadReport(r api.Report) store.Report {
 		Diagnosis:    Or(r.Diagnosis, ""),
 		At:           r.At,
 		LastLines:    Or(r.LastLines, ""),
+		Image:        Or(r.Image, ""),
 		Outcome: lifecycle.Outcome{
 			Succeeded: Or(r.Succeeded, false),
 			Category:  Or(r.Category, ""),

@@ -101,6 +101,7 @@ func Attempt(a store.Attempt) api.Attempt {
 		Category:        OrNil(a.Category),
 		Message:         OrNil(a.Message),
 		LastLines:       OrNil(a.LastLines),
+		Image:           OrNil(a.Image),
 		ClaimedAt:       Time(a.ClaimedAt),
 		SubmittedAt:     TimePtr(a.SubmittedAt),
 		RunningAt:       TimePtr(a.RunningAt),

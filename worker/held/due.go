@@ -122,7 +122,7 @@ func outcome(r api.Report, observed job.Observation, refusal string) api.Report 
 		return r
 	}
 	r.Node, r.Message = optional(observed.Node), optional(observed.Message)
-	r.LastLines, r.Indexes = optional(observed.LastLines), observed.Indexes
+	r.LastLines, r.Image, r.Indexes = optional(observed.LastLines), optional(observed.Image), observed.Indexes
 	return r
 }
 

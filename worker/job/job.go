@@ -103,6 +103,8 @@ type Observation struct {
 	Message   string
 	// LastLines is the end of the output, at most a few KiB; empty if it could not be read.
 	LastLines string
+	// Image is the image of the job container as its node ran it, with its digest; empty if it is not known.
+	Image string
 	// LinesFollow: Handler.LastLines is called with them soon. The end is told first, as logs may hang.
 	LinesFollow bool
 }

@@ -534,6 +534,13 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/runs/{run}/cancel (the `CancelRun` operationId).
 	CancelRun(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// CompareRuns Say what differs between a run and an earlier one
+	//
+	// Compares parameters and job variables as the runs had them, the deployment's revision, the template version, and of the newest attempts the image that the node ran, cluster, node and worker. What is not known of both runs is left out. Fails with 409 `no-completed-run` without `with` where no run of the deployment completed before
+	//
+	// Corresponds with GET /api/v1/runs/{run}/diff (the `CompareRuns` operationId).
+	CompareRuns(ctx context.Context, run RunParam, params *CompareRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListRunEvents List the events of a run, newest first
 	//
 	// A change of the diagnosis is an event. In a run with more than 20 events, a diagnosis that an attempt had before is none, and after 1,000 events no change of the diagnosis is. The state of the run has the newest
@@ -2268,6 +2275,23 @@ func (c *Client) GetAttemptManifest(ctx context.Context, run RunParam, attempt i
 // Corresponds with POST /api/v1/runs/{run}/cancel (the `CancelRun` operationId).
 func (c *Client) CancelRun(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCancelRunRequest(c.Server, run)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CompareRuns Say what differs between a run and an earlier one
+//
+// Compares parameters and job variables as the runs had them, the deployment's revision, the template version, and of the newest attempts the image that the node ran, cluster, node and worker. What is not known of both runs is left out. Fails with 409 `no-completed-run` without `with` where no run of the deployment completed before
+//
+// Corresponds with GET /api/v1/runs/{run}/diff (the `CompareRuns` operationId).
+func (c *Client) CompareRuns(ctx context.Context, run RunParam, params *CompareRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCompareRunsRequest(c.Server, run, params)
 	if err != nil {
 		return nil, err
 	}
@@ -6598,6 +6622,67 @@ func NewCancelRunRequest(server string, run RunParam) (*http.Request, error) {
 	return req, nil
 }
 
+// NewCompareRunsRequest constructs an http.Request for the CompareRuns method
+func NewCompareRunsRequest(server string, run RunParam, params *CompareRunsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "run", run, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/runs/%s/diff", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.With != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "with", *params.With, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListRunEventsRequest constructs an http.Request for the ListRunEvents method
 func NewListRunEventsRequest(server string, run RunParam, params *ListRunEventsParams) (*http.Request, error) {
 	var err error
@@ -10396,6 +10481,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/runs/{run}/cancel (the `CancelRun` operationId).
 	CancelRunWithResponse(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*CancelRunResponse, error)
 
+	// CompareRunsWithResponse Say what differs between a run and an earlier one
+	//
+	// Compares parameters and job variables as the runs had them, the deployment's revision, the template version, and of the newest attempts the image that the node ran, cluster, node and worker. What is not known of both runs is left out. Fails with 409 `no-completed-run` without `with` where no run of the deployment completed before
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/runs/{run}/diff (the `CompareRuns` operationId).
+	CompareRunsWithResponse(ctx context.Context, run RunParam, params *CompareRunsParams, reqEditors ...RequestEditorFn) (*CompareRunsResponse, error)
+
 	// ListRunEventsWithResponse List the events of a run, newest first
 	//
 	// A change of the diagnosis is an event. In a run with more than 20 events, a diagnosis that an attempt had before is none, and after 1,000 events no change of the diagnosis is. The state of the run has the newest
@@ -13085,6 +13179,54 @@ func (r CancelRunResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r CancelRunResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CompareRunsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RunComparison
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CompareRunsResponse) GetJSON200() *RunComparison {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CompareRunsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CompareRunsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CompareRunsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CompareRunsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CompareRunsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -17101,6 +17243,21 @@ func (c *ClientWithResponses) CancelRunWithResponse(ctx context.Context, run Run
 	return ParseCancelRunResponse(rsp)
 }
 
+// CompareRunsWithResponse Say what differs between a run and an earlier one
+//
+// Compares parameters and job variables as the runs had them, the deployment's revision, the template version, and of the newest attempts the image that the node ran, cluster, node and worker. What is not known of both runs is left out. Fails with 409 `no-completed-run` without `with` where no run of the deployment completed before
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/runs/{run}/diff (the `CompareRuns` operationId).
+func (c *ClientWithResponses) CompareRunsWithResponse(ctx context.Context, run RunParam, params *CompareRunsParams, reqEditors ...RequestEditorFn) (*CompareRunsResponse, error) {
+	rsp, err := c.CompareRuns(ctx, run, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCompareRunsResponse(rsp)
+}
+
 // ListRunEventsWithResponse List the events of a run, newest first
 //
 // A change of the diagnosis is an event. In a run with more than 20 events, a diagnosis that an attempt had before is none, and after 1,000 events no change of the diagnosis is. The state of the run has the newest
@@ -19790,6 +19947,39 @@ func ParseCancelRunResponse(rsp *http.Response) (*CancelRunResponse, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Run
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCompareRunsResponse parses an HTTP response from a CompareRunsWithResponse call
+func ParseCompareRunsResponse(rsp *http.Response) (*CompareRunsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CompareRunsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RunComparison
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

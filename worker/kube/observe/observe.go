@@ -72,7 +72,7 @@ func Attempt(s Snapshot) Result {
 	s.sorted = s.allPods()
 	pod := s.shownPod()
 	if pod != nil {
-		r.Node = s.node(pod)
+		r.Node, r.Image = s.node(pod), s.image(pod)
 		r.RunningSince = s.runningSince(pod)
 		r.HasOutput = r.RunningSince != nil || (r.Policy.AllLogs && podstatus.AnyStarted(pod))
 	}

@@ -118,6 +118,29 @@ func TestRecordedJobsAreObservedAsRecorded(t *testing.T) {
 	}
 }
 
+// TestTheImageIsTheOneThatTheNodeRan: with its digest, also of what the runtime's informers hold.
+func TestTheImageIsTheOneThatTheNodeRan(t *testing.T) {
+	files, err := os.ReadDir(recorded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := 0
+	for _, file := range files {
+		r := readRecording(t, recorded, file.Name())
+		got := Attempt(r.trimmed().snapshot()).Image
+		if got == "" {
+			continue // its pod is gone, or never ran
+		}
+		known++
+		if !strings.Contains(got, "sha256:") {
+			t.Errorf("%s: %q has no digest", file.Name(), got)
+		}
+	}
+	if known < len(files)/3 {
+		t.Errorf("the image of %d of %d attempts is known", known, len(files))
+	}
+}
+
 // TestEveryCategoryIsRecorded demands a recorded Job for every category. Three have none: template and
 // invalid leave no Job in the cluster, and unknown cannot be produced on demand.
 func TestEveryCategoryIsRecorded(t *testing.T) {

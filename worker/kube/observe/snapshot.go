@@ -125,6 +125,16 @@ func (s Snapshot) node(shown *corev1.Pod) string {
 	return ""
 }
 
+// image is the image of the job container, with its digest, as the node ran it; empty before it is pulled. All pods of a
+// Job ask for the same one.
+func (s Snapshot) image(pod *corev1.Pod) string {
+	status := podstatus.Container(pod, s.jobContainer())
+	if status == nil {
+		return ""
+	}
+	return strings.TrimPrefix(status.ImageID, "docker-pullable://")
+}
+
 // runningSince is when the job container of the pod started; of several pods, when the first one did.
 func (s Snapshot) runningSince(pod *corev1.Pod) *time.Time {
 	if s.shape() == manifest.OnePod {

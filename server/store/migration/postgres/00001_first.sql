@@ -356,6 +356,7 @@ CREATE TABLE attempts (
     category            TEXT NOT NULL,
     message             TEXT NOT NULL,
     last_lines          TEXT NOT NULL,
+    image               TEXT NOT NULL DEFAULT '',
     claimed_at          TIMESTAMPTZ NOT NULL,
     submitted_at        TIMESTAMPTZ,
     running_at          TIMESTAMPTZ,

@@ -358,6 +358,7 @@ CREATE TABLE attempts (
     category            TEXT NOT NULL,
     message             TEXT NOT NULL,
     last_lines          TEXT NOT NULL,
+    image               TEXT NOT NULL DEFAULT '',
     claimed_at          INTEGER NOT NULL,
     submitted_at        INTEGER,
     running_at          INTEGER,

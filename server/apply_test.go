@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -271,4 +272,34 @@ func TestPruneDeletesWhatTheProjectNoLongerDeclares(t *testing.T) {
 			t.Errorf("the text is\n%s", text)
 		}
 	})
+}
+
+func TestSchedulesStayAsTheyAreWhereTheFileKeepsThem(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.applies(`{"deployments":[{"name":"etl","pool":"local","schedules":[{"cron":"@daily"},{"name":"b","cron":"@hourly","active":false}]}]}`,
+		"create deployment etl")
+	kept := r.applies(`{"deployments":[{"name":"etl","pool":"local","description":"new","keep_schedules":true}]}`, "update deployment etl description")
+	if len(kept.Warnings) > 0 {
+		t.Errorf("%q", linesOf(kept.Warnings))
+	}
+	list := read[api.ScheduleList](r.call(http.MethodGet, "/api/v1/deployments/etl/schedules", "").is(http.StatusOK)).Items
+	if len(list) != 2 || list[0].Active || !list[1].Active {
+		t.Errorf("got %+v", list)
+	}
+	r.apply(`{"deployments":[{"name":"etl","pool":"local","keep_schedules":true,"schedules":[]}]}`).
+		refused(http.StatusUnprocessableEntity, "apply-invalid", "/deployments/0/keep_schedules")
+}
+
+func TestNamesMayHaveCombiningMarks(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	for _, name := range []string{"\u0926\u0948\u0928\u093f\u0915", "cafe\u0301", "日本"} {
+		r.deploy(name, "")
+		if run := r.startRun(url.PathEscape(name), `{}`); run.Deployment != name {
+			t.Errorf("got %q, want %q", run.Deployment, name)
+		}
+	}
+	r.apply(`{"deployments":[{"name":"\u0301cafe","pool":"local"}]}`).
+		refused(http.StatusBadRequest, "invalid-body", "/deployments/0/name")
 }

@@ -525,19 +525,19 @@ func (e InUseKind) Valid() bool {
 
 // Defines values for MisfirePolicyMode.
 const (
-	All    MisfirePolicyMode = "all"
-	Latest MisfirePolicyMode = "latest"
-	Skip   MisfirePolicyMode = "skip"
+	MisfirePolicyModeAll    MisfirePolicyMode = "all"
+	MisfirePolicyModeLatest MisfirePolicyMode = "latest"
+	MisfirePolicyModeSkip   MisfirePolicyMode = "skip"
 )
 
 // Valid indicates whether the value is a known member of the MisfirePolicyMode enum.
 func (e MisfirePolicyMode) Valid() bool {
 	switch e {
-	case All:
+	case MisfirePolicyModeAll:
 		return true
-	case Latest:
+	case MisfirePolicyModeLatest:
 		return true
-	case Skip:
+	case MisfirePolicyModeSkip:
 		return true
 	default:
 		return false
@@ -688,6 +688,24 @@ func (e RuleVerdict) Valid() bool {
 	case RuleVerdictUnknown:
 		return true
 	case RuleVerdictWarn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ScheduleSpecBusy.
+const (
+	ScheduleSpecBusyAllow ScheduleSpecBusy = "allow"
+	ScheduleSpecBusySkip  ScheduleSpecBusy = "skip"
+)
+
+// Valid indicates whether the value is a known member of the ScheduleSpecBusy enum.
+func (e ScheduleSpecBusy) Valid() bool {
+	switch e {
+	case ScheduleSpecBusyAllow:
+		return true
+	case ScheduleSpecBusySkip:
 		return true
 	default:
 		return false
@@ -1527,12 +1545,15 @@ type DeploymentSpec struct {
 	Description      *string `json:"description,omitempty"`
 
 	// Frozen Names of values of the deployment that runs cannot override. A name may lead into a value: `env.MODE`, `resources.limits.cpu`, `args.0`, or the JSON pointer `/labels/example.com~1team`. A frozen value holds from the next claimed attempt on, for runs that were created before as well.
-	Frozen          *FrozenNames `json:"frozen,omitempty"`
-	JobVariables    JSONObject   `json:"job_variables,omitempty"`
-	Name            Name         `json:"name"`
-	ParameterSchema JSONObject   `json:"parameter_schema,omitempty"`
-	Parameters      JSONObject   `json:"parameters,omitempty"`
-	Pool            string       `json:"pool"`
+	Frozen       *FrozenNames `json:"frozen,omitempty"`
+	JobVariables JSONObject   `json:"job_variables,omitempty"`
+
+	// KeepSchedules Leave the schedules of the deployment as they are; excludes `schedules`
+	KeepSchedules   *bool      `json:"keep_schedules,omitempty"`
+	Name            Name       `json:"name"`
+	ParameterSchema JSONObject `json:"parameter_schema,omitempty"`
+	Parameters      JSONObject `json:"parameters,omitempty"`
+	Pool            string     `json:"pool"`
 
 	// Queue Queue; default `default`
 	Queue   *string      `json:"queue,omitempty"`
@@ -2496,6 +2517,9 @@ type Schedule struct {
 	Active     bool   `json:"active"`
 	Deployment string `json:"deployment"`
 
+	// DeploymentPaused Whether the deployment is paused, so that slots pass without a run
+	DeploymentPaused *bool `json:"deployment_paused,omitempty"`
+
 	// Description The schedule in words
 	Description string             `json:"description"`
 	ID          openapi_types.UUID `json:"id"`
@@ -2509,13 +2533,23 @@ type Schedule struct {
 	Name     string     `json:"name"`
 
 	// Next Next slots, up to five
-	Next []time.Time `json:"next"`
-	Pool string      `json:"pool"`
+	Next     []time.Time `json:"next"`
+	PausedAt *time.Time  `json:"paused_at,omitempty"`
+
+	// PausedBy Who paused the schedule or its deployment, where that is known
+	PausedBy *string `json:"paused_by,omitempty"`
+	Pool     string  `json:"pool"`
 
 	// Spec When a deployment runs automatically. Set exactly one of `cron`, `interval_seconds` and `rrule`
 	//
 	// Example: {"cron":"0 6 * * 1-5","misfire":{"mode":"latest"},"name":"morning","overlap":"forbid","parameters":{"date":"today"},"timezone":"Europe/Berlin"}
 	Spec ScheduleSpec `json:"spec"`
+
+	// Waiting Slots that wait for the end of a run, with `overlap: queue`
+	Waiting *int32 `json:"waiting,omitempty"`
+
+	// WaitingSince The oldest of them
+	WaitingSince *time.Time `json:"waiting_since,omitempty"`
 }
 
 // ScheduleList defines model for ScheduleList.
@@ -2551,6 +2585,9 @@ type ScheduleSpec struct {
 	// Anchor Slot from which intervals are counted; DTSTART of an rrule that has none
 	Anchor *time.Time `json:"anchor,omitempty"`
 
+	// Busy Action for a slot while any run of the deployment has not finished, whoever created it: follow `overlap`, or skip the slot
+	Busy *ScheduleSpecBusy `json:"busy,omitempty"`
+
 	// Cron Five fields, or @hourly, @daily, @weekly, @monthly or @yearly
 	Cron *string `json:"cron,omitempty"`
 
@@ -2568,7 +2605,7 @@ type ScheduleSpec struct {
 	// Name Name, unique in the deployment; default `default`
 	Name *string `json:"name,omitempty"`
 
-	// Overlap Action for a slot while a run of the schedule has not finished: start another run, skip the slot, cancel the earlier run, or wait for it
+	// Overlap Action for a slot while a run of the schedule has not finished: start another run, skip the slot, cancel the earlier run, or wait for it. Runs that were created otherwise do not count; see `busy`
 	Overlap    *ScheduleSpecOverlap `json:"overlap,omitempty"`
 	Parameters JSONObject           `json:"parameters,omitempty"`
 
@@ -2582,12 +2619,18 @@ type ScheduleSpec struct {
 	Timezone *string `json:"timezone,omitempty"`
 }
 
-// ScheduleSpecOverlap Action for a slot while a run of the schedule has not finished: start another run, skip the slot, cancel the earlier run, or wait for it
+// ScheduleSpecBusy Action for a slot while any run of the deployment has not finished, whoever created it: follow `overlap`, or skip the slot
+type ScheduleSpecBusy string
+
+// ScheduleSpecOverlap Action for a slot while a run of the schedule has not finished: start another run, skip the slot, cancel the earlier run, or wait for it. Runs that were created otherwise do not count; see `busy`
 type ScheduleSpecOverlap string
 
 // ScheduleUpdate Example: {"active":false}
 type ScheduleUpdate struct {
 	Active bool `json:"active"`
+
+	// DropWaiting Whether the slots that wait for the end of a run are dropped
+	DropWaiting *bool `json:"drop_waiting,omitempty"`
 }
 
 // Session Example: {"address":"192.0.2.7","client":"berth on laptop","created_at":"2026-01-01T05:00:00Z","current":true,"expires_at":"2026-01-01T17:00:00Z","groups":["data-eng"],"groups_checked_at":"2026-01-01T05:30:00Z","id":"0199a0000000a1b2c3d4","kind":"cli","last_used_at":"2026-01-01T05:30:00Z","name":"Ada Lovelace","state":"active","subject":"248289761001","user":"ada@example.com"}

@@ -31,7 +31,16 @@ func (p *planner) applyDeployment(ctx context.Context, spec api.DeploymentSpec) 
 	if err != nil {
 		return err
 	}
-	schedules, err := p.checkDeployment(ctx, wanted, wire.Or(spec.Schedules, nil), before)
+	specs := wire.Or(spec.Schedules, nil)
+	if wire.Or(spec.KeepSchedules, false) {
+		if spec.Schedules != nil {
+			return problem.Newf(problem.InvalidBody, "").At("/keep_schedules", "contradicts schedules: write one of them")
+		}
+		if specs, err = keptSchedules(before); err != nil {
+			return err
+		}
+	}
+	schedules, err := p.checkDeployment(ctx, wanted, specs, before)
 	if err != nil {
 		return err
 	}

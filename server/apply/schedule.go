@@ -77,6 +77,19 @@ func (p *planner) checkSchedules(
 	return wanted, nil
 }
 
+// keptSchedules are the schedules of a deployment as it has them.
+func keptSchedules(current []store.Schedule) ([]api.ScheduleSpec, error) {
+	specs := make([]api.ScheduleSpec, len(current))
+	for i, s := range current {
+		var err error
+		if specs[i], err = wire.ReadStoredSchedule(s.Spec); err != nil {
+			return nil, err
+		}
+		specs[i].Active = &s.Active
+	}
+	return specs, nil
+}
+
 // checkTimes finds what is wrong with the times of a schedule and returns its next slot. A schedule that
 // never has a slot is refused: it is always a mistake.
 func checkTimes(findings *finding.List, at string, spec api.ScheduleSpec, now time.Time) (next *time.Time) {

@@ -74,6 +74,9 @@ func whyNotRetried(facts *store.RunFacts) string {
 	run := facts.Run
 	if at := facts.TimeoutAt; run.Category == lifecycle.Deadline && at != nil && run.EndedAt != nil &&
 		!at.After(*run.EndedAt) {
+		if isOfTemplate(facts) {
+			return "not retried: the run exceeded job_watch_timeout_seconds of the pool's template, which covers all attempts"
+		}
 		return "not retried: the run exceeded timeout_seconds of the deployment, which covers all attempts"
 	}
 	if facts.RetriesUsed.Unstarted >= lifecycle.MaxUnstarted {
@@ -247,6 +250,11 @@ func remedy(facts *store.RunFacts) string {
 		return "correct the template or the job variables: berth pool template get " +
 			shellQuote(facts.Run.Pool)
 	case lifecycle.Deadline:
+		if isOfTemplate(facts) {
+			return "raise job_watch_timeout_seconds, or activeDeadlineSeconds of the Job, in the pool's template, which the " +
+				"deployment's job variables may set, or make the workload faster: berth pool template get " +
+				shellQuote(facts.Run.Pool)
+		}
 		return "raise timeout_seconds of the deployment, or make the workload faster"
 	case lifecycle.Evicted, lifecycle.Preempted, lifecycle.NodeLost:
 		if facts.Policy.InfrastructureMaxFor(category) == 0 {
@@ -254,6 +262,13 @@ func remedy(facts *store.RunFacts) string {
 		}
 	}
 	return ""
+}
+
+// isOfTemplate is true where the limit that a run exceeded is not the deployment's, which has none or a later one.
+func isOfTemplate(facts *store.RunFacts) bool {
+	run := facts.Run
+	return facts.Timeout == nil || run.StartedAt != nil && run.EndedAt != nil &&
+		run.EndedAt.Before(run.StartedAt.Add(*facts.Timeout))
 }
 
 func memoryRemedy(facts *store.RunFacts) string {

@@ -213,7 +213,11 @@ func cases() map[string]*store.RunFacts {
 			},
 		),
 		"run timeout exceeded": runFacts(failed("TimedOut"), withAttempt(lifecycle.Deadline),
+			func(f *store.RunFacts) { f.TimeoutAt, f.Timeout = ptr(ago(2*time.Minute)), ptr(time.Second) }),
+		"timeout of the template exceeded": runFacts(failed("TimedOut"), withAttempt(lifecycle.Deadline),
 			func(f *store.RunFacts) { f.TimeoutAt = ptr(ago(2 * time.Minute)) }),
+		"Job deadline of the template exceeded": runFacts(failed("TimedOut"), withAttempt(lifecycle.Deadline),
+			func(f *store.RunFacts) { f.Timeout = ptr(time.Hour) }),
 		"node lost with all retries used": runFacts(
 			crashed,
 			withAttempt(lifecycle.Evicted),

@@ -24,6 +24,9 @@ func (h *Handler) ListDeploymentSchedules(
 	if err != nil {
 		return nil, err
 	}
+	if err := h.store.AddPausers(ctx, schedules); err != nil {
+		return nil, err
+	}
 	items, err := wire.Schedules(schedules, h.Now())
 	if err != nil {
 		return nil, err
@@ -41,6 +44,9 @@ func (h *Handler) ListSchedules(
 	}
 	schedules, next, err := h.store.ListSchedules(ctx, pools, page(r.Params.Limit, r.Params.Cursor))
 	if err != nil {
+		return nil, err
+	}
+	if err := h.store.AddPausers(ctx, schedules); err != nil {
 		return nil, err
 	}
 	items, err := wire.Schedules(schedules, h.Now())
@@ -65,6 +71,11 @@ func (h *Handler) UpdateSchedule(
 		}
 		if r.Body.Active { // what stops work needs no approval
 			if err := h.admitResume(ctx, tx, d, r.Schedule); err != nil {
+				return err
+			}
+		}
+		if wire.Or(r.Body.DropWaiting, false) {
+			if err := tx.DropWaitingSlots(ctx, r.Deployment, r.Schedule, actor(ctx)); err != nil {
 				return err
 			}
 		}

@@ -116,9 +116,9 @@ func formatMessage(format string) string {
 // patternMessage describes the patterns of openapi.yaml. A test checks that each of them is described here.
 func patternMessage(pattern string) string {
 	switch pattern {
-	case `^[\p{L}\p{N}]([\p{L}\p{N} ._:@+-]*[\p{L}\p{N}._:@+-])?$`:
+	case `^[\p{L}\p{N}]([\p{L}\p{M}\p{N} ._:@+-]*[\p{L}\p{M}\p{N}._:@+-])?$`:
 		return "want letters, digits, spaces and ._:@+- with a letter or digit first and no space at the end"
-	case `^(\*|[\p{L}\p{N}][\p{L}\p{N} ._:@+-]*)$`:
+	case `^(\*|[\p{L}\p{N}][\p{L}\p{M}\p{N} ._:@+-]*)$`:
 		return "want * or the name of a work pool"
 	case `^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`:
 		return "want lower-case letters (a-z), digits and -, with no - at either end"

@@ -32,6 +32,8 @@ const (
 type Decision struct {
 	Action Action
 	Cancel []string
+	// Reason is why a slot is dropped; empty: overlap.
+	Reason string
 }
 
 // Decide decides what to do with a slot, given the live runs of its schedule. A run that is being cancelled
@@ -65,3 +67,11 @@ func (o OverlapPolicy) Decide(slot time.Time, live []LiveRun) Decision {
 	}
 	return Decision{Action: Drop}
 }
+
+// BusyPolicy is what happens to a slot while any run of the deployment is live, whoever created it.
+type BusyPolicy string
+
+const (
+	BusyAllow BusyPolicy = "allow" // the overlap policy alone decides; the default
+	BusySkip  BusyPolicy = "skip"  // drop the slot
+)

@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -112,7 +113,8 @@ func (s *Scheduler) carryOut(
 	progress *store.ScheduleProgress,
 ) error {
 	if decision.Action == schedule.Drop {
-		progress.LastError = noRun(slot, "an earlier run has not ended, and overlap is forbid")
+		reason := cmp.Or(decision.Reason, "an earlier run has not ended, and overlap is forbid")
+		progress.LastError = noRun(slot, "%s", reason)
 		return nil
 	}
 
@@ -134,6 +136,15 @@ func (s *Scheduler) applyOverlap(
 	due dueSchedule,
 	slot time.Time,
 ) (schedule.Decision, error) {
+	if wire.ReadBusy(due.spec) == schedule.BusySkip {
+		busy, err := s.store.HasLiveRun(ctx, due.Deployment, slotKey(due.ID, slot))
+		if err != nil {
+			return schedule.Decision{}, err
+		}
+		if busy {
+			return schedule.Decision{Action: schedule.Drop, Reason: "a run of the deployment has not ended, and busy is skip"}, nil
+		}
+	}
 	policy := wire.ReadOverlap(due.spec)
 	if policy == schedule.Allow {
 		return policy.Decide(slot, nil), nil // without reading live runs

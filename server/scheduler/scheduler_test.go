@@ -234,6 +234,48 @@ func TestOverlapPolicies(t *testing.T) {
 	})
 }
 
+func TestABusyDeploymentSkipsItsSlots(t *testing.T) {
+	onEach(t, func(s *world) {
+		s.hourly("etl", `,"busy":"skip"`)
+		run, _, err := s.CreateRun(s.t.Context(), store.NewRun{Deployment: "etl"}, "by hand")
+		s.check(err)
+		s.passes(time.Hour)
+		if got := s.schedule("etl").LastError; len(s.runs("etl")) != 1 || !strings.Contains(got, "busy is skip") {
+			s.t.Errorf("%d runs beside the one by hand, %q", len(s.runs("etl"))-1, got)
+		}
+		_, err = s.CancelRun(s.t.Context(), run.ID, actor)
+		s.check(err)
+		s.passes(time.Hour)
+		if got := s.runs("etl", lifecycle.Scheduled); len(got) != 1 {
+			s.t.Errorf("%d runs once it has ended, want 1", len(got))
+		}
+	})
+}
+
+func TestSlotsThatWaitAreCountedAndCanBeDropped(t *testing.T) {
+	onEach(t, func(s *world) {
+		s.hourly("etl", `,"overlap":"queue"`)
+		for range 4 {
+			s.passes(time.Hour)
+		}
+		if got := s.schedule("etl").Waiting; len(got) != 3 || got[0].Sub(s.start) != 90*time.Minute {
+			s.t.Errorf("waiting: %v", got)
+		}
+		s.check(s.InTx(s.t.Context(), func(tx *store.Tx) error {
+			return tx.DropWaitingSlots(s.t.Context(), "etl", s.schedule("etl").Name, actor)
+		}))
+		s.endAll("etl")
+		s.passes(time.Minute)
+		if got := s.runs("etl", lifecycle.Scheduled); len(got) != 0 || len(s.schedule("etl").Waiting) != 0 {
+			s.t.Errorf("%d runs of slots that were dropped", len(got))
+		}
+		s.passes(time.Hour)
+		if got := s.runs("etl", lifecycle.Scheduled); len(got) != 1 {
+			s.t.Errorf("%d runs of the next slot, want 1", len(got))
+		}
+	})
+}
+
 func (s *world) endAll(deployment string) {
 	s.t.Helper()
 	for _, r := range s.runs(deployment, lifecycle.Scheduled) {

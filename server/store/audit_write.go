@@ -179,6 +179,7 @@ func (tx *Tx) scheduleChanged(ctx context.Context, before, after *Schedule, acto
 	}
 	if action == AuditUpdate {
 		d.field("active", before.Active, after.Active)
+		d.field("waiting", len(before.Waiting), len(after.Waiting))
 	}
 	return tx.auditChanges(ctx, d, AuditEntry{
 		Actor: actor, Action: action, Kind: AuditSchedule, Name: one.Deployment + "/" + one.Name, Pool: one.Pool,

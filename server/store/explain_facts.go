@@ -132,8 +132,10 @@ type RunFacts struct {
 	AheadInOtherQueues int
 	StartDeadline      *time.Time
 	// TimeoutAt is when it times out; if its Job is Suspended, as if it were resumed now.
-	TimeoutAt   *time.Time
-	Suspended   bool
+	TimeoutAt *time.Time
+	Suspended bool
+	// Timeout is timeout_seconds of the deployment; nil: none, so that a limit comes from the template.
+	Timeout     *time.Duration
 	Policy      lifecycle.RetryPolicy
 	RetriesUsed lifecycle.RetriesUsed
 	Workers     []Worker // of the pool
@@ -194,7 +196,7 @@ FROM (
 SELECT
 	COALESCE(w.start_deadline_at, l.start_deadline_at, r.start_deadline_at) AS start_deadline_at,
 	COALESCE(w.timeout_at, l.timeout_at, r.timeout_at) AS timeout_at, l.suspended_at, COALESCE(w.spent, l.spent, r.spent) AS spent,
-	v.retries,
+	v.retries, v.timeout_us,
 	COALESCE(w.template_infrastructure_max, l.template_infrastructure_max, r.template_infrastructure_max)
 		AS template_infrastructure_max,
 	CASE WHEN l.run_id IS NOT NULL THEN
@@ -254,15 +256,22 @@ func (q Reader) pausers(ctx context.Context, s *RunFacts) error {
 		if !one.gate.Paused {
 			continue
 		}
-		const far = 100 // newest audit entries to search
-		entries, _, err := q.ListAudit(ctx,
-			AuditFilter{Kind: one.kind, Name: one.gate.Name, Pool: s.Run.Pool}, Page{Limit: far})
-		if err != nil {
+		if err := q.pauser(ctx, one.gate, one.kind, s.Run.Pool); err != nil {
 			return err
 		}
-		if i := slices.IndexFunc(entries, AuditEntry.pauses); i >= 0 {
-			one.gate.PausedBy, one.gate.PausedAt = entries[i].Actor, entries[i].At
-		}
+	}
+	return nil
+}
+
+// pauser reads from the audit who paused a gate.
+func (q Reader) pauser(ctx context.Context, gate *ClaimGate, kind AuditKind, pool string) error {
+	const far = 100 // newest audit entries to search
+	entries, _, err := q.ListAudit(ctx, AuditFilter{Kind: kind, Name: gate.Name, Pool: pool}, Page{Limit: far})
+	if err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(entries, AuditEntry.pauses); i >= 0 {
+		gate.PausedBy, gate.PausedAt = entries[i].Actor, entries[i].At
 	}
 	return nil
 }
@@ -282,6 +291,7 @@ func (q Reader) deadlines(ctx context.Context, s *RunFacts) error {
 		Retries        database.Structured[lifecycle.RetryPolicy] `db:"retries"`
 		Infrastructure *int                                       `db:"template_infrastructure_max"`
 		Lease          *database.Time                             `db:"lease_expires_at"`
+		TimeoutUS      *int64                                     `db:"timeout_us"`
 	}
 	if err := q.db.Get(ctx, &row, deadlinesSQL, s.Run.ID); err != nil {
 		return database.NotFoundError(err, "run %s", s.Run.ID)
@@ -291,6 +301,7 @@ func (q Reader) deadlines(ctx context.Context, s *RunFacts) error {
 		moved := s.TimeoutAt.Add(s.Now.Sub(row.SuspendedAt.Time()))
 		s.TimeoutAt = &moved
 	}
+	s.Timeout = database.Duration(row.TimeoutUS)
 	s.RetriesUsed, s.Policy = row.Spent.V, row.Retries.V.WithTemplateDefault(row.Infrastructure)
 	return nil
 }

@@ -31,6 +31,11 @@ type Schedule struct {
 	// LastError is why the newest slot created no run; empty if it did.
 	LastError   string
 	LastErrorAt *time.Time
+	// DeploymentPaused: its slots pass without a run. PausedBy and PausedAt are who paused the schedule or the deployment,
+	// and when; empty where that is not known.
+	DeploymentPaused bool
+	PausedBy         string
+	PausedAt         *time.Time
 }
 
 type scheduleRow struct {
@@ -48,6 +53,9 @@ type scheduleRow struct {
 	LastSlot     *database.Time `db:"last_slot"`
 	LastError    string         `db:"last_error"`
 	LastErrorAt  *database.Time `db:"last_error_at"`
+	Paused       bool           `db:"paused"`
+	UpdatedAt    database.Time  `db:"updated_at"`
+	UpdatedBy    string         `db:"updated_by"`
 }
 
 // instants is a list of times in a text column.
@@ -61,7 +69,7 @@ func instantsOf(list []time.Time) instants {
 }
 
 func (r scheduleRow) schedule() Schedule {
-	return Schedule{
+	s := Schedule{
 		ID:           r.ID,
 		Deployment:   r.Deployment,
 		Pool:         r.Pool,
@@ -75,13 +83,20 @@ func (r scheduleRow) schedule() Schedule {
 		LastSlot:     r.LastSlot.Ptr(),
 		LastError:    r.LastError,
 		LastErrorAt:  r.LastErrorAt.Ptr(),
+
+		DeploymentPaused: r.Paused,
 	}
+	if !s.Active {
+		at := r.UpdatedAt.Time()
+		s.PausedBy, s.PausedAt = r.UpdatedBy, &at
+	}
+	return s
 }
 
 const scheduleSQL = `
 SELECT
 	s.id, s.deployment_id, d.name AS deployment, p.name AS pool, s.name, s.spec, s.active, s.decided_until, s.seen_until, s.waiting, s.next_due,
-	s.last_slot, s.last_error, s.last_error_at
+	s.last_slot, s.last_error, s.last_error_at, d.paused, s.updated_at, s.updated_by
 FROM schedules s
 JOIN deployments d ON d.id = s.deployment_id
 JOIN pools p ON p.id = d.pool_id`
@@ -202,7 +217,9 @@ func (tx *Tx) UpdateSchedules(
 		if there {
 			before = &old
 		}
-		after := Schedule{Deployment: deployment, Pool: d.Pool, Name: s.Name, Spec: s.Spec, Active: s.Active}
+		after := Schedule{
+			Deployment: deployment, Pool: d.Pool, Name: s.Name, Spec: s.Spec, Active: s.Active, Waiting: waiting,
+		}
 		if err := tx.scheduleChanged(ctx, before, &after, actor); err != nil {
 			return err
 		}
@@ -216,6 +233,83 @@ func (tx *Tx) UpdateSchedules(
 		}
 	}
 	return nil
+}
+
+// maxPausers bounds for how many paused deployments of a list it is looked up who paused them.
+const maxPausers = 20
+
+// AddPausers fills in who paused the deployments of schedules, from the audit.
+func (q Reader) AddPausers(ctx context.Context, schedules []Schedule) error {
+	known := map[string]ClaimGate{}
+	for i := range schedules {
+		s := &schedules[i]
+		if !s.DeploymentPaused {
+			continue
+		}
+		gate, ok := known[s.Deployment]
+		if !ok {
+			if len(known) == maxPausers {
+				return nil
+			}
+			gate = ClaimGate{Name: s.Deployment, Paused: true}
+			if err := q.pauser(ctx, &gate, AuditDeployment, s.Pool); err != nil {
+				return err
+			}
+			known[s.Deployment] = gate
+		}
+		if gate.PausedBy != "" {
+			s.PausedBy, s.PausedAt = gate.PausedBy, &gate.PausedAt
+		}
+	}
+	return nil
+}
+
+const dropWaitingSQL = `
+UPDATE schedules
+SET waiting = '[]',
+	decided_until = ?,
+	seen_until = ?,
+	next_due = ?,
+	held_until = NULL,
+	updated_at = ?,
+	updated_by = ?
+WHERE id = ?`
+
+// DropWaitingSlots drops the slots of a schedule that wait for the end of a run.
+func (tx *Tx) DropWaitingSlots(ctx context.Context, deployment, name, actor string) error {
+	if _, err := tx.deploymentForChange(ctx, deployment); err != nil {
+		return err
+	}
+	s, err := tx.schedule(ctx, deployment, name)
+	if err != nil {
+		return err
+	}
+	now, err := tx.db.Now(ctx)
+	if err != nil {
+		return err
+	}
+	next := s.NextDue
+	if next != nil {
+		next = &now
+	}
+	if _, err := tx.db.Exec(ctx, dropWaitingSQL, now, now, database.TimeOf(next), now, actor, s.ID); err != nil {
+		return fmt.Errorf("drop the waiting slots of schedule %q of deployment %q: %w", name, deployment, err)
+	}
+	after := *s
+	after.Waiting = nil
+	return tx.scheduleChanged(ctx, s, &after, actor)
+}
+
+// schedule reads one schedule of a deployment.
+func (q Reader) schedule(ctx context.Context, deployment, name string) (*Schedule, error) {
+	list, err := q.schedules(ctx, " WHERE d.name = ? AND s.name = ? AND d.deleted_at IS NULL", deployment, name)
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		return nil, &Error{Code: NotFound, Message: fmt.Sprintf("deployment %q has no schedule %q", deployment, name)}
+	}
+	return &list[0], nil
 }
 
 const activateScheduleSQL = `
@@ -236,21 +330,11 @@ func (tx *Tx) UpdateScheduleActive(
 	if err != nil {
 		return nil, err
 	}
-	list, err := tx.schedules(ctx, " WHERE d.name = ? AND s.name = ? AND d.deleted_at IS NULL",
-		deployment, name)
-	if err != nil {
-		return nil, err
+	read, err := tx.schedule(ctx, deployment, name)
+	if err != nil || read.Active == active {
+		return read, err
 	}
-	if len(list) == 0 {
-		return nil, &Error{
-			Code:    NotFound,
-			Message: fmt.Sprintf("deployment %q has no schedule %q", deployment, name),
-		}
-	}
-	s := list[0]
-	if s.Active == active {
-		return &s, nil
-	}
+	s := *read
 	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return nil, err

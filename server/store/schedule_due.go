@@ -143,6 +143,33 @@ func (q Reader) ListLiveRunsOfSchedule(ctx context.Context, schedule uuid.UUID) 
 	return runs, nil
 }
 
+// hasLiveRunSQL is served by the keys of ready and live.
+const hasLiveRunSQL = `
+SELECT COUNT(*)
+FROM (
+	SELECT w.run_id
+	FROM deployments d
+	JOIN ready w ON w.deployment_id = d.id
+	WHERE d.name = ? AND d.deleted_at IS NULL
+	UNION ALL
+	SELECT l.run_id
+	FROM deployments d
+	JOIN live l ON l.deployment_id = d.id
+	WHERE d.name = ? AND d.deleted_at IS NULL
+	LIMIT 2
+) AS u
+JOIN runs r ON r.id = u.run_id
+WHERE COALESCE(r.idempotency_key, '') <> ?`
+
+// HasLiveRun reports whether a deployment has a run that has not ended, other than the one with an idempotency key.
+func (q Reader) HasLiveRun(ctx context.Context, deployment, otherThan string) (bool, error) {
+	var n int
+	if err := q.db.Get(ctx, &n, hasLiveRunSQL, deployment, deployment, otherThan); err != nil {
+		return false, fmt.Errorf("read the live runs of deployment %q: %w", deployment, err)
+	}
+	return n > 0, nil
+}
+
 // overdueScheduleSQL is served by schedules_due, and reads its first rows only: a MIN over the join would
 // read all of it.
 const overdueScheduleSQL = `

@@ -38,6 +38,13 @@ func Schedule(s store.Schedule, now time.Time) (api.Schedule, error) {
 		LastSlot:    TimePtr(s.LastSlot),
 		LastError:   OrNil(s.LastError),
 		LastErrorAt: TimePtr(s.LastErrorAt),
+
+		DeploymentPaused: OrNil(s.DeploymentPaused),
+		PausedBy:         OrNil(s.PausedBy),
+		PausedAt:         TimePtr(s.PausedAt),
+	}
+	if n := len(s.Waiting); n > 0 {
+		converted.Waiting, converted.WaitingSince = OrNil(int32(n)), TimePtr(&s.Waiting[0])
 	}
 
 	// A schedule that was saved may no longer parse: its time zone can be gone from the zone database. It
@@ -106,6 +113,11 @@ func ReadMisfire(s api.ScheduleSpec) schedule.MisfirePolicy {
 // ReadOverlap reads the policy for a slot that comes while an earlier run is live.
 func ReadOverlap(s api.ScheduleSpec) schedule.OverlapPolicy {
 	return schedule.OverlapPolicy(Or(s.Overlap, api.ScheduleSpecOverlap(schedule.Allow)))
+}
+
+// ReadBusy reads the policy for a slot that comes while any run of the deployment is live.
+func ReadBusy(s api.ScheduleSpec) schedule.BusyPolicy {
+	return schedule.BusyPolicy(Or(s.Busy, api.ScheduleSpecBusy(schedule.BusyAllow)))
 }
 
 // ParseSchedule parses a schedule that was sent. What is wrong with it is added to findings, below at; the

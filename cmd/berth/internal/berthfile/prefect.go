@@ -179,6 +179,10 @@ func (p *prefect) deployment(d prefectDeployment) *yamldoc.Value {
 			p.leave(m, at, nil)
 		}
 	}
+	if from.Get("schedules") == nil && from.Get("schedule") == nil {
+		to.Add("keep_schedules", from.Place, yamldoc.Truth(from.Place, true))
+		p.note(from.Place, "no schedules: the deployment keeps its schedules on the server, as in Prefect; schedules: [] deletes them")
+	}
 	switch {
 	case hasPool:
 	case p.from.Pool != "":

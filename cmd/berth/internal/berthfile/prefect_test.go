@@ -95,3 +95,22 @@ func TestAPrefectYAMLIsToldFromABerthYAML(t *testing.T) {
 		})
 	}
 }
+
+// TestSchedulesThatAPrefectYAMLDoesNotNameStay: a redeploy without the key keeps them there. An empty list deletes them.
+func TestSchedulesThatAPrefectYAMLDoesNotNameStay(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                  `"keep_schedules":true`,
+		", schedules: []":   `"pool":"p"}`,
+		", schedules: null": `"pool":"p"}`,
+	} {
+		file := "deployments: [{name: a, work_pool: {name: p}" + text + "}]\n"
+		loaded, err := berthfile.Load("prefect.yaml", berthfile.Source{Read: files(map[string]string{"prefect.yaml": file})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := loaded.Request(berthfile.Options{})
+		if err != nil || !strings.Contains(string(body), want) {
+			t.Errorf("%q becomes %s, %v", text, body, err)
+		}
+	}
+}

@@ -44,7 +44,7 @@ var (
 	// scpLike is the short form of SSH, such as git@github.com:acme/etl.git.
 	scpLike = regexp.MustCompile(`^(?:[^@/]+@)?([^:/@]+):([^/].*|/.*)$`)
 	// notInNames are the characters that the server takes in no name.
-	notInNames = regexp.MustCompile(`[^\p{L}\p{N} ._:@+-]`)
+	notInNames = regexp.MustCompile(`[^\p{L}\p{M}\p{N} ._:@+-]`)
 )
 
 // maxName is the length of the longest name that the server takes.

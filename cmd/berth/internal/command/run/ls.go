@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -87,7 +88,21 @@ a million runs, and says how to search on. Narrow it with --since, --until, --po
 			{Title: "due", Cell: func(r api.Run) string { return app.Ago(r.ScheduledTime) }},
 			{Title: "took", Cell: func(r api.Run) string { return duration(app, r) }},
 			{Title: "id", Cell: func(r api.Run) string { return r.ID.String() }},
+			{Title: "cause", Cell: cause},
 		})
 	})
 	return cmd
+}
+
+// cause is why a run did not succeed: the category, and the first line of the message.
+func cause(r api.Run) string {
+	if r.Category == nil {
+		return ""
+	}
+	text := string(*r.Category)
+	if r.State.Message != nil {
+		line, _, _ := strings.Cut(strings.TrimSpace(*r.State.Message), "\n")
+		text += ": " + line
+	}
+	return text
 }

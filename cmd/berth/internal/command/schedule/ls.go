@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -35,8 +36,9 @@ func lsCommand(app *cli.App) *cobra.Command {
 			{Title: "deployment", Cell: func(s api.Schedule) string { return s.Deployment }},
 			{Title: "name", Cell: func(s api.Schedule) string { return s.Name }},
 			{Title: "when", Cell: func(s api.Schedule) string { return s.Description }},
-			{Title: "status", Cell: func(s api.Schedule) string { return cli.PausedText(!s.Active) }},
+			{Title: "status", Cell: func(s api.Schedule) string { return status(app, s) }},
 			{Title: "next", Cell: func(s api.Schedule) string { return nextSlot(app, s) }},
+			{Title: "waiting", Cell: func(s api.Schedule) string { return waiting(app, s) }},
 			{Title: "last", Cell: func(s api.Schedule) string { return app.AgoOrDash(s.LastSlot) }},
 			{Title: "problem", Cell: func(s api.Schedule) string { return text(s.LastError) }},
 		})
@@ -55,5 +57,32 @@ func nextSlot(app *cli.App, s api.Schedule) string {
 	if len(s.Next) == 0 {
 		return "-"
 	}
-	return app.Ago(s.Next[0])
+	next := app.Ago(s.Next[0])
+	if s.DeploymentPaused != nil {
+		return "passes " + next
+	}
+	return next
+}
+
+// status says what keeps a schedule from creating runs, and who did that.
+func status(app *cli.App, s api.Schedule) string {
+	what := cli.PausedText(!s.Active)
+	if s.DeploymentPaused != nil {
+		what = "deployment paused"
+	}
+	if s.PausedBy != nil {
+		what += " by " + *s.PausedBy
+	}
+	if s.PausedAt != nil {
+		what += " " + app.Ago(*s.PausedAt)
+	}
+	return what
+}
+
+// waiting is how many slots wait for the end of a run.
+func waiting(app *cli.App, s api.Schedule) string {
+	if s.Waiting == nil || s.WaitingSince == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%d, oldest %s", *s.Waiting, app.Ago(*s.WaitingSince))
 }

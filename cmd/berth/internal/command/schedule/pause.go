@@ -20,6 +20,8 @@ func pauseCommand(app *cli.App, verb, short string, active bool) *cobra.Command 
 	if active { // what stops work needs no approval
 		reason = cli.BreakGlassFlag(cmd)
 	}
+	drop := cmd.Flags().Bool("drop-waiting", false,
+		"drop the slots that wait for the end of a run, with overlap: queue")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		name, err := scheduleName(ctx, client, args)
@@ -27,7 +29,7 @@ func pauseCommand(app *cli.App, verb, short string, active bool) *cobra.Command 
 			return err
 		}
 		s, err := cli.Value(client.UpdateScheduleWithResponse(ctx, args[0], name,
-			&api.UpdateScheduleParams{BreakGlass: cli.StringOrNil(*reason)}, api.ScheduleUpdate{Active: active}))
+			&api.UpdateScheduleParams{BreakGlass: cli.StringOrNil(*reason)}, api.ScheduleUpdate{Active: active, DropWaiting: drop}))
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -98,7 +99,16 @@ func kueueScenarios() []scenario {
 		},
 		{
 			name: "Kueue's webhook away at a cancel", script: gated, prepare: withQueue("batch", ""),
-			act: cancelledWithoutWebhook, state: "CANCELLED", ends: "cancelled", pods: 1,
+			act: cancelledWithoutWebhook, unseen: true, state: "CANCELLED", ends: "cancelled", pods: 1,
+		},
+		{
+			name: "queued, and explained by events alone", script: gated, kube: true, prepare: withoutWorkloads, act: waitsForQuotaByEvents,
+			state: "COMPLETED", ends: "ok", pods: 2,
+		},
+		{
+			name: "Kueue's maximum execution time, by events alone", script: gated, kube: true, prepare: withoutWorkloads,
+			metadata: `labels: {kueue.x-k8s.io/queue-name: batch, kueue.x-k8s.io/max-exec-time-seconds: "3"}`,
+			state:    "FAILED", ends: "deadline", pods: 1, says: "exceeding the maximum execution time",
 		},
 		{
 			name: "taken over while it is queued", script: gated, prepare: withQueue("batch", ""), act: takenOverQueued,
@@ -253,6 +263,22 @@ func (p *scenarioTest) openGateOf(id string) {
 
 func (p *scenarioTest) queueNames() []string {
 	return []string{`LocalQueue "batch"`, fmt.Sprintf("ClusterQueue %q", p.jobs)}
+}
+
+// withoutWorkloads is for a worker without the right to read what Kueue has.
+func withoutWorkloads(p *scenarioTest) {
+	withQueue("batch", "")(p)
+	readsKueue := func(r *http.Request, _ string) bool { return strings.Contains(r.URL.Path, "/kueue.x-k8s.io/") }
+	kubeFault(1<<20, readsKueue, answerWith(http.StatusForbidden, "Forbidden"))(p)
+}
+
+func waitsForQuotaByEvents(p *scenarioTest) {
+	p.awaitRunningPod()
+	second := p.another()
+	p.awaitWords(second, "Kueue: couldn't assign flavors", "insufficient unused quota for cpu")
+	p.openGate()
+	p.openGateOf(second)
+	p.end(p.t, second, "COMPLETED")
 }
 
 func waitsForQuota(p *scenarioTest) {

@@ -379,7 +379,7 @@ func requiredScenarios() []string {
 		"queued until there is quota", "preempted by Kueue, and deaf to SIGTERM", "preempted by Kueue with exit code 7", "preempted by Kueue with exit code 0",
 		"the default LocalQueue, preempted with exit code 7", "managed without a queue name", "Kueue's requeuing limit", "Kueue's maximum execution time", "a ClusterQueue on hold",
 		"deactivated by a user, and activated again", "rejected by an admission check", "partial admission", "Kueue's webhook away at the creation", "Kueue's webhook away at the end",
-		"Kueue's webhook away at a cancel", "taken over while it is queued",
+		"Kueue's webhook away at a cancel", "queued, and explained by events alone", "Kueue's maximum execution time, by events alone", "taken over while it is queued",
 	}
 }
 

@@ -182,7 +182,7 @@ func readsObjects(r *http.Request, _ string) bool {
 }
 func watchesObjects(r *http.Request, _ string) bool { return r.URL.Query().Has("watch") }
 func removesFinalizer(r *http.Request, body string) bool {
-	return r.Method == http.MethodPatch && strings.Contains(body, `"finalizers"`)
+	return r.Method == http.MethodPatch && strings.Contains(body, "/finalizers\"")
 }
 func readsLogs(r *http.Request, _ string) bool     { return strings.HasSuffix(r.URL.Path, "/log") }
 func deletesObject(r *http.Request, _ string) bool { return r.Method == http.MethodDelete }

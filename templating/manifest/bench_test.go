@@ -151,18 +151,21 @@ spec:
 // helmSource makes the finished Job the Helm way: everything that a Job needs to be tracked stands in the
 // text as well.
 const helmSource = `
-{{- define "labels" -}}
-app.kubernetes.io/component: run
-app.kubernetes.io/managed-by: berth
-app.kubernetes.io/name: berth-run
+{{- define "pod.labels" -}}
 berth.dev/attempt: {{ .run.attempt | quote }}
-berth.dev/deployment: {{ .run.deployment }}
 berth.dev/installation: {{ .run.installation }}
-berth.dev/pool: {{ .run.pool }}
 berth.dev/run-id: {{ .run.id }}
 {{- with .labels }}
 {{ toYaml . }}
 {{- end }}
+{{- end -}}
+{{- define "labels" -}}
+app.kubernetes.io/component: run
+app.kubernetes.io/managed-by: berth
+app.kubernetes.io/name: berth-run
+berth.dev/deployment: {{ .run.deployment }}
+berth.dev/pool: {{ .run.pool }}
+{{ include "pod.labels" . }}
 {{- end -}}
 apiVersion: batch/v1
 kind: Job
@@ -192,7 +195,7 @@ spec:
   podReplacementPolicy: Failed
   template:
     metadata:
-      labels: {{- include "labels" . | nindent 8 }}
+      labels: {{- include "pod.labels" . | nindent 8 }}
     spec:
       enableServiceLinks: false
       restartPolicy: Never

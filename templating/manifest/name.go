@@ -17,13 +17,15 @@ import (
 // Prefix is what every label, annotation and finalizer of Berth begins with. Templates cannot set them.
 const Prefix = "berth.dev/"
 
-// Labels on Jobs and their pods.
+// Labels on Jobs. Their pods have the first three, by which workers select them.
 const (
 	LabelInstallation = Prefix + "installation"
 	LabelRunID        = Prefix + "run-id"
 	LabelAttempt      = Prefix + "attempt"
 	LabelPool         = Prefix + "pool"
 	LabelDeployment   = Prefix + "deployment"
+	// LabelReleased is on Jobs whose finalizer was taken off: workers no longer watch them.
+	LabelReleased = Prefix + "released"
 
 	LabelAppName      = "app.kubernetes.io/name"
 	LabelAppComponent = "app.kubernetes.io/component"

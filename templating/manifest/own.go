@@ -21,16 +21,17 @@ func (b *builder) ownLabels() {
 	for _, target := range []struct {
 		labels, annotations *map[string]string
 		place               pointer
+		add                 func(labels map[string]string)
 	}{
-		{&b.job.Labels, &b.job.Annotations, manifestPointer.key("metadata")},
-		{&podMeta.Labels, &podMeta.Annotations, podPointer},
+		{&b.job.Labels, &b.job.Annotations, manifestPointer.key("metadata"), b.addJobLabels},
+		{&podMeta.Labels, &podMeta.Annotations, podPointer, b.addLabels},
 	} {
 		*target.labels = b.userKeys(*target.labels, labels, target.place.key("labels"))
 		*target.annotations = b.userKeys(*target.annotations, annotations, target.place.key("annotations"))
 		for key, v := range *target.labels {
 			(*target.labels)[key] = LabelValue(v)
 		}
-		b.addLabels(*target.labels)
+		target.add(*target.labels)
 	}
 	b.addAnnotations(b.job.Annotations)
 }
@@ -74,11 +75,16 @@ func (b *builder) userKeys(own, configured map[string]string, place pointer) map
 	return result
 }
 
-// addLabels adds ours, which Job and pods have; the app.kubernetes.io set only where the template has none.
+// addLabels adds the labels that Job and pods have: those by which workers select them.
 func (b *builder) addLabels(labels map[string]string) {
 	labels[LabelInstallation] = b.id.Installation.String()
 	labels[LabelRunID] = b.id.RunID.String()
 	labels[LabelAttempt] = strconv.Itoa(b.id.Attempt)
+}
+
+// addJobLabels adds those of a Job; the app.kubernetes.io set only where the template has none.
+func (b *builder) addJobLabels(labels map[string]string) {
+	b.addLabels(labels)
 	labels[LabelPool] = LabelValue(b.id.Pool)
 	labels[LabelDeployment] = LabelValue(b.id.Deployment)
 	labels[LabelAppName] = cmp.Or(labels[LabelAppName], AppName)

@@ -2,6 +2,7 @@ package manifest_test
 
 import (
 	"encoding/json"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -61,15 +62,20 @@ job_configuration:
 	if diff := cmp.Diff([]string{"example.com/theirs", manifest.Finalizer}, j.Finalizers); diff != "" {
 		t.Errorf("finalizers (-want +got):\n%s", diff)
 	}
-	for _, labels := range []map[string]string{j.Labels, j.Spec.Template.Labels} {
-		want := map[string]string{
-			"app.kubernetes.io/component": "run", "app.kubernetes.io/managed-by": "berth", "app.kubernetes.io/name": "berth-run",
-			"berth.dev/attempt": "2", "berth.dev/deployment": "etl", "berth.dev/installation": "0197b8f0-0000-7000-8000-000000000001",
-			"berth.dev/pool": "default", "berth.dev/run-id": "0197b8f0-1234-7abc-9def-0123456789ab", "team": "a-b",
-		}
-		if diff := cmp.Diff(want, labels); diff != "" {
-			t.Errorf("labels (-want +got):\n%s", diff)
-		}
+	pod := map[string]string{
+		"berth.dev/attempt": "2", "berth.dev/installation": "0197b8f0-0000-7000-8000-000000000001",
+		"berth.dev/run-id": "0197b8f0-1234-7abc-9def-0123456789ab", "team": "a-b",
+	}
+	if diff := cmp.Diff(pod, j.Spec.Template.Labels); diff != "" {
+		t.Errorf("labels of pods (-want +got):\n%s", diff)
+	}
+	ofJob := map[string]string{
+		"app.kubernetes.io/component": "run", "app.kubernetes.io/managed-by": "berth", "app.kubernetes.io/name": "berth-run",
+		"berth.dev/deployment": "etl", "berth.dev/pool": "default",
+	}
+	maps.Copy(ofJob, pod)
+	if diff := cmp.Diff(ofJob, j.Labels); diff != "" {
+		t.Errorf("labels of the Job (-want +got):\n%s", diff)
 	}
 	if got := j.Annotations[manifest.AnnotationTTL]; got != "600" || j.Spec.TTLSecondsAfterFinished != nil {
 		t.Errorf("ttl annotation %q, spec %v", got, j.Spec.TTLSecondsAfterFinished)

@@ -18,7 +18,6 @@ import (
 	"github.com/berth-dev/berth/worker/kube/access"
 	"github.com/berth-dev/berth/worker/kube/cluster"
 	"github.com/berth-dev/berth/worker/kube/jobclient"
-	"github.com/berth-dev/berth/worker/kube/observe"
 	"github.com/berth-dev/berth/worker/kube/podstatus"
 )
 
@@ -34,10 +33,10 @@ func (w *watcher) addInformers(namespace string) error {
 	factory := informers.NewSharedInformerFactoryWithOptions(w.api, w.options.Timing.Resync,
 		informers.WithNamespace(namespace),
 		informers.WithTweakListOptions(func(o *metav1.ListOptions) {
-			o.LabelSelector = jobclient.InstallationSelector(w.installation.String())
+			o.LabelSelector = jobclient.UnreleasedSelector(w.installation.String())
 		}),
 		informers.WithTransform(func(object any) (any, error) {
-			observe.Trim(object)
+			w.trimmer.Trim(object)
 			return object, nil
 		}),
 	)
@@ -95,6 +94,11 @@ func (w *watcher) awaitList(ctx context.Context, scope string, settled chan<- st
 			w.reportDiscovered(ref, w.attempt(ref))
 		}
 	}
+	for pod := range all[*corev1.Pod]([]cache.SharedIndexInformer{pods}) {
+		if ref, ok := jobclient.RefOf(pod); ok {
+			w.queue.Add(ref)
+		}
+	}
 	w.enqueueScope(scope)
 	w.publishAccess()
 	notify(settled)
@@ -121,6 +125,25 @@ func (w *watcher) changed(object any) {
 		w.jobChanged(o.UID)
 	}
 	w.queue.Add(ref)
+}
+
+// dropPods forgets pods that have ended and that nothing will ask about: their Job was finalized, so that it is no longer
+// among the copies. The API server cannot leave them out, as their labels do not change, and there may be many more of
+// them than of active ones. One that changes, or is listed again, comes back and is forgotten again.
+func (w *watcher) dropPods(ref job.Ref) {
+	if w.launching(ref) || len(w.jobsOf(ref)) > 0 {
+		return
+	}
+	for _, informer := range w.podCopies {
+		for _, pod := range indexed[*corev1.Pod]([]cache.SharedIndexInformer{informer}, ref) {
+			if !podstatus.Terminal(pod) || !w.access.IsListed(w.scopeOf(pod.Namespace)) {
+				continue
+			}
+			if err := informer.GetIndexer().Delete(pod); err != nil {
+				w.options.Log.Warn("cannot forget a pod", "pod", pod.Namespace+"/"+pod.Name, "error", err)
+			}
+		}
+	}
 }
 
 // noteStopped remembers a pod that is being deleted while it runs: after it has ended it no longer shows

@@ -35,7 +35,7 @@ func (w *watcher) follow(a *attempt, observed observe.Result) {
 		Stored:        a.offset,
 		Position:      a.position,
 		Unpermitted:   w.logsUnpermitted,
-		Log:           w.options.Log.With("attempt", a.ref.String()),
+		Log:           w.options.Log,
 	})
 	ctx, cancel := context.WithCancel(w.ctx)
 	a.follower, a.stopFollow = follower, cancel
@@ -91,6 +91,8 @@ const (
 	maxLineFetches = 64
 	// lineFetchPatience is how long a fetch may wait for its turn: the end is reported without it then.
 	lineFetchPatience = 2 * time.Second
+	// followerPatience is how long a follower may take to read to the end, which saves a fetch.
+	followerPatience = time.Second
 )
 
 // lastLines returns the end of the output: what was followed, if that has come to the end, else it is read from the pod.
@@ -99,6 +101,13 @@ func (w *watcher) lastLines(ctx context.Context, a *attempt, s observe.Snapshot)
 	pod := s.DecidingPod()
 	followed := ""
 	if follower := w.followerOf(a); follower != nil && pod == s.NewestPod() { // which it has read last
+		patience := time.NewTimer(followerPatience)
+		defer patience.Stop()
+		select {
+		case <-follower.Done(): // it was told to finish
+		case <-patience.C:
+		case <-ctx.Done():
+		}
 		text, complete := follower.LastLines()
 		if complete {
 			return text

@@ -28,7 +28,11 @@ const watchLag = 15 * time.Second
 func (w *watcher) reconcile(ctx context.Context, ref job.Ref) (time.Duration, error) {
 	a := w.attempt(ref)
 	w.reportDiscovered(ref, a)
-	if a == nil || a.ended || !w.access.IsListed(w.scopeOf(a.namespace)) {
+	if a == nil {
+		w.dropPods(ref)
+		return 0, nil
+	}
+	if a.ended || !w.access.IsListed(w.scopeOf(a.namespace)) {
 		return 0, nil // until it is listed, copies that are missing say nothing; then it is reconciled
 	}
 	s, again, err := w.snapshot(ctx, a)

@@ -30,6 +30,7 @@ type Runtime struct {
 	api     kubernetes.Interface
 	jobs    *jobclient.Client
 	guard   guard
+	trimmer observe.Trimmer
 	// identity is set before anything runs.
 	identity cluster.Identity
 	served   *prometheus.GaugeVec // by namespace
@@ -88,11 +89,16 @@ func (a *attempt) jobName() string { return a.namespace + "/" + a.name }
 // New returns a Runtime for the cluster. It makes no request before Run or Launch.
 func New(config cluster.Config, options Options) (*Runtime, error) {
 	options = options.withDefaults(config)
-	api, err := config.NewClient(options.Log, options.Registerer)
+	clients, err := config.NewClients(options.Log, options.Registerer)
 	if err != nil {
 		return nil, err
 	}
-	return newRuntime(config, options, api)
+	r, err := newRuntime(config, options, clients.API)
+	if err != nil {
+		return nil, err
+	}
+	r.jobs.Metadata = clients.Metadata
+	return r, nil
 }
 
 func newRuntime(config cluster.Config, options Options, api kubernetes.Interface) (*Runtime, error) {
@@ -188,7 +194,7 @@ func (r *Runtime) observe(a job.Attempt, namespace, name string, created *batchv
 		indexes: indexesOf(a.Manifest),
 	}
 	if created != nil {
-		observe.Trim(created)
+		r.trimmer.Trim(created)
 		started.uid = created.UID
 	}
 

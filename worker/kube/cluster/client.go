@@ -7,22 +7,35 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/metadata"
 )
 
-// NewClient returns a client whose requests are counted by the registerer, if there is one. It makes no
+// Clients are the clients of one cluster.
+type Clients struct {
+	API kubernetes.Interface
+	// Metadata changes objects, and gets their metadata for an answer instead of the objects; nil in tests without a
+	// cluster.
+	Metadata metadata.Interface
+}
+
+// NewClients returns clients whose requests are counted by the registerer, if there is one. It makes no
 // request.
-func (c Config) NewClient(log *slog.Logger, registerer prometheus.Registerer) (kubernetes.Interface, error) {
+func (c Config) NewClients(log *slog.Logger, registerer prometheus.Registerer) (Clients, error) {
 	metrics, err := newRequestMetrics(registerer)
 	if err != nil {
-		return nil, err
+		return Clients{}, err
 	}
 	counted := metrics.instrument(c.REST)
 	counted.WarningHandlerWithContext = warningLogger{log}
-	client, err := kubernetes.NewForConfig(counted)
+	api, err := kubernetes.NewForConfig(counted)
 	if err != nil {
-		return nil, fmt.Errorf("configure a client for the cluster at %s: %w", c.REST.Host, err)
+		return Clients{}, fmt.Errorf("configure a client for the cluster at %s: %w", c.REST.Host, err)
 	}
-	return client, nil
+	ofMetadata, err := metadata.NewForConfig(counted)
+	if err != nil {
+		return Clients{}, fmt.Errorf("configure a client for the cluster at %s: %w", c.REST.Host, err)
+	}
+	return Clients{API: api, Metadata: ofMetadata}, nil
 }
 
 // warningLogger logs the API server's warnings at debug level: it warns about every Job that a stricter Pod

@@ -60,6 +60,7 @@ func (o ConnectOptions) config(rc *rest.Config, namespace string) (Config, error
 	if rc.UserAgent == "" {
 		rc.UserAgent = rest.DefaultKubernetesUserAgent()
 	}
+	rc.Wrap(newConnectionTurn().wrap) // of all clients: they share their connections
 	rc.Wrap(func(next http.RoundTripper) http.RoundTripper { return &foreignTransport{next} })
 
 	config := Config{REST: rc, ClusterID: o.ClusterID, Namespace: namespace}

@@ -228,7 +228,7 @@ func TestACancelAfterALostAnswerFindsTheJob(t *testing.T) {
 	s.finalize(a.Ref, launched.UID)
 }
 
-func TestFinalizeAfterAConflictKeepsForeignFinalizers(t *testing.T) {
+func TestFinalizeFromAnOldCopyKeepsForeignFinalizersWithOnePatch(t *testing.T) {
 	s := newSite(t, kube.Options{})
 	var raced atomic.Int32
 	other := s.client
@@ -253,8 +253,39 @@ func TestFinalizeAfterAConflictKeepsForeignFinalizers(t *testing.T) {
 		slices.Contains(j.Finalizers, manifest.Finalizer) {
 		t.Errorf("finalizers after finalize: %v", j.Finalizers)
 	}
-	if raced.Load() < 2 {
-		t.Errorf("%d patches, the test proves nothing", raced.Load())
+	if raced.Load() != 1 {
+		t.Errorf("%d patches, want 1", raced.Load())
+	}
+}
+
+// TestFinalizeLeavesAnotherJobOfTheSameNameAlone replaces the Job between the worker's look and its patch.
+func TestFinalizeLeavesAnotherJobOfTheSameNameAlone(t *testing.T) {
+	s := newSite(t, kube.Options{})
+	var replaced atomic.Bool
+	s.startBehind(&faulty{before: func(request *http.Request) (*http.Response, error) {
+		if request.Method != http.MethodPatch || !strings.Contains(request.URL.Path, "/jobs/") || replaced.Swap(true) {
+			return nil, nil
+		}
+		name := request.URL.Path[strings.LastIndex(request.URL.Path, "/")+1:]
+		jobs, old := s.client.BatchV1().Jobs(s.namespace), s.job(name)
+		if _, err := jobs.Patch(s.t.Context(), name, types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{}); err != nil {
+			s.t.Error(err)
+		}
+		if err := jobs.Delete(s.t.Context(), name, *metav1.NewDeleteOptions(0)); err != nil {
+			s.t.Error(err)
+		}
+		s.eventually("the Job to be gone", func() bool { return s.job(name) == nil })
+		old.ObjectMeta = metav1.ObjectMeta{Name: name, Finalizers: []string{manifest.Finalizer}}
+		old.Spec.Selector, old.Spec.Template.Labels, old.Spec.Suspend = nil, nil, new(true)
+		s.create(old)
+		return nil, nil
+	}})
+	a := s.attempt("true")
+	launched := s.launch(a)
+	s.ended(a.Ref)
+	s.finalize(a.Ref, launched.UID)
+	if j := s.job(launched.Name); j == nil || string(j.UID) == launched.UID || !slices.Contains(j.Finalizers, manifest.Finalizer) {
+		t.Errorf("the other Job is %+v", j)
 	}
 }
 

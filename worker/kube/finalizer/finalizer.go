@@ -94,10 +94,10 @@ func (n Names) isOurs(name string) bool { return name == n.current || n.isLegacy
 
 func (n Names) isLegacy(name string) bool { return slices.Contains(n.legacy, name) }
 
-// Change is the metadata of a merge patch that changes finalizers. A merge patch replaces the list as a
-// whole, so it carries the resource version to keep concurrent changes by others. It carries the UID because
-// names are reused.
+// Change is the metadata of a patch that changes finalizers. It carries the UID because names are reused.
 type Change map[string]any
+
+// A merge patch replaces the list as a whole, so it carries the resource version to keep concurrent changes by others.
 
 func changeOf(o metav1.Object, finalizers []string) Change {
 	return Change{"uid": o.GetUID(), "resourceVersion": o.GetResourceVersion(), "finalizers": finalizers}
@@ -106,13 +106,11 @@ func changeOf(o metav1.Object, finalizers []string) Change {
 // Finalizers are the finalizers of the object after the change.
 func (c Change) Finalizers() []string { return c["finalizers"].([]string) }
 
-// TakeOff takes all our finalizers off the object; ok is false if there are none.
-func (n Names) TakeOff(o client.Object) (change Change, ok bool) {
-	copied := o.DeepCopyObject().(client.Object)
-	for _, name := range append([]string{n.current}, n.legacy...) {
-		ok = controllerutil.RemoveFinalizer(copied, name) || ok
-	}
-	return changeOf(o, copied.GetFinalizers()), ok
+// TakeOff takes all our finalizers off the object; ok is false if there are none. It is for a strategic merge patch, which
+// names what goes: whatever others change meanwhile stays, and nothing has to be read or repeated.
+func (n Names) TakeOff(o metav1.Object) (change Change, ok bool) {
+	ours := append([]string{n.current}, n.legacy...)
+	return Change{"uid": o.GetUID(), "$deleteFromPrimitiveList/finalizers": ours}, n.Hold(o)
 }
 
 // ReplaceLegacy replaces legacy finalizers by the current one. ok is false if there are none, or if a legacy

@@ -1,12 +1,14 @@
 package finalizer
 
 import (
+	"encoding/json"
 	"slices"
 	"testing"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/strategicpatch"
 
 	"github.com/berth-dev/berth/templating/manifest"
 )
@@ -61,23 +63,45 @@ func TestOnlyOurFinalizersAreChanged(t *testing.T) {
 				j.DeletionTimestamp = &now
 			}
 			takenOff, changed := names.TakeOff(j)
-			if left := takenOff.Finalizers(); !slices.Equal(left, tc.takenOff) ||
+			if left := patched(t, j, takenOff).Finalizers; !slices.Equal(left, tc.takenOff) ||
 				changed != !slices.Equal(tc.has, tc.takenOff) {
-				t.Errorf("taken off: %v (changed: %v), want %v", takenOff, changed, tc.takenOff)
+				t.Errorf("left are %v (changed: %v), want %v", left, changed, tc.takenOff)
 			}
 			replaced, changed := names.ReplaceLegacy(j)
 			if left := replaced.Finalizers(); !slices.Equal(left, tc.replaced) ||
 				changed != (len(tc.has) != len(tc.replaced) || !sameNames(tc.has, tc.replaced)) {
 				t.Errorf("replaced: %v (changed: %v), want %v", replaced, changed, tc.replaced)
 			}
-			if takenOff["resourceVersion"] != j.ResourceVersion || takenOff["uid"] != j.UID {
-				t.Errorf("the change carries no resource version or UID: %v", takenOff)
+			if replaced["resourceVersion"] != j.ResourceVersion || replaced["uid"] != j.UID || takenOff["uid"] != j.UID {
+				t.Errorf("the changes carry no resource version or UID: %v, %v", replaced, takenOff)
 			}
 			if !slices.Equal(j.Finalizers, tc.has) {
 				t.Errorf("the object itself was changed: %v", j.Finalizers)
 			}
 		})
 	}
+}
+
+// patched is the Job after a strategic merge patch of its metadata.
+func patched(t *testing.T, j *batchv1.Job, change Change) *batchv1.Job {
+	t.Helper()
+	before, err := json.Marshal(j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	patch, err := json.Marshal(map[string]any{"metadata": change})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := strategicpatch.StrategicMergePatch(before, patch, batchv1.Job{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := &batchv1.Job{}
+	if err := json.Unmarshal(text, after); err != nil {
+		t.Fatal(err)
+	}
+	return after
 }
 
 func sameNames(a, b []string) bool {

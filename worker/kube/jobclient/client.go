@@ -2,9 +2,8 @@
 // their Secrets, and drains an installation. It keeps no state about attempts and needs neither server nor
 // worker, so that a drain works when both are gone.
 //
-// Every change is safe against concurrent ones. Patches of finalizers carry the resource version and are
-// retried on conflict; deletions and other patches carry the UID, because a name may belong to another Job by
-// then.
+// Every change is safe against concurrent ones. Deletions and patches carry the UID, because a name may belong to another
+// Job by then. What replaces a list carries the resource version too, and is retried on conflict.
 package jobclient
 
 import (
@@ -20,6 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/util/retry"
 	"k8s.io/utils/ptr"
 
@@ -33,7 +33,10 @@ const FieldManager = "berth-worker"
 
 // Client changes Jobs of one cluster.
 type Client struct {
-	API        kubernetes.Interface
+	API kubernetes.Interface
+	// Metadata has the API server answer with the metadata of a Job that is changed; if nil, API is used, and the
+	// answer is the whole Job.
+	Metadata   metadata.Interface
 	Finalizers finalizer.Names
 	// TTL is how long a Job is kept after its end if its template does not say.
 	TTL     time.Duration
@@ -46,30 +49,30 @@ type Client struct {
 // isGone reports whether the error says that the object no longer exists, or that another one has its name.
 func isGone(err error) bool { return apierrors.IsNotFound(err) || apierrors.IsConflict(err) }
 
-// patch applies a merge patch to the Job.
-func (c *Client) patch(ctx context.Context, j *batchv1.Job, change map[string]any) error {
+// patch applies a patch to the Job.
+func (c *Client) patch(ctx context.Context, j *batchv1.Job, kind types.PatchType, change map[string]any) error {
 	patch, err := json.Marshal(change)
 	if err != nil {
 		return fmt.Errorf("encode the patch: %w", err)
 	}
 	options := metav1.PatchOptions{FieldManager: FieldManager}
-	_, err = c.API.BatchV1().Jobs(j.Namespace).Patch(ctx, j.Name, types.MergePatchType, patch, options)
+	if c.Metadata != nil {
+		jobs := c.Metadata.Resource(batchv1.SchemeGroupVersion.WithResource("jobs"))
+		_, err = jobs.Namespace(j.Namespace).Patch(ctx, j.Name, kind, patch, options)
+		return err
+	}
+	_, err = c.API.BatchV1().Jobs(j.Namespace).Patch(ctx, j.Name, kind, patch, options)
 	return err
 }
 
-// update applies a change to the Job and retries it on conflict. The first try uses the caller's copy, if
-// that is current; later tries read the Job again. By then the name may belong to another Job: change
-// compares its UID with the one given.
+// update applies a change to the Job and retries it on conflict. The first try uses the caller's copy, later
+// tries read the Job again. By then the name may belong to another Job: change compares its UID with the one given.
 func (c *Client) update(
 	ctx context.Context,
 	j *batchv1.Job,
-	current bool,
 	change func(ctx context.Context, latest *batchv1.Job, uid types.UID) error,
 ) error {
 	latest := j
-	if !current {
-		latest = nil
-	}
 	return retry.OnError(retry.DefaultBackoff, apierrors.IsConflict, func() error {
 		call, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
 		defer cancel()
@@ -129,7 +132,7 @@ func (c *Client) WritePlannedOutcome(ctx context.Context, j *batchv1.Job, planne
 	}
 	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
 	defer cancel()
-	err = c.patch(ctx, j, map[string]any{"metadata": map[string]any{
+	err = c.patch(ctx, j, types.MergePatchType, map[string]any{"metadata": map[string]any{
 		"uid": j.UID, "annotations": map[string]string{observe.AnnotationPlannedOutcome: string(text)},
 	}})
 	if err != nil && !isGone(err) {

@@ -10,13 +10,18 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
 	"k8s.io/utils/ptr"
 
 	"github.com/berth-dev/berth/templating/manifest"
+	"github.com/berth-dev/berth/worker/kube/cluster"
+	"github.com/berth-dev/berth/worker/kube/finalizer"
 )
 
-// Finalize takes our finalizers off a Job and sets its TTL, in one patch. It may be repeated.
-func (c *Client) Finalize(ctx context.Context, j *batchv1.Job) error { return c.finalize(ctx, j, true) }
+// Finalize takes our finalizers off a Job, sets its TTL and labels it as released, in one patch. It may be repeated.
+func (c *Client) Finalize(ctx context.Context, j *batchv1.Job) error {
+	return c.finalize(ctx, j, j.DeletionTimestamp != nil)
+}
 
 // DeleteAndFinalize deletes a Job, its pods first, and takes our finalizers off, so that it does not wait for
 // us. It may be repeated.
@@ -24,13 +29,13 @@ func (c *Client) DeleteAndFinalize(ctx context.Context, j *batchv1.Job) error {
 	if err := c.DeleteForeground(ctx, j); err != nil {
 		return err
 	}
-	return c.finalize(ctx, j, false) // the deletion has changed the Job
+	return c.finalize(ctx, j, true)
 }
 
 // DeleteUnstarted deletes a suspended Job that has no pod yet, and takes our finalizers off. It reports whether the Job
 // was resumed meanwhile; then nothing is done.
 func (c *Client) DeleteUnstarted(ctx context.Context, j *batchv1.Job) (started bool, err error) {
-	err = c.update(ctx, j, true, func(ctx context.Context, latest *batchv1.Job, uid types.UID) error {
+	err = c.update(ctx, j, func(ctx context.Context, latest *batchv1.Job, uid types.UID) error {
 		if latest.UID != uid {
 			return nil
 		}
@@ -50,15 +55,21 @@ func (c *Client) DeleteUnstarted(ctx context.Context, j *batchv1.Job) (started b
 	case started:
 		return true, nil
 	}
-	return false, c.finalize(ctx, j, false)
+	return false, c.finalize(ctx, j, true)
 }
 
-func (c *Client) finalize(ctx context.Context, j *batchv1.Job, current bool) error {
-	err := c.update(ctx, j, current, c.patchFinalized)
+func (c *Client) finalize(ctx context.Context, j *batchv1.Job, deleted bool) error {
+	takenOff, held := c.Finalizers.TakeOff(j)
+	var err error
+	if held {
+		err = c.patchFinalized(ctx, j, takenOff, deleted)
+	}
 	switch {
-	case apierrors.IsNotFound(err):
+	case !held, apierrors.IsNotFound(err):
 		c.Metrics.count(resultAbsent)
-	case err != nil:
+	case err == nil:
+		c.Metrics.count(resultReleased)
+	default:
 		c.Metrics.count(resultFailed)
 		return fmt.Errorf("take the finalizer off job %s/%s: %w", j.Namespace, j.Name, err)
 	}
@@ -68,26 +79,34 @@ func (c *Client) finalize(ctx context.Context, j *batchv1.Job, current bool) err
 	return nil
 }
 
-func (c *Client) patchFinalized(ctx context.Context, j *batchv1.Job, uid types.UID) error {
-	takenOff, held := c.Finalizers.TakeOff(j)
-	if j.UID != uid || !held {
-		c.Metrics.count(resultAbsent)
-		return nil
-	}
+// patchFinalized returns a NotFound error if the Job is gone, also if another one has its name.
+func (c *Client) patchFinalized(ctx context.Context, j *batchv1.Job, takenOff finalizer.Change, deleted bool) error {
+	takenOff["labels"] = map[string]string{manifest.LabelReleased: "true"}
 	change := map[string]any{"metadata": takenOff}
-	if ttl, ok := c.ttl(j); ok {
+	if ttl, ok := c.ttl(j); ok && !deleted {
 		change["spec"] = map[string]any{"ttlSecondsAfterFinished": ttl}
 	}
-	err := c.patch(ctx, j, change)
-	if apierrors.IsInvalid(err) && change["spec"] != nil {
-		// Nothing may keep the finalizer on the Job, not even an invalid TTL.
+	// A patch conflicts only if the Job changes all the time.
+	return retry.OnError(retry.DefaultBackoff, apierrors.IsConflict, func() error {
+		call, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
+		defer cancel()
+		err := c.patch(call, j, types.StrategicMergePatchType, change)
+		if !apierrors.IsInvalid(err) {
+			return err
+		}
+		// The UID is that of another Job, or the TTL is invalid; nothing may keep the finalizer on the Job.
+		latest, read := c.API.BatchV1().Jobs(j.Namespace).Get(call, j.Name, metav1.GetOptions{})
+		switch {
+		case read != nil:
+			return read
+		case latest.UID != j.UID:
+			return apierrors.NewNotFound(batchv1.Resource("jobs"), j.Name)
+		case change["spec"] == nil:
+			return err
+		}
 		delete(change, "spec")
-		err = c.patch(ctx, j, change)
-	}
-	if err == nil {
-		c.Metrics.count(resultReleased)
-	}
-	return err
+		return c.patch(call, j, types.StrategicMergePatchType, change)
+	})
 }
 
 // MinTTL is how long a Job is kept at least after its end. A create that left a worker shortly before its lease ended may
@@ -111,12 +130,12 @@ func (c *Client) ttl(j *batchv1.Job) (int32, bool) {
 // ReplaceLegacyFinalizers replaces the finalizers of older releases on the Job by the current one. A Job that
 // is gone is no error.
 func (c *Client) ReplaceLegacyFinalizers(ctx context.Context, j *batchv1.Job) error {
-	err := c.update(ctx, j, true, func(ctx context.Context, latest *batchv1.Job, uid types.UID) error {
+	err := c.update(ctx, j, func(ctx context.Context, latest *batchv1.Job, uid types.UID) error {
 		replaced, changed := c.Finalizers.ReplaceLegacy(latest)
 		if !changed || latest.UID != uid {
 			return nil
 		}
-		if err := c.patch(ctx, latest, map[string]any{"metadata": replaced}); err != nil {
+		if err := c.patch(ctx, latest, types.MergePatchType, map[string]any{"metadata": replaced}); err != nil {
 			return err
 		}
 		c.Metrics.count(resultReplaced)

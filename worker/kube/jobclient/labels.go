@@ -16,6 +16,12 @@ func InstallationSelector(installation string) string {
 	return manifest.LabelInstallation + "=" + installation
 }
 
+// UnreleasedSelector is InstallationSelector without the Jobs that were finalized: they are kept for people until their
+// TTL, and there may be many more than active ones.
+func UnreleasedSelector(installation string) string {
+	return InstallationSelector(installation) + ",!" + manifest.LabelReleased
+}
+
 // RunSelector selects every object of one run, on the server. Run IDs are unique among installations, so that
 // the installation may be empty: its label then only has to exist.
 func RunSelector(installation string, run uuid.UUID) string {

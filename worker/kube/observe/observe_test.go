@@ -72,11 +72,11 @@ func (r recording) snapshot() Snapshot {
 // trimmed is the recording as the runtime's informers hold it.
 func (r recording) trimmed() recording {
 	r.Job = r.Job.DeepCopy()
-	Trim(r.Job)
+	new(Trimmer).Trim(r.Job)
 	trimAll := func(pods []*corev1.Pod) (trimmed []*corev1.Pod) {
 		for _, pod := range pods {
 			pod = pod.DeepCopy()
-			Trim(pod)
+			new(Trimmer).Trim(pod)
 			trimmed = append(trimmed, pod)
 		}
 		return trimmed

@@ -84,8 +84,15 @@ func (s Snapshot) awaitsPod() bool {
 		(podstatus.AnyActive(s.Pods) || s.blamed(*condition) == nil)
 }
 
-// StalePods reports whether the Job has ended and the copy of one of its pods still looks active.
-func (s Snapshot) StalePods() bool { return s.finalCondition() != nil && podstatus.AnyActive(s.Pods) }
+// StalePods reports whether the Job has ended and the copy of one of its pods still looks active, or there is no copy of
+// any although it had some.
+func (s Snapshot) StalePods() bool {
+	if s.finalCondition() == nil {
+		return false
+	}
+	unseen := len(s.allPods()) == 0 && s.Job.Status.Succeeded+s.Job.Status.Failed > 0
+	return unseen || podstatus.AnyActive(s.Pods)
+}
 
 // earlyOutcome is the outcome of a single-pod Job before the Job has its final condition, where that can only
 // confirm what the pod shows.

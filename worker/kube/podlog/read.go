@@ -1,19 +1,29 @@
 package podlog
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// readBytes is how much of a log is in memory, and the most that is handed over at once.
-const readBytes = 32 << 10
+const (
+	// waitBytes is the buffer of a follower that waits for output: there may be ten thousand.
+	waitBytes = 512
+	// readBytes is how much of a log is in memory while there is output, and the most that is handed over at once.
+	readBytes = 32 << 10
+	// maxStamp bounds what may be the timestamp of a line, in bytes.
+	maxStamp = 64
+)
+
+// readBuffers are shared by the followers that have more to read than waitBytes.
+var readBuffers = sync.Pool{New: func() any { return new([readBytes]byte) }}
 
 // unwantedError wraps an error of Output: the output is no longer wanted.
 type unwantedError struct{ cause error }
@@ -23,9 +33,8 @@ func (e unwantedError) Unwrap() error { return e.cause }
 
 func isUnwanted(err error) bool { return errors.As(err, &unwantedError{}) }
 
-// read hands over what is new in one log. It returns nil at the end of the log, which is the container's end
-// only if the container had ended when the request was made.
-func (f *Follower) read(ctx context.Context, request logRequest) error {
+// open opens one log.
+func (f *Follower) open(ctx context.Context, request logRequest) (*logReader, error) {
 	from, since := f.position.resume(f.noteGap)
 	options := &corev1.PodLogOptions{
 		Container:  request.container,
@@ -38,55 +47,106 @@ func (f *Follower) read(ctx context.Context, request logRequest) error {
 	}
 	stream, err := f.API.CoreV1().Pods(request.pod.Namespace).GetLogs(request.pod.Name, options).Stream(ctx)
 	if err != nil {
-		return fmt.Errorf("open log: %w", err)
+		return nil, fmt.Errorf("open log: %w", err)
 	}
-	defer stream.Close()
-
-	r := logReader{follower: f, from: from, in: bufio.NewReaderSize(stream, readBytes)}
-	return r.run(ctx)
+	return &logReader{follower: f, stream: stream, from: from, lineStart: true, isOutput: true}, nil
 }
 
 // logReader reads one log stream.
 type logReader struct {
 	follower *Follower
+	stream   io.ReadCloser
 	from     *resumed
-	in       *bufio.Reader
 	batch    []byte // read and not handed over yet
+
+	lineStart bool
+	stamp     []byte    // the beginning of a line, until its timestamp is complete
+	at        time.Time // of the line
+	isOutput  bool      // the line has a timestamp
 }
 
+// run hands over what is new in the log. It returns nil at the end of the log, which is the container's end only if the
+// container had ended when the request was made. It reads with a small buffer while it waits for output, and with a large
+// one, which it gives back, while there is more.
 func (r *logReader) run(ctx context.Context) error {
-	var at time.Time
-	lineStart, isOutput := true, true
-	for {
-		// A line longer than the buffer comes in pieces; only the first one has the timestamp.
-		piece, err := r.in.ReadSlice('\n')
-		if len(piece) > 0 {
-			text := piece
-			lineEnd := piece[len(piece)-1] == '\n'
-			if lineStart {
-				at, text, isOutput = splitTimestamp(piece)
-			}
-			if isOutput {
-				r.batch = append(r.batch, r.from.take(at, text, lineStart, lineEnd)...)
-			}
-			lineStart = lineEnd
+	defer r.stream.Close()
+	small := make([]byte, waitBytes)
+	buffer := small
+	var large *[readBytes]byte
+	giveBack := func() {
+		if large != nil {
+			readBuffers.Put(large)
+			buffer, large = small, nil
 		}
-
-		// Hand over when the buffer is full, or before a read that may block.
-		if len(r.batch) > 0 && (len(r.batch) >= readBytes || r.in.Buffered() == 0 || err != nil) {
+	}
+	defer giveBack()
+	for {
+		n, err := r.stream.Read(buffer)
+		for text := buffer[:n]; len(text) > 0; {
+			text = r.take(text)
+		}
+		if err != nil {
+			r.endLine()
+		}
+		// Handed over before a read that may block.
+		if len(r.batch) > 0 {
 			if err := r.flush(ctx); err != nil {
 				return err
 			}
 		}
-
 		switch {
-		case err == nil, errors.Is(err, bufio.ErrBufferFull):
+		case err == nil && n == len(buffer) && large == nil:
+			large = readBuffers.Get().(*[readBytes]byte)
+			buffer = large[:]
+		case err == nil && n < len(buffer):
+			giveBack()
+		case err == nil:
 		case errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
 			return nil
 		default:
 			return fmt.Errorf("read log: %w", err)
 		}
 	}
+}
+
+// take takes a piece of a line and returns what is left of the text.
+func (r *logReader) take(text []byte) []byte {
+	piece, rest, lineEnd := text, []byte(nil), false
+	if i := bytes.IndexByte(text, '\n'); i >= 0 {
+		piece, rest, lineEnd = text[:i+1], text[i+1:], true
+	}
+	if !r.lineStart {
+		r.takePiece(piece, false, lineEnd)
+		return rest
+	}
+	// Only the first piece of a line has its timestamp, which may come in pieces as well.
+	r.stamp = append(r.stamp, piece...)
+	if lineEnd || len(r.stamp) > maxStamp || bytes.IndexByte(r.stamp, ' ') >= 0 {
+		r.beginLine(lineEnd)
+	}
+	return rest
+}
+
+// beginLine takes the first piece of a line, with its timestamp.
+func (r *logReader) beginLine(lineEnd bool) {
+	var text []byte
+	r.at, text, r.isOutput = splitTimestamp(r.stamp)
+	r.takePiece(text, true, lineEnd)
+	r.stamp = r.stamp[:0]
+}
+
+// endLine takes what there is of a line at the end of the log.
+func (r *logReader) endLine() {
+	if len(r.stamp) > 0 {
+		r.beginLine(false)
+	}
+}
+
+func (r *logReader) takePiece(piece []byte, start, end bool) {
+	if r.isOutput {
+		r.batch = append(r.batch, r.from.take(r.at, piece, start, end)...)
+	}
+	r.lineStart = end
 }
 
 // flush hands over the batch. It blocks while the server cannot keep up, and the log is not read meanwhile.

@@ -19,14 +19,31 @@ const (
 	tailLines = 20
 )
 
-// tail keeps the end of a text in bounded memory.
-type tail struct{ text []byte }
+// tail keeps the end of a text in bounded memory: there is one for each follower.
+type tail struct {
+	text  []byte
+	cutAt int // how many bytes are too many
+}
+
+// tailSlack is by how much a tail grows before it is cut again.
+const tailSlack = 1 << 10
 
 func (t *tail) write(text []byte) {
 	t.text = append(t.text, text...)
-	if len(t.text) > 2*tailBytes {
-		t.text = append([]byte(nil), t.text[len(t.text)-tailBytes:]...)
+	if len(t.text) < t.cutAt {
+		return
 	}
+	from := max(0, len(t.text)-tailBytes)
+	for i, lines := len(bytes.TrimRight(t.text, "\n"))-1, 0; i >= from; i-- {
+		if t.text[i] != '\n' {
+			continue
+		}
+		if lines++; lines == tailLines+1 { // one more line than wanted shows that there are more
+			from = i + 1
+		}
+	}
+	t.text = append(make([]byte, 0, len(t.text)-from), t.text[from:]...)
+	t.cutAt = len(t.text) + tailSlack
 }
 
 // lastLines cuts the text to its last lines and bytes.

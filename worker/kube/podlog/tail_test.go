@@ -18,10 +18,10 @@ func TestLastLinesAreBounded(t *testing.T) {
 	if len(lines) != tailLines || lines[tailLines-1] != "line 9999" || lines[0] != "line 9980" {
 		t.Errorf("last lines: %q", lines)
 	}
-	if got := (&tail{[]byte(strings.Repeat("x", 3*tailBytes))}).lastLines(); len(got) != tailBytes {
+	if got := (&tail{text: []byte(strings.Repeat("x", 3*tailBytes))}).lastLines(); len(got) != tailBytes {
 		t.Errorf("one long line is cut to %d bytes", len(got))
 	}
-	if got := (&tail{[]byte("a\xffb\n")}).lastLines(); got != "a\uFFFDb" {
+	if got := (&tail{text: []byte("a\xffb\n")}).lastLines(); got != "a\uFFFDb" {
 		t.Errorf("invalid UTF-8 becomes %q", got)
 	}
 }

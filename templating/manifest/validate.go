@@ -20,6 +20,7 @@ type validator struct {
 	problems templating.Problems
 	// broken are the places that could not be decoded: what is missing there has been said already.
 	broken templating.Problems
+	grace  int64 // terminationGracePeriodSeconds of the pod
 }
 
 // validate returns everything that an API server would refuse, as far as that can be known without one.
@@ -129,6 +130,24 @@ func oneOf[T ~string](v *validator, at pointer, word *T, allowed ...T) {
 		strconv.Quote(string(*word)))
 }
 
+// oneOfGiven checks a word that may be absent, but not empty.
+func oneOfGiven[T ~string](v *validator, at pointer, word *T, allowed ...T) {
+	if word != nil && *word == "" {
+		v.fail(templating.CodeInvalid, at, "must not be empty; remove it, or write %q", string(allowed[0]))
+		return
+	}
+	oneOf(v, at, word, allowed...)
+}
+
+// nameGiven checks a name that may be absent, but not empty.
+func (v *validator) nameGiven(at pointer, name *string, rule func(string) []string) {
+	if name == nil {
+		return
+	}
+	v.required(at, *name, "must not be empty; remove it, or write a name")
+	v.name(at, *name, rule)
+}
+
 func (v *validator) pod(pod *corev1.PodSpec, at pointer) {
 	if len(pod.Containers) == 0 {
 		v.fail(templating.CodeRequired, at.key("containers"), "a Job needs at least one container")
@@ -138,9 +157,22 @@ func (v *validator) pod(pod *corev1.PodSpec, at pointer) {
 	v.atLeast(at.key("terminationGracePeriodSeconds"), pod.TerminationGracePeriodSeconds, 0)
 	v.atLeast(at.key("activeDeadlineSeconds"), pod.ActiveDeadlineSeconds, 1)
 	v.name(at.key("serviceAccountName"), pod.ServiceAccountName, validation.IsDNS1123Subdomain)
-	v.name(at.key("runtimeClassName"), ptr.Deref(pod.RuntimeClassName, ""), validation.IsDNS1123Subdomain)
+	v.nameGiven(at.key("runtimeClassName"), pod.RuntimeClassName, validation.IsDNS1123Subdomain)
+	if pod.OS != nil {
+		v.required(at.key("os").key("name"), string(pod.OS.Name), "os needs a name: linux or windows")
+		oneOf(v, at.key("os").key("name"), &pod.OS.Name, corev1.Linux, corev1.Windows)
+	}
+	for i, gate := range pod.ReadinessGates {
+		place := at.key("readinessGates").item(i).key("conditionType")
+		v.required(place, string(gate.ConditionType), "a readiness gate needs a conditionType")
+		v.name(place, string(gate.ConditionType), validation.IsQualifiedName)
+	}
+	for name, amount := range pod.Overhead {
+		v.quantity(at.key("overhead").key(string(name)), name, amount)
+	}
 	v.name(at.key("hostname"), pod.Hostname, validation.IsDNS1123Label)
 	v.name(at.key("subdomain"), pod.Subdomain, validation.IsDNS1123Label)
+	v.grace = ptr.Deref(pod.TerminationGracePeriodSeconds, corev1.DefaultTerminationGracePeriodSeconds)
 	v.dns(pod, at)
 	v.scheduling(pod, at)
 	v.podSecurityContext(pod.SecurityContext, at.key("securityContext"))
@@ -258,13 +290,18 @@ func (v *validator) valueFrom(from *corev1.EnvVarSource, env corev1.EnvVar, at p
 	case from.ResourceFieldRef != nil && from.ResourceFieldRef.Resource == "":
 		v.fail(templating.CodeRequired, at, "the resourceFieldRef of %s needs a resource", env.Name)
 	case from.SecretKeyRef != nil && from.FieldRef == nil:
+		v.name(at, from.SecretKeyRef.Name, validation.IsDNS1123Subdomain)
 		v.name(at, from.SecretKeyRef.Key, validation.IsConfigMapKey)
 	case from.ConfigMapKeyRef != nil:
+		v.name(at, from.ConfigMapKeyRef.Name, validation.IsDNS1123Subdomain)
 		v.name(at, from.ConfigMapKeyRef.Key, validation.IsConfigMapKey)
 	case from.FieldRef != nil && from.SecretKeyRef == nil:
+		if version := from.FieldRef.APIVersion; version != "" && version != "v1" {
+			v.fail(templating.CodeInvalid, at, "the apiVersion of the fieldRef of %s must be v1, not %.40q", env.Name, version)
+		}
 		v.fieldPath(at, from.FieldRef.FieldPath, envFields)
 	case from.ResourceFieldRef != nil:
-		v.resourceField(at, from.ResourceFieldRef.Resource)
+		v.resourceField(at, from.ResourceFieldRef)
 	}
 }
 
@@ -279,7 +316,9 @@ func (v *validator) dns(pod *corev1.PodSpec, at pointer) {
 	for i, alias := range pod.HostAliases {
 		v.address(at.key("hostAliases").item(i).key("ip"), alias.IP)
 		for j, name := range alias.Hostnames {
-			v.name(at.key("hostAliases").item(i).key("hostnames").item(j), name, validation.IsDNS1123Subdomain)
+			place := at.key("hostAliases").item(i).key("hostnames").item(j)
+			v.required(place, name, "a host name must not be empty")
+			v.name(place, name, validation.IsDNS1123Subdomain)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package manifest
 import (
 	"cmp"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -77,6 +78,16 @@ func (v *validator) lifecycle(c *corev1.Container, at pointer, ends bool) {
 			},
 		)
 		v.httpGet(hook.HTTPGet, place.key("httpGet"))
+		if hook.Exec != nil && len(hook.Exec.Command) == 0 {
+			v.fail(templating.CodeRequired, place.key("exec").key("command"), "a hook with exec needs a command")
+		}
+		if sleep := hook.Sleep; sleep != nil && (sleep.Seconds < 0 || sleep.Seconds > v.grace) {
+			v.fail(templating.CodeInvalid, place.key("sleep").key("seconds"),
+				"must be between 0 and terminationGracePeriodSeconds (%d), not %d", v.grace, sleep.Seconds)
+		}
+		if hook.TCPSocket != nil {
+			v.port(place.key("tcpSocket").key("port"), hook.TCPSocket.Port)
+		}
 	}
 }
 
@@ -94,6 +105,9 @@ func (v *validator) probe(p *corev1.Probe, at pointer, name string) {
 	v.httpGet(p.HTTPGet, at.key("httpGet"))
 	if p.TCPSocket != nil {
 		v.port(at.key("tcpSocket").key("port"), p.TCPSocket.Port)
+	}
+	if p.GRPC != nil {
+		v.port(at.key("grpc").key("port"), intstr.FromInt32(p.GRPC.Port))
 	}
 	if p.Exec != nil && len(p.Exec.Command) == 0 {
 		v.fail(templating.CodeRequired, at.key("exec").key("command"), "an exec probe needs a command")
@@ -122,6 +136,11 @@ func (v *validator) httpGet(action *corev1.HTTPGetAction, at pointer) {
 	}
 	v.port(at.key("port"), action.Port)
 	oneOf(v, at.key("scheme"), &action.Scheme, corev1.URISchemeHTTP, corev1.URISchemeHTTPS)
+	for i, header := range action.HTTPHeaders {
+		place := at.key("httpHeaders").item(i).key("name")
+		v.required(place, header.Name, "a header needs a name")
+		v.name(place, header.Name, validation.IsHTTPHeaderName)
+	}
 }
 
 // port is a number, or the name of a port of the container.
@@ -176,7 +195,7 @@ func (v *validator) securityContext(s *corev1.SecurityContext, at pointer) {
 	}
 	v.seccomp(s.SeccompProfile, at.key("seccompProfile"))
 	v.appArmor(s.AppArmorProfile, at.key("appArmorProfile"))
-	oneOf(v, at.key("procMount"), s.ProcMount, corev1.DefaultProcMount, corev1.UnmaskedProcMount)
+	oneOfGiven(v, at.key("procMount"), s.ProcMount, corev1.DefaultProcMount, corev1.UnmaskedProcMount)
 }
 
 // users refuses root where root is not to be: the API server takes it, and the container never starts.
@@ -213,6 +232,11 @@ func (v *validator) seccomp(p *corev1.SeccompProfile, at pointer) {
 	}
 }
 
+// maxSysctl is the longest name of a sysctl.
+const maxSysctl = 253
+
+var sysctlName = regexp.MustCompile(`^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$`)
+
 func (v *validator) podSecurityContext(s *corev1.PodSecurityContext, at pointer) {
 	if s == nil {
 		return
@@ -220,8 +244,21 @@ func (v *validator) podSecurityContext(s *corev1.PodSecurityContext, at pointer)
 	v.id(at.key("runAsUser"), s.RunAsUser)
 	v.id(at.key("runAsGroup"), s.RunAsGroup)
 	v.id(at.key("fsGroup"), s.FSGroup)
-	oneOf(v, at.key("fsGroupChangePolicy"), s.FSGroupChangePolicy, corev1.FSGroupChangeAlways,
+	oneOfGiven(v, at.key("fsGroupChangePolicy"), s.FSGroupChangePolicy, corev1.FSGroupChangeAlways,
 		corev1.FSGroupChangeOnRootMismatch)
+	set := map[string]bool{}
+	for i, sysctl := range s.Sysctls {
+		place := at.key("sysctls").item(i).key("name")
+		switch {
+		case sysctl.Name == "":
+			v.fail(templating.CodeRequired, place, "a sysctl needs a name")
+		case len(sysctl.Name) > maxSysctl || !sysctlName.MatchString(sysctl.Name):
+			v.fail(templating.CodeInvalid, place, "%.60q is not the name of a sysctl, such as net.core.somaxconn", sysctl.Name)
+		case set[sysctl.Name]:
+			v.fail(templating.CodeInvalid, place, "sysctl %q is set twice", sysctl.Name)
+		}
+		set[sysctl.Name] = true
+	}
 	for i := range s.SupplementalGroups {
 		v.id(at.key("supplementalGroups").item(i), &s.SupplementalGroups[i])
 	}

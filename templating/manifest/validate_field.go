@@ -40,14 +40,33 @@ func (v *validator) fieldPath(at pointer, path string, known []string) {
 		strings.Join(known, ", "))
 }
 
-// resourceField checks a resource of a container that is read.
-func (v *validator) resourceField(at pointer, name string) {
+// resourceField checks a resource of a container that is read, and the unit in which it is.
+func (v *validator) resourceField(at pointer, ref *corev1.ResourceFieldSelector) {
+	name := ref.Resource
 	kind, of, _ := strings.Cut(name, ".")
 	isKnown := of == "cpu" || of == "memory" || of == "ephemeral-storage" ||
 		strings.HasPrefix(of, corev1.ResourceHugePagesPrefix)
 	if name != "" && (kind != "limits" && kind != "requests" || !isKnown) {
 		v.fail(templating.CodeInvalid, at,
 			"%q is no resource that a container can read; write limits.cpu, requests.memory or the like", name)
+		return
+	}
+	v.divisor(at, of, ref.Divisor)
+}
+
+// divisors are the units of resources other than cpu.
+var divisors = []string{
+	"1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei",
+}
+
+func (v *validator) divisor(at pointer, of string, divisor resource.Quantity) {
+	allowed := divisors
+	if of == "cpu" {
+		allowed = []string{"1m", "1"}
+	}
+	if !divisor.IsZero() && !slices.Contains(allowed, divisor.String()) {
+		v.fail(templating.CodeInvalid, at, "the divisor of %s must be one of %s, not %s", of, strings.Join(allowed, ", "),
+			divisor.String())
 	}
 }
 
@@ -79,6 +98,8 @@ func (v *validator) claims(pod *corev1.PodSpec, at pointer) {
 		v.exactlyOne(place, "a resource claim", map[string]bool{
 			"resourceClaimName": claim.ResourceClaimName != nil, "resourceClaimTemplateName": claim.ResourceClaimTemplateName != nil,
 		})
+		v.nameGiven(place.key("resourceClaimName"), claim.ResourceClaimName, validation.IsDNS1123Subdomain)
+		v.nameGiven(place.key("resourceClaimTemplateName"), claim.ResourceClaimTemplateName, validation.IsDNS1123Subdomain)
 		if names[claim.Name] {
 			v.fail(templating.CodeInvalid, place.key("name"), "two resource claims are named %q", claim.Name)
 		}
@@ -86,7 +107,14 @@ func (v *validator) claims(pod *corev1.PodSpec, at pointer) {
 	}
 	for key, containers := range map[string][]corev1.Container{"initContainers": pod.InitContainers, "containers": pod.Containers} {
 		for i := range containers {
+			used := map[corev1.ResourceClaim]bool{}
 			for j, claim := range containers[i].Resources.Claims {
+				place := at.key(key).item(i).key("resources").key("claims").item(j)
+				v.name(place.key("request"), claim.Request, validation.IsDNS1123Label)
+				if used[claim] {
+					v.fail(templating.CodeInvalid, place, "duplicate claim %q", claim.Name)
+				}
+				used[claim] = true
 				if !names[claim.Name] {
 					v.fail(templating.CodeInvalid,
 						at.key(key).item(i).key("resources").key("claims").item(j).key("name"),
@@ -119,6 +147,7 @@ func (v *validator) dnsConfig(c *corev1.PodDNSConfig, at pointer) {
 			maxSearches)
 	}
 	for i, search := range c.Searches {
+		v.required(at.key("searches").item(i), search, "a search domain must not be empty")
 		v.name(at.key("searches").item(i), strings.TrimSuffix(search, "."), validation.IsDNS1123SubdomainWithUnderscore)
 	}
 	for i, option := range c.Options {

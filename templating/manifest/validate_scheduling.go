@@ -36,7 +36,7 @@ func (v *validator) scheduling(pod *corev1.PodSpec, at pointer) {
 	}
 	v.affinity(pod.Affinity, at.key("affinity"))
 	v.name(at.key("priorityClassName"), pod.PriorityClassName, validation.IsDNS1123Subdomain)
-	oneOf(v, at.key("preemptionPolicy"), pod.PreemptionPolicy, corev1.PreemptLowerPriority,
+	oneOfGiven(v, at.key("preemptionPolicy"), pod.PreemptionPolicy, corev1.PreemptLowerPriority,
 		corev1.PreemptNever)
 	for i, gate := range pod.SchedulingGates {
 		v.required(at.key("schedulingGates").item(i).key("name"), gate.Name, "a scheduling gate needs a name")
@@ -147,6 +147,11 @@ func (v *validator) nodeTerm(t *corev1.NodeSelectorTerm, at pointer) {
 			default:
 				v.expression(place, string(r.Operator), len(r.Values), "In", "NotIn", "Exists",
 					"DoesNotExist", "Gt", "Lt")
+				if key == "matchExpressions" {
+					for j, label := range r.Values {
+						v.name(place.key("values").item(j), label, validation.IsValidLabelValue)
+					}
+				}
 			}
 		}
 	}
@@ -160,6 +165,9 @@ func isInteger(text string) bool {
 func (v *validator) podTerm(t *corev1.PodAffinityTerm, at pointer) {
 	v.required(at.key("topologyKey"), t.TopologyKey, "a pod affinity term needs a topologyKey")
 	v.name(at.key("topologyKey"), t.TopologyKey, validation.IsQualifiedName)
+	for i, namespace := range t.Namespaces {
+		v.nameGiven(at.key("namespaces").item(i), &namespace, validation.IsDNS1123Label)
+	}
 	v.labelSelector(t.LabelSelector, at.key("labelSelector"))
 	v.labelSelector(t.NamespaceSelector, at.key("namespaceSelector"))
 }
@@ -175,6 +183,10 @@ func (v *validator) labelSelector(s *metav1.LabelSelector, at pointer) {
 	for i, r := range s.MatchExpressions {
 		place := at.key("matchExpressions").item(i)
 		v.required(place.key("key"), r.Key, "an expression needs a key")
+		v.name(place.key("key"), r.Key, validation.IsQualifiedName)
+		for j, label := range r.Values {
+			v.name(place.key("values").item(j), label, validation.IsValidLabelValue)
+		}
 		v.expression(place, string(r.Operator), len(r.Values), "In", "NotIn", "Exists", "DoesNotExist")
 	}
 }

@@ -37,6 +37,18 @@ func (v *validator) builtSource(s *corev1.VolumeSource, at pointer) {
 	if s.HostPath != nil && slices.Contains(strings.Split(s.HostPath.Path, "/"), "..") {
 		v.fail(templating.CodeInvalid, at.key("hostPath").key("path"), "must not contain ..")
 	}
+	if s.ISCSI != nil {
+		place := at.key("iscsi")
+		v.required(place.key("targetPortal"), s.ISCSI.TargetPortal, "an iscsi volume needs a targetPortal")
+		v.required(place.key("iqn"), s.ISCSI.IQN, "an iscsi volume needs an iqn")
+		if iqn := s.ISCSI.IQN; iqn != "" && !strings.HasPrefix(iqn, "iqn") && !strings.HasPrefix(iqn, "eui") &&
+			!strings.HasPrefix(iqn, "naa") {
+			v.fail(templating.CodeInvalid, place.key("iqn"), "%.60q must begin with iqn, eui or naa", iqn)
+		}
+		if s.ISCSI.Lun < 0 || s.ISCSI.Lun > 255 {
+			v.fail(templating.CodeInvalid, place.key("lun"), "must be between 0 and 255, not %d", s.ISCSI.Lun)
+		}
+	}
 	if s.NFS != nil && s.NFS.Path != "" && !path.IsAbs(s.NFS.Path) {
 		v.fail(templating.CodeInvalid, at.key("nfs").key("path"), "must be an absolute path")
 	}
@@ -47,6 +59,7 @@ const minTokenSeconds = 600
 
 func (v *validator) projected(s *corev1.ProjectedVolumeSource, at pointer) {
 	v.mode(s.DefaultMode, at.key("defaultMode"))
+	v.paths(s, at)
 	for i := range s.Sources {
 		source, place := &s.Sources[i], at.key("sources").item(i)
 		v.exactlyOne(place, "a source", map[string]bool{
@@ -67,7 +80,40 @@ func (v *validator) projected(s *corev1.ProjectedVolumeSource, at pointer) {
 		}
 		if token := source.ServiceAccountToken; token != nil {
 			v.required(place.key("serviceAccountToken").key("path"), token.Path, "a token needs a path")
-			v.atLeast(place.key("serviceAccountToken").key("expirationSeconds"), token.ExpirationSeconds, minTokenSeconds)
+			expires := place.key("serviceAccountToken").key("expirationSeconds")
+			v.atLeast(expires, token.ExpirationSeconds, minTokenSeconds)
+			if s := token.ExpirationSeconds; s != nil && *s > 1<<32 {
+				v.fail(templating.CodeInvalid, expires, "must be at most %d, not %d", int64(1)<<32, *s)
+			}
+		}
+	}
+}
+
+// paths refuses a path that two items of a projected volume have.
+func (v *validator) paths(s *corev1.ProjectedVolumeSource, at pointer) {
+	taken := map[string]bool{}
+	take := func(place pointer, path string) {
+		if path != "" && taken[path] {
+			v.fail(templating.CodeInvalid, place.key("path"), "two items have the path %q", path)
+		}
+		taken[path] = true
+	}
+	for i := range s.Sources {
+		source, place := &s.Sources[i], at.key("sources").item(i)
+		if source.Secret != nil {
+			for j, item := range source.Secret.Items {
+				take(place.key("secret").key("items").item(j), item.Path)
+			}
+		}
+		if source.ConfigMap != nil {
+			for j, item := range source.ConfigMap.Items {
+				take(place.key("configMap").key("items").item(j), item.Path)
+			}
+		}
+		if source.DownwardAPI != nil {
+			for j, item := range source.DownwardAPI.Items {
+				take(place.key("downwardAPI").key("items").item(j), item.Path)
+			}
 		}
 	}
 }
@@ -83,12 +129,13 @@ func (v *validator) downward(items []corev1.DownwardAPIVolumeFile, at pointer) {
 			"fieldRef": item.FieldRef != nil, "resourceFieldRef": item.ResourceFieldRef != nil,
 		})
 		if item.FieldRef != nil {
+			v.required(place.key("fieldRef").key("fieldPath"), item.FieldRef.FieldPath, "a fieldRef needs a fieldPath")
 			v.fieldPath(place.key("fieldRef").key("fieldPath"), item.FieldRef.FieldPath, volumeFields)
 		}
 		if of := item.ResourceFieldRef; of != nil {
 			v.required(place.key("resourceFieldRef").key("containerName"), of.ContainerName,
 				"a resource of a volume needs a containerName")
-			v.resourceField(place.key("resourceFieldRef").key("resource"), of.Resource)
+			v.resourceField(place.key("resourceFieldRef").key("resource"), of)
 		}
 		v.mode(item.Mode, place.key("mode"))
 	}
@@ -105,8 +152,11 @@ func (v *validator) ephemeral(s *corev1.EphemeralVolumeSource, at pointer) {
 			"a claim needs at least one access mode, such as ReadWriteOnce")
 	}
 	for i := range spec.AccessModes {
-		oneOf(v, at.key("spec").key("accessModes").item(i), &spec.AccessModes[i], corev1.ReadWriteOnce,
+		oneOfGiven(v, at.key("spec").key("accessModes").item(i), &spec.AccessModes[i], corev1.ReadWriteOnce,
 			corev1.ReadOnlyMany, corev1.ReadWriteMany, corev1.ReadWriteOncePod)
+	}
+	if class := spec.StorageClassName; class != nil { // empty is no class
+		v.name(at.key("spec").key("storageClassName"), *class, validation.IsDNS1123Subdomain)
 	}
 	if storage, ok := spec.Resources.Requests[corev1.ResourceStorage]; !ok || storage.Sign() <= 0 {
 		v.fail(templating.CodeRequired, at.key("spec").key("resources").key("requests").key("storage"),

@@ -109,7 +109,7 @@ func (v *validator) mounts(c *corev1.Container, at pointer, volumes map[string]b
 				mount.MountPath)
 		}
 		paths[mount.MountPath] = true
-		oneOf(v, place.key("mountPropagation"), mount.MountPropagation, corev1.MountPropagationNone,
+		oneOfGiven(v, place.key("mountPropagation"), mount.MountPropagation, corev1.MountPropagationNone,
 			corev1.MountPropagationHostToContainer, corev1.MountPropagationBidirectional)
 		oneOf(v, place.key("recursiveReadOnly"), mount.RecursiveReadOnly, corev1.RecursiveReadOnlyDisabled,
 			corev1.RecursiveReadOnlyIfPossible, corev1.RecursiveReadOnlyEnabled)

@@ -5,6 +5,19 @@ func fieldRules() []Rule {
 	c := func(rest string) string { return "containers: [{name: main, image: 'busybox:1.36', " + rest + "}]" }
 	volume := func(source string) string { return oneContainer + ", volumes: [{name: v, " + source + "}]" }
 	return []Rule{
+		{"a label that a node cannot have", "", node("{key: a, operator: In, values: [a/b/c]}"), nodeAt + "/values/0", `"a/b/c" is not a valid name`},
+		{"a hook without a command", "", c("lifecycle: {preStop: {exec: {}}}"), "containers/0/lifecycle/preStop/exec/command", "a hook with exec needs a command"},
+		{"a hook that sleeps too long", "", c("lifecycle: {preStop: {sleep: {seconds: 31}}}"), "containers/0/lifecycle/preStop/sleep/seconds", "must be between 0 and terminationGracePeriodSeconds (30), not 31"},
+		{"a divisor that is none", "", c("env: [{name: A, valueFrom: {resourceFieldRef: {resource: limits.cpu, divisor: 5}}}]"), "containers/0/env", "the divisor of cpu must be one of 1m, 1, not 5"},
+		{"a Secret that cannot be named", "", c("env: [{name: A, valueFrom: {secretKeyRef: {name: a/b, key: k}}}]"), "containers/0/env", `"a/b" is not a valid name`},
+		{"a header without a name", "", c("livenessProbe: {httpGet: {port: 80, httpHeaders: [{value: a}]}}"), "containers/0/livenessProbe/httpGet/httpHeaders/0/name", "a header needs a name"},
+		{"a grpc probe without a port", "", c("livenessProbe: {grpc: {service: a}}"), "containers/0/livenessProbe/grpc/port", "must be between 1 and 65535"},
+		{"a sysctl twice", "", oneContainer + ", securityContext: {sysctls: [{name: a.b, value: '1'}, {name: a.b, value: '2'}]}", "securityContext/sysctls/1/name", `sysctl "a.b" is set twice`},
+		{"an operating system that is none", "", oneContainer + ", os: {name: plan9}", "os/name", `must be linux or windows, not "plan9"`},
+		{"a readiness gate without a condition", "", oneContainer + ", readinessGates: [{}]", "readinessGates/0/conditionType", "a readiness gate needs a conditionType"},
+		{"a host alias without a name", "", oneContainer + ", hostAliases: [{ip: 10.0.0.1, hostnames: ['']}]", "hostAliases/0/hostnames/0", "a host name must not be empty"},
+		{"two items at one path", "", oneContainer + ", volumes: [{name: v, projected: {sources: [{secret: {name: a, items: [{key: k, path: p}]}}, {configMap: {name: a, items: [{key: k, path: p}]}}]}}]", "volumes/0/projected/sources/1/configMap/items/0/path", `two items have the path "p"`},
+		{"an iscsi volume without a target", "", oneContainer + ", volumes: [{name: v, iscsi: {iqn: 'iqn.2001-04.com.example:a', lun: 0}}]", "volumes/0/iscsi/targetPortal", "an iscsi volume needs a targetPortal"},
 		{"a field that cannot be read", "", c("env: [{name: A, valueFrom: {fieldRef: {fieldPath: spec.bogus}}}]"), "containers/0/env", `"spec.bogus" is no field that a container can read`},
 		{"all labels in an environment", "", c("env: [{name: A, valueFrom: {fieldRef: {fieldPath: metadata.labels}}}]"), "containers/0/env", `"metadata.labels" is no field`},
 		{"a resource that cannot be read", "", c("env: [{name: A, valueFrom: {resourceFieldRef: {resource: cpu}}}]"), "containers/0/env", "write limits.cpu"},

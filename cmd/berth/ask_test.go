@@ -42,6 +42,7 @@ var never = map[string]string{
 	"run report": "of the job's own run", "install": "adds", "upgrade": "Helm keeps what was before",
 	"migrate up": "the schema is compatible", "migrate copy": "into an empty database only",
 	"migrate partition": "servers work on, and no row changes", "keys ensure": "adds",
+	"import prefect": "writes files of its own, and over none without --force",
 }
 
 // readOnly are the commands that change nothing, by their last word or their name.

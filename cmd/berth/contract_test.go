@@ -115,6 +115,7 @@ trust get -o
 trust set -f --issuer --audience --claim --role --pool --lifetime --single-use --keys-file --issuer-ca-file -o
 trust delete --yes -o
 trust test -o
+import prefect --prefect-url --out --project --force -o
 whoami -o --id-token-file --id-token-audience --id-token-rule
 run token
 signing-key ls -o

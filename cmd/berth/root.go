@@ -12,6 +12,7 @@ import (
 	"github.com/berth-dev/berth/cmd/berth/internal/command/deploy"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/deployment"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/dev"
+	"github.com/berth-dev/berth/cmd/berth/internal/command/importing"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/install"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/keys"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/migrate"
@@ -55,6 +56,7 @@ change waits for the approval of another person.`,
 		rule.Command(app),
 		queue.Command(app),
 		deploy.Command(app),
+		importing.Command(app),
 		deployment.Command(app),
 		schedule.Command(app),
 		run.Command(app),

@@ -92,7 +92,7 @@ type fuzzer struct{ program, dir, url string }
 
 func installFuzzer(t *testing.T) fuzzer {
 	t.Helper()
-	environment := installPythonPackages(t, "fuzz-requirements.txt")
+	environment := testenv.PythonPackages(t, "fuzz-requirements.txt")
 	return fuzzer{program: filepath.Join(environment, "bin", "schemathesis")}
 }
 

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -53,7 +52,7 @@ func TestSpecificationPassesTheLinterAndGeneratesTypeScript(t *testing.T) {
 func TestTheGeneratedPythonClientCompilesAndImports(t *testing.T) {
 	testenv.Slow(t, "it installs packages from the Python package index")
 	t.Parallel()
-	dir := installPythonPackages(t, "requirements.txt")
+	dir := testenv.PythonPackages(t, "requirements.txt")
 	python := filepath.Join(dir, "bin", "python")
 	client := filepath.Join(dir, "berth_client")
 
@@ -91,8 +90,7 @@ func installNodeModules(t *testing.T) nodeModules {
 
 	n := nodeModules{dir: t.TempDir()}
 	n.copy(t, "package.json", "package-lock.json", ".npmrc")
-	install(t, "npm registry", command{name: npm, dir: n.dir}, "ci", "--fetch-retries=1",
-		"--fetch-retry-mintimeout=1000")
+	testenv.Install(t, "npm registry", n.dir, npm, "ci", "--fetch-retries=1", "--fetch-retry-mintimeout=1000")
 	return n
 }
 
@@ -111,41 +109,6 @@ func requireNode(t *testing.T) {
 	}
 	if major < 20 || major == 20 && minor < 19 {
 		testenv.Missing(t, "Node.js is "+strings.TrimSpace(string(version))+": install 20.19 or newer")
-	}
-}
-
-// installPythonPackages returns a virtual environment with the packages of a file.
-func installPythonPackages(t *testing.T, requirements string) string {
-	t.Helper()
-	python := testenv.Program(t, "python3", "install python3, or run e2e/setup.sh")
-	if output, err := (command{name: python}).run(t.Context(), "-c", "import ensurepip, venv"); err != nil {
-		testenv.Missing(t, "Python cannot create virtual environments: install python3-venv\n"+string(output))
-	}
-
-	dir := t.TempDir()
-	command{name: python}.must(t, "-m", "venv", dir)
-	install(t, "Python package index", command{name: filepath.Join(dir, "bin", "pip")}, "install", "--quiet",
-		"--retries=1", "--disable-pip-version-check", "--only-binary=:all:", "--require-hashes", "-r",
-		requirements)
-	return dir
-}
-
-// unreachable matches what npm and pip print if there is no network, no name service or no server.
-var unreachable = regexp.MustCompile(`ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ENETUNREACH|ETIMEDOUT|` +
-	`NewConnectionError|NameResolutionError|ConnectTimeoutError|ReadTimeoutError|ProxyError`)
-
-// install runs an installer and tells a registry that cannot be reached from pins that are wrong.
-func install(t *testing.T, registry string, c command, args ...string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), installTimeout)
-	defer cancel()
-	output, err := c.run(ctx, args...)
-	switch {
-	case err == nil:
-	case unreachable.Match(output):
-		testenv.Missing(t, fmt.Sprintf("the %s cannot be reached: %v\n%s", registry, err, output))
-	default:
-		t.Fatalf("%s %s: %v\n%s", c.name, strings.Join(args, " "), err, output)
 	}
 }
 

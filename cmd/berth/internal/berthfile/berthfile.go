@@ -108,6 +108,8 @@ type Source struct {
 	Only []string
 	// Pool is the work pool of deployments of a prefect.yaml that name none.
 	Pool string
+	// LeaveBlocks leaves out what takes a block, with a note, instead of refusing it.
+	LeaveBlocks bool
 	// Now is when the file is read; it only shows in notes.
 	Now time.Time
 }

@@ -1,6 +1,7 @@
 package berthfile
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 
@@ -37,7 +38,9 @@ func (p *prefect) values(v *yamldoc.Value, where string) *yamldoc.Value {
 	case yamldoc.Array:
 		items := make([]*yamldoc.Value, 0, len(v.Items))
 		for i, item := range v.Items {
-			items = append(items, p.values(item, where+itemName(i, item)))
+			if item = p.values(item, where+itemName(i, item)); item != nil {
+				items = append(items, item)
+			}
 		}
 		return yamldoc.List(v.Place, items)
 	}
@@ -49,6 +52,10 @@ func (p *prefect) values(v *yamldoc.Value, where string) *yamldoc.Value {
 func (p *prefect) text(v *yamldoc.Value, where string, rendered bool) *yamldoc.Value {
 	if v == nil || v.Kind != yamldoc.String || !strings.Contains(v.Text(), "{{") {
 		return v
+	}
+	if block := blockOf(v.Text()); block != "" && p.from.LeaveBlocks {
+		p.left(v.Place, where, fmt.Sprintf("it takes the block %s: make a Secret, and refer to it in the work pool's template", block))
+		return nil
 	}
 	return yamldoc.Word(v.Place, prefectPlaceholder.ReplaceAllStringFunc(v.Text(), func(whole string) string {
 		name := prefectPlaceholder.FindStringSubmatch(whole)[1]
@@ -67,6 +74,18 @@ func (p *prefect) text(v *yamldoc.Value, where string, rendered bool) *yamldoc.V
 		}
 		return p.other(v, where, name, whole, rendered)
 	}))
+}
+
+// blockOf names the first block that a string takes, as TYPE/NAME; empty for none.
+func blockOf(text string) string {
+	for _, found := range prefectPlaceholder.FindAllStringSubmatch(text, -1) {
+		if name, ok := strings.CutPrefix(found[1], prefectBlock); ok {
+			kind, name, _ := strings.Cut(name, ".")
+			name, _, _ = strings.Cut(name, ".")
+			return kind + "/" + name
+		}
+	}
+	return ""
 }
 
 // other is what becomes of a placeholder for something else than the environment and the outputs of steps.

@@ -378,6 +378,49 @@ func Truth(at Place, b bool) *Value {
 	return &Value{Kind: Bool, Place: at, text: strconv.FormatBool(b)}
 }
 
+// ToYAML writes a value as a YAML document, its members in their order.
+func (v *Value) ToYAML() ([]byte, error) {
+	var b bytes.Buffer
+	e := yaml.NewEncoder(&b)
+	e.SetIndent(2)
+	if err := e.Encode(v.node()); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), e.Close()
+}
+
+func (v *Value) node() *yaml.Node {
+	switch v.Kind {
+	case Object:
+		n := &yaml.Node{Kind: yaml.MappingNode}
+		for _, m := range v.Names {
+			n.Content = append(n.Content, textNode(m.Name), m.Value.node())
+		}
+		return n
+	case Array:
+		n := &yaml.Node{Kind: yaml.SequenceNode}
+		for _, item := range v.Items {
+			n.Content = append(n.Content, item.node())
+		}
+		return n
+	case String:
+		return textNode(v.text)
+	}
+	return &yaml.Node{Kind: yaml.ScalarNode, Value: v.text}
+}
+
+// textNode writes lines as lines, and quotes what the library would write in a way that is not read as the same text.
+func textNode(text string) *yaml.Node {
+	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text}
+	switch {
+	case strings.HasPrefix(text, " "), strings.HasPrefix(text, "\t"), strings.Contains(text, "\r"), text == "<<", strings.Contains(text, "{{"):
+		n.Style = yaml.DoubleQuotedStyle
+	case strings.Contains(text, "\n"):
+		n.Style = yaml.LiteralStyle
+	}
+	return n
+}
+
 // List is a list.
 func List(at Place, items []*Value) *Value { return &Value{Kind: Array, Place: at, Items: items} }
 

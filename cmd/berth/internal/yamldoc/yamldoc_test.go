@@ -58,3 +58,31 @@ func TestBrokenYAMLIsRefusedWithItsLine(t *testing.T) {
 		})
 	}
 }
+
+func TestAValueThatIsWrittenIsReadAsItWas(t *testing.T) {
+	for _, text := range []string{
+		"", " ", "yes", "no", "on", "null", "~", "1.10", "007", "0x1f", "1e3", "2026-01-01", "2026-01-01T00:00:00Z", "12:30:45", "{{ image }}",
+		"{{", "a: b", "a #b", "# a", "- a", "* a", "&a", "!!str a", "| a", "> a", "%a", "@a", "`a", "'", `"`, `\`, `a\nb`, "a\nb", "a\nb\n", "a\n\n\n", "\na",
+		"  a\nb", "a\n  b", "a \nb", "a\r\nb", "a\tb", "\ta\nb", "quay ⚓", "a\u0085b", "a\u2028b", "\ufeffa", "a\x07b", "true", ".inf", ".nan", "=", "<<", "?", "[a]", "{a}", "a,b",
+	} {
+		value := yamldoc.NewObject(yamldoc.Place{})
+		value.Add("v", yamldoc.Place{}, yamldoc.List(yamldoc.Place{}, []*yamldoc.Value{yamldoc.Word(yamldoc.Place{}, text)}))
+		value.Add(text, yamldoc.Place{}, yamldoc.Word(yamldoc.Place{}, text))
+		written, err := value.ToYAML()
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		read, err := yamldoc.Parse(written)
+		if err != nil {
+			t.Errorf("%q is written as\n%s: %v", text, written, err)
+			continue
+		}
+		if item := read.Get("v").Items[0]; item.Kind != yamldoc.String || item.Text() != text {
+			t.Errorf("%q is written as\n%sread as %s %q", text, written, item.Kind, item.Text())
+		}
+		if member := read.Get(text); member == nil || member.Kind != yamldoc.String || member.Text() != text {
+			t.Errorf("the member %q is written as\n%s", text, written)
+		}
+	}
+}

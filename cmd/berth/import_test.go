@@ -53,7 +53,7 @@ func TestImportWritesWhatDeployReads(t *testing.T) {
 		t.Errorf("the report is %q: %v", report, err)
 	}
 	u.ok(t, "deploy", "-f", file, "--yes")
-	demand(t, "schedule ls", u.ok(t, "schedule", "ls", "nightly"), "@daily")
+	demand(t, "schedule ls", u.ok(t, "schedule", "ls", "nightly"), "every day at 00:00 UTC")
 
 	// What is there stays, all of it.
 	if err := os.Remove(file); err != nil {

@@ -296,6 +296,7 @@ func preemptedByKueue(p *scenarioTest) {
 	p.logsHave(p.t, p.id, "waiting") // the trap is set
 	more := p.another("--job-variable", "priority=high")
 	p.awaitWords(p.id, "preempted by Kueue: Preempted to accommodate a workload")
+	contains(p.t, "run events", p.ok(p.t, "run", "events", p.id), "preempted by Kueue: Preempted to accommodate a workload")
 	p.openGateOf(more)
 	p.end(p.t, more, "COMPLETED")
 	p.openGate()

@@ -22,6 +22,9 @@ import (
 	"github.com/berth-dev/berth/e2e/cluster/provider"
 )
 
+// kueueBuild bounds the build of Kueue, which takes about seven minutes of processor time on a machine that has built nothing.
+const kueueBuild = 15 * time.Minute
+
 // kueuePatience is how long Kueue has until it is ready, once its image is loaded.
 const kueuePatience = 2 * time.Minute
 
@@ -66,8 +69,13 @@ func runKueue(ctx context.Context, cluster cluster) error {
 	if err != nil {
 		return err
 	}
-	program, err := builder.Build(ctx, "kueue")
+	build, cancel := context.WithTimeoutCause(ctx, kueueBuild, fmt.Errorf("not built within %s", kueueBuild))
+	defer cancel()
+	program, err := builder.Build(build, "kueue")
 	if err != nil {
+		if cause := context.Cause(build); cause != nil {
+			return fmt.Errorf("%w: %w", cause, err)
+		}
 		return err
 	}
 	directory, err := builder.ModuleSource(ctx, "kueue", "sigs.k8s.io/kueue")

@@ -84,13 +84,16 @@ func (w *workload) observed(queues cache.Indexer) *observe.Workload {
 
 // Run keeps the copies until ctx ends.
 func (w *Watch) Run(ctx context.Context) {
+	said := false
 	for ctx.Err() == nil {
 		client, err := w.probe(ctx)
 		if err == nil {
 			w.watch(ctx, client)
-		} else if ctx.Err() == nil {
+			said = false
+		} else if ctx.Err() == nil && !said {
 			w.Log.Info("Workloads of Kueue cannot be read, waits are explained by events",
 				"namespace", w.Namespace, "error", err)
+			said = true
 		}
 		select {
 		case <-ctx.Done():
@@ -132,8 +135,10 @@ func (w *Watch) client(version schema.GroupVersion) (*rest.RESTClient, error) {
 func (w *Watch) watch(ctx context.Context, client *rest.RESTClient) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	ofQueues, withoutQueues := context.WithCancel(ctx)
+	defer withoutQueues()
 	workloads := w.informer(client, "workloads", &workload{}, cancel)
-	queues := w.informer(client, "localqueues", &localQueue{}, func() {})
+	queues := w.informer(client, "localqueues", &localQueue{}, withoutQueues)
 	changed := func(object any) {
 		if changed, ok := object.(*workload); ok {
 			w.Changed(types.UID(changed.Labels[labelJobUID]))
@@ -149,9 +154,9 @@ func (w *Watch) watch(ctx context.Context, client *rest.RESTClient) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	running.Go(func() { workloads.RunWithContext(ctx) })
-	running.Go(func() { queues.RunWithContext(ctx) })
+	running.Go(func() { queues.RunWithContext(ofQueues) })
 	running.Go(func() {
-		if cache.WaitForCacheSync(ctx.Done(), queues.HasSynced) {
+		if cache.WaitForCacheSync(ofQueues.Done(), queues.HasSynced) {
 			w.set(nil, queues.GetIndexer())
 		}
 	})

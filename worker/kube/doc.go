@@ -18,6 +18,7 @@
 //	podlog     follows the output of pods
 //	jobclient  changes Jobs: finalize, delete, gate, drain
 //	finalizer  the names of our finalizers; only this package changes them
+//	crowd      tests of the memory that thousands of Jobs take
 //	kubetest     helps tests on a real cluster
 //	clustertest  the tests of all of these on a real cluster
 //

@@ -2,10 +2,12 @@ package jobs
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -15,6 +17,8 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/kube/kubetest"
 )
 
@@ -32,7 +36,10 @@ const nowhere = `{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec
 
 func BenchmarkJobsCreated(b *testing.B) {
 	b.Run("worker", createdByAWorker)
-	b.Run("limit", createdBare)
+	b.Run("limit", func(b *testing.B) { createdBare(b, finished) })
+	b.Run("minimal", func(b *testing.B) {
+		createdBare(b, func(b *testing.B, name, namespace string) *batchv1.Job { return minimal(name, namespace, true) })
+	})
 }
 
 func created(*batchv1.Job) bool { return true }
@@ -55,8 +62,8 @@ func createdByAWorker(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// createdBare is what the API server and a client of it can do: the same Jobs, and nothing noted of them.
-func createdBare(b *testing.B) {
+// createdBare is what the API server and a client of it can do, and nothing noted of the Jobs.
+func createdBare(b *testing.B, job func(b *testing.B, name, namespace string) *batchv1.Job) {
 	config := kubetest.Cluster(b)
 	config.REST.QPS = -1
 	client, namespace := kubetest.Client(b, config), kubetest.Namespace(b, config)
@@ -69,7 +76,9 @@ func createdBare(b *testing.B) {
 		group.SetLimit(callers)
 		for i := range many {
 			group.Go(
-				func() error { return createBare(b.Context(), client, namespace, fmt.Sprintf("bare-%d", i), true) })
+				func() error {
+					return createBare(b.Context(), client, job(b, fmt.Sprintf("bare-%d", i), namespace))
+				})
 		}
 		if err := group.Wait(); err != nil {
 			b.Fatal(err)
@@ -90,9 +99,33 @@ func warm(b *testing.B, client kubernetes.Interface) {
 	}
 }
 
-func createBare(ctx context.Context, client kubernetes.Interface, namespace, name string, suspend bool) error {
+func createBare(ctx context.Context, client kubernetes.Interface, j *batchv1.Job) error {
+	_, err := client.BatchV1().Jobs(j.Namespace).Create(ctx, j, metav1.CreateOptions{})
+	return err
+}
+
+// finished is the Job that a worker makes of the template of createdByAWorker.
+func finished(b *testing.B, name, namespace string) *batchv1.Job {
+	b.Helper()
+	var tree map[string]any
+	if err := json.Unmarshal([]byte(suspended), &tree); err != nil {
+		b.Fatal(err)
+	}
+	made, err := manifest.Build(&templating.Rendered{Configuration: map[string]any{"job_manifest": tree}}, manifest.Identity{
+		Installation: uuid.New(), RunID: uuid.Must(uuid.NewV7()), RunName: name, Attempt: 1, Pool: poolName, Queue: "default",
+		Deployment: poolName, LeaseEpoch: 1, TemplateVersion: 1, Parameters: json.RawMessage(`{}`), Namespace: namespace,
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	made.Job.Namespace = namespace
+	return made.Job
+}
+
+// minimal is the smallest Job.
+func minimal(name, namespace string, suspend bool) *batchv1.Job {
 	j := &batchv1.Job{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace},
 		Spec: batchv1.JobSpec{Suspend: &suspend, Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
 			RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{{Name: "job", Image: "none"}},
 		}}},
@@ -100,8 +133,7 @@ func createBare(ctx context.Context, client kubernetes.Interface, namespace, nam
 	if !suspend {
 		j.Spec.Template.Spec.NodeSelector = map[string]string{"berth.dev/bench": "nowhere"}
 	}
-	_, err := client.BatchV1().Jobs(namespace).Create(ctx, j, metav1.CreateOptions{})
-	return err
+	return j
 }
 
 // untilMany is when the last of many Jobs that count was seen.
@@ -121,10 +153,26 @@ func deleteJobs(b *testing.B, client kubernetes.Interface, namespace string) {
 	b.Helper()
 	propagation := metav1.DeletePropagationBackground
 	jobs := client.BatchV1().Jobs(namespace)
+	list, err := jobs.List(b.Context(), metav1.ListOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var group errgroup.Group
+	group.SetLimit(callers)
+	for _, j := range list.Items {
+		group.Go(func() error {
+			patch := []byte(`{"metadata":{"finalizers":null}}`)
+			_, err := jobs.Patch(b.Context(), j.Name, types.MergePatchType, patch, metav1.PatchOptions{})
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		b.Fatal(err)
+	}
 	if err := jobs.DeleteCollection(b.Context(), metav1.DeleteOptions{PropagationPolicy: &propagation}, metav1.ListOptions{}); err != nil {
 		b.Fatal(err)
 	}
-	err := wait.PollUntilContextTimeout(
+	err = wait.PollUntilContextTimeout(
 		b.Context(),
 		100*time.Millisecond,
 		patience,

@@ -51,7 +51,7 @@ func BenchmarkPodExists(b *testing.B) {
 				n++
 				name := fmt.Sprintf("bare-%d", n)
 				start := time.Now()
-				if err := createBare(b.Context(), client, namespace, name, false); err != nil {
+				if err := createBare(b.Context(), client, minimal(name, namespace, false)); err != nil {
 					b.Fatal(err)
 				}
 				took = append(took, firstPod(pods, "batch.kubernetes.io/job-name", name, nil).Sub(start))

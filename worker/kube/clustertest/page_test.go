@@ -38,7 +38,7 @@ func newPage(t *testing.T, upstream *rest.Config, status int) *page {
 		forward.ServeHTTP(w, r)
 	}))
 	server.Config.ErrorLog = nil
-	t.Cleanup(server.CloseClientConnections)
+	t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
 	p.config = &rest.Config{
 		Host: server.URL, QPS: -1, ContentConfig: upstream.ContentConfig, TLSClientConfig: rest.TLSClientConfig{},
 		WrapTransport: upstream.WrapTransport,

@@ -15,7 +15,7 @@ import (
 
 const (
 	// waitBytes is the buffer of a follower that waits for output: there may be ten thousand.
-	waitBytes = 512
+	waitBytes = 256
 	// readBytes is how much of a log is in memory while there is output, and the most that is handed over at once.
 	readBytes = 32 << 10
 	// maxStamp bounds what may be the timestamp of a line, in bytes.

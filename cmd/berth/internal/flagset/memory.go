@@ -6,16 +6,22 @@ import (
 	"github.com/KimMachineGun/automemlimit/memlimit"
 )
 
-// memoryShare is the part of the container's memory that the Go heap may use. The rest is for stacks, for
+// The part of the container's memory that the Go runtime may use. The rest is for the pages of the program, for
 // buffers of the kernel, and for what was freed but not yet returned.
-const memoryShare = 0.85
+const (
+	ServerMemoryShare = 0.85
+	// WorkerMemoryShare leaves room for the first lists of a worker, in which all finished Jobs within their TTL come once.
+	WorkerMemoryShare = 0.57
+)
 
-// SetMemoryLimit makes the garbage collector keep the process within the memory limit of its container
+// SetMemoryLimit makes the garbage collector keep the process within a share of the memory limit of its container
 // (cgroup). GOMEMLIMIT in the environment takes precedence. Without a limit, nothing changes.
-func SetMemoryLimit(logger *slog.Logger) { setMemoryLimit(memlimit.FromCgroup, logger) }
+func SetMemoryLimit(share float64, logger *slog.Logger) {
+	setMemoryLimit(memlimit.FromCgroup, share, logger)
+}
 
-func setMemoryLimit(provider memlimit.Provider, logger *slog.Logger) {
-	limit, err := memlimit.Set(memlimit.WithProvider(provider), memlimit.WithRatio(memoryShare))
+func setMemoryLimit(provider memlimit.Provider, share float64, logger *slog.Logger) {
+	limit, err := memlimit.Set(memlimit.WithProvider(provider), memlimit.WithRatio(share))
 	if err != nil {
 		logger.Debug("no memory limit was read; set GOMEMLIMIT to have one", "error", err)
 		return

@@ -32,7 +32,7 @@ func TestTheHeapStaysWithinTheMemoryOfItsContainer(t *testing.T) {
 			if test.environment == "" {
 				os.Unsetenv("GOMEMLIMIT") // the Go runtime and the library tell empty from absent; t.Setenv restores it
 			}
-			setMemoryLimit(test.provider, slog.New(slog.DiscardHandler))
+			setMemoryLimit(test.provider, ServerMemoryShare, slog.New(slog.DiscardHandler))
 			const rounding = 1 << 20
 			if got := debug.SetMemoryLimit(-1); got < test.want-rounding || got-rounding > test.want {
 				t.Errorf("the limit is %d bytes, want %d", got, test.want)

@@ -108,7 +108,7 @@ When the server accepts requests, it prints "ready URL" to standard output. It l
 			return err
 		}
 		flagset.SetGCPercent(flagset.ServerGCPercent)
-		flagset.SetMemoryLimit(options.Logger)
+		flagset.SetMemoryLimit(flagset.ServerMemoryShare, options.Logger)
 		return server.Run(cmd.Context(), options)
 	}
 	return cmd

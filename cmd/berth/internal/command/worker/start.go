@@ -69,8 +69,7 @@ and metrics endpoints to standard output. It logs to standard error.`,
 		if err != nil {
 			return err
 		}
-		flagset.SetGCPercent(flagset.WorkerGCPercent)
-		flagset.SetMemoryLimit(options.Logger)
+		flagset.SetMemoryLimit(flagset.WorkerMemoryShare, options.Logger)
 		return worker.Run(cmd.Context(), options)
 	}
 	return cmd

@@ -142,6 +142,7 @@ func build(r *templating.Rendered, id Identity) *builder {
 		b.hintTypes(problems)
 		b.problems = append(b.problems, problems...)
 		b.job, b.finished.Job = job, job
+		b.keepDollars()
 		b.own()
 		b.govern()
 		if len(problems) < maxProblems { // else what is there is not all that was written

@@ -1,6 +1,10 @@
 package manifest
 
-import "strings"
+import (
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
 
 // Escape keeps Kubernetes from expanding anything in a value that is data: $(NAME) would become another
 // variable's value, and $$ one dollar.
@@ -65,4 +69,86 @@ func expand(s string, text, reference func(string)) {
 			s = s[i+1:]
 		}
 	}
+}
+
+// verbatim writes a value so that Expand leaves it as it is, but for references: $$ stays $$, $(NAME) is filled in, and
+// $$(NAME) is still how $(NAME) itself is written.
+func verbatim(s string) string {
+	var b strings.Builder
+	for s != "" {
+		i := strings.Index(s, "$$")
+		if i < 0 {
+			break
+		}
+		b.WriteString(s[:i+2])
+		if s = s[i+2:]; !strings.HasPrefix(s, "(") {
+			b.WriteString("$$")
+		}
+	}
+	b.WriteString(s)
+	return b.String()
+}
+
+// keepDollars keeps $$ in what people gave: only $$ that the template itself has in an environment, a command or an
+// argument is the escape of Kubernetes.
+func (b *builder) keepDollars() {
+	var own []string // texts of the template with $$, once asked for
+	isRead := false
+	keep := func(s string) string {
+		if !strings.Contains(s, "$$") {
+			return s
+		}
+		if !isRead {
+			isRead, own = true, b.ownDollars()
+		}
+		for _, text := range own {
+			// With a placeholder beside its own $$, who wrote which cannot be told.
+			if text == s || strings.Contains(text, "{{") {
+				return s
+			}
+		}
+		return verbatim(s)
+	}
+	pod := &b.job.Spec.Template.Spec
+	for _, containers := range [][]corev1.Container{pod.InitContainers, pod.Containers} {
+		for i := range containers {
+			c := &containers[i]
+			for j := range c.Env {
+				c.Env[j].Value = keep(c.Env[j].Value)
+			}
+			for j := range c.Command {
+				c.Command[j] = keep(c.Command[j])
+			}
+			for j := range c.Args {
+				c.Args[j] = keep(c.Args[j])
+			}
+		}
+	}
+}
+
+// ownDollars are the texts of the template that have $$.
+func (b *builder) ownDollars() []string {
+	if b.rendered == nil || b.rendered.Template == nil {
+		return nil
+	}
+	var texts []string
+	var collect func(v any)
+	collect = func(v any) {
+		switch v := v.(type) {
+		case string:
+			if strings.Contains(v, "$$") {
+				texts = append(texts, v)
+			}
+		case []any:
+			for _, item := range v {
+				collect(item)
+			}
+		case map[string]any:
+			for _, item := range v {
+				collect(item)
+			}
+		}
+	}
+	collect(b.rendered.Template.JobConfiguration)
+	return texts
 }

@@ -268,3 +268,44 @@ func TestBuildDoesNotChangeWhatItIsGiven(t *testing.T) {
 		t.Errorf("two builds differ:\n%s", diff)
 	}
 }
+
+// TestDollarsArriveAsTheyWereGiven: $$ is the escape of Kubernetes only where the template itself has it.
+func TestDollarsArriveAsTheyWereGiven(t *testing.T) {
+	source := `
+variables: {properties: {env: {type: object}, word: {type: string}, args: {type: array}}}
+job_configuration:
+  env: "{{ env }}"
+  job_manifest:
+    spec:
+      template:
+        spec:
+          containers:
+          - name: main
+            image: "busybox:1.36"
+            command: [echo, "own $$HOME", "{{ word }}"]
+            args: "{{ args }}"
+            env: [{name: OWN, value: "a$$b"}]
+`
+	finished, err := manifest.Build(render(t, source, map[string]any{
+		"word": "pa$$word", "args": []any{"$$", "$$(NAME)", "$(NAME)", "$$$(NAME)"},
+		"env": map[string]any{"P": "pa$$word", "Q": "$", "NAME": "x", "R": "$(NAME)"},
+	}), identity())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := finished.Job.Spec.Template.Spec.Containers[0]
+	env := environ(c.Env)
+	for name, want := range map[string]string{"OWN": "a$b", "P": "pa$$word", "Q": "$", "R": "x"} {
+		if env[name] != want {
+			t.Errorf("%s is %q, want %q", name, env[name], want)
+		}
+	}
+	var words []string
+	for _, word := range append(c.Command, c.Args...) {
+		words = append(words, manifest.Expand(word, func(name string) (string, bool) { v, ok := env[name]; return v, ok }))
+	}
+	want := []string{"echo", "own $HOME", "pa$$word", "$$", "$(NAME)", "x", "$$x"}
+	if diff := cmp.Diff(want, words); diff != "" {
+		t.Errorf("command and args after expansion (-want +got):\n%s", diff)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -63,12 +64,30 @@ func YAMLError(data []byte, err error) (line int, message string) {
 		return 0, err.Error()
 	}
 	line, _ = strconv.Atoi(match[1]) // an absent line is line 0
+	if match[2] == "control characters are not allowed" {
+		return controlCharacter(data)
+	}
 	if yamlGrammar.MatchString(match[2]) {
 		line = min(
 			line+1, 1+bytes.Count(bytes.TrimRight(data, "\n"), []byte("\n")),
 		) // the end is in the last line, not after it
 	}
 	return line, explainYAML(data, line, match[2])
+}
+
+// controlCharacter finds the character that YAML does not have, and says how to write it.
+func controlCharacter(data []byte) (line int, message string) {
+	line = 1
+	for _, r := range string(data) {
+		switch {
+		case r == '\n':
+			line++
+		case r == '\t', r == '\r', r == 0x85:
+		case unicode.IsControl(r):
+			return line, fmt.Sprintf("the control character U+%04X is not allowed; write it as \"\\x%02X\" in double quotes", r, r)
+		}
+	}
+	return 0, "control characters are not allowed"
 }
 
 // UnquotedPlaceholder returns the placeholder that was meant by {{ name }} without quotes, which YAML reads

@@ -61,7 +61,8 @@ func kueueScenarios() []scenario {
 			prepare: withQueue("batch", ""), act: queueNamedLater, resumed: true, state: "COMPLETED", ends: "ok", pods: 1,
 		},
 		{
-			name: "Kueue's requeuing limit", script: "true", pod: nowhere, deployment: noRetries,
+			// No other attempt follows, though retries are left.
+			name: "Kueue's requeuing limit", script: "true", pod: nowhere,
 			prepare: withQueue("batch", ""), state: "CRASHED", ends: "unschedulable", pods: 1,
 			says: "maximum number of re-queuing retries",
 		},

@@ -77,8 +77,8 @@ func dueOfObservation(observed job.Observation, f facts, s accepted, report newR
 		reports = append(reports, running(report(api.ReportKindRunning), observed))
 	}
 	r := outcome(report(api.ReportKindEnded), observed, f.refusal)
-	if f.failEvicted && TakenAway(observed.Category) {
-		r.Final = &f.failEvicted
+	if observed.Final || f.failEvicted && TakenAway(observed.Category) {
+		r.Final = new(true)
 	}
 	if f.ruleDenied {
 		r.RuleFindings = &f.ruleFindings

@@ -152,16 +152,19 @@ func TestDueIsTheDifferenceBetweenFactsAndWhatTheServerAccepted(t *testing.T) {
 	}
 }
 
-func TestAnEndByTheInfrastructureIsFinalIfTheTemplateSaysSo(t *testing.T) {
+func TestAnEndByTheInfrastructureIsFinalIfTheTemplateOrTheRuntimeSaysSo(t *testing.T) {
 	for _, test := range []struct {
 		category api.Category
 		fail     bool
+		final    bool // as observed
 		want     bool
 	}{
-		{api.CategoryEvicted, true, true}, {api.CategoryPreempted, true, true}, {api.CategoryNodeLost, true, true},
-		{api.CategoryEvicted, false, false}, {api.CategoryApp, true, false}, {api.CategoryImagePull, true, false},
+		{api.CategoryEvicted, true, false, true}, {api.CategoryPreempted, true, false, true},
+		{api.CategoryNodeLost, true, false, true}, {api.CategoryEvicted, false, false, false},
+		{api.CategoryApp, true, false, false}, {api.CategoryImagePull, true, false, false},
+		{api.CategoryUnschedulable, false, true, true}, {api.CategoryUnschedulable, false, false, false},
 	} {
-		f := observed(job.Observation{Phase: job.Ended, Category: test.category})
+		f := observed(job.Observation{Phase: job.Ended, Category: test.category, Final: test.final})
 		f.failEvicted = test.fail
 		reports := due(Ended, f, accepted{}, reportOf())
 		if got := reports[len(reports)-1].Final; (got != nil && *got) != test.want {

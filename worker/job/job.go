@@ -101,6 +101,8 @@ type Observation struct {
 	Category  api.Category // empty if Succeeded
 	ExitCode  *int32
 	Message   string
+	// Final: the run ends, whatever retries are left.
+	Final bool
 	// LastLines is the end of the output, at most a few KiB; empty if it could not be read.
 	LastLines string
 	// Image is the image of the job container as its node ran it, with its digest; empty if it is not known.

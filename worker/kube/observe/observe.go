@@ -106,5 +106,5 @@ func Attempt(s Snapshot) Result {
 
 func (r *Result) end(o Outcome) {
 	r.Phase, r.Succeeded, r.Category = job.Ended, o.Succeeded, o.Category
-	r.ExitCode, r.Message, r.EndedAt = o.ExitCode, o.Message, o.At
+	r.ExitCode, r.Message, r.EndedAt, r.Final = o.ExitCode, o.Message, o.At, o.Final
 }

@@ -24,7 +24,9 @@ type Outcome struct {
 	Category  api.Category `json:"category,omitempty"`
 	ExitCode  *int32       `json:"exitCode,omitempty"`
 	Message   string       `json:"message,omitempty"`
-	At        *time.Time   `json:"at,omitempty"`
+	// Final: another attempt would only repeat what was given up.
+	Final bool       `json:"final,omitempty"`
+	At    *time.Time `json:"at,omitempty"`
 }
 
 // outcome decides whether the attempt has ended, and how. There is one rule, so that it does not matter what is

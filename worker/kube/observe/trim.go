@@ -78,7 +78,7 @@ func trimConditions(conditions []corev1.PodCondition) []corev1.PodCondition {
 
 // trimStatus keeps what a container did.
 func trimStatus(s *corev1.ContainerStatus) {
-	s.ImageID, s.ContainerID = "", ""
+	s.ContainerID = "" // the image ID is shown
 	s.AllocatedResources, s.Resources, s.VolumeMounts, s.User, s.AllocatedResourcesStatus = nil, nil, nil, nil, nil
 	for _, state := range []*corev1.ContainerState{&s.State, &s.LastTerminationState} {
 		if state.Terminated != nil {

@@ -167,7 +167,10 @@ func (s Snapshot) givenUp() *Outcome {
 	if !byKueue {
 		return nil
 	}
-	return &Outcome{Category: givenUpCategory(cause), Message: "Kueue gave the Job up: " + message}
+	outcome := Outcome{Category: givenUpCategory(cause), Message: "Kueue gave the Job up: " + message}
+	// Kueue has tried as often as it is allowed to; the retries for the infrastructure are not meant for that.
+	outcome.Final = outcome.Category == api.CategoryUnschedulable
+	return &outcome
 }
 
 // givenUpCategory is the category of a cause for which Kueue deactivates a Workload.

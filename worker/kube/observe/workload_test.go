@@ -102,6 +102,9 @@ func TestAQueuedJobIsExplainedInTheWordsOfKueue(t *testing.T) {
 			text, ends := r.Diagnosis, api.Category("")
 			if r.GivenUp != nil {
 				text, ends = r.GivenUp.Message, r.GivenUp.Category
+				if r.GivenUp.Final != (ends == api.CategoryUnschedulable) {
+					t.Errorf("another attempt may follow is %v", !r.GivenUp.Final)
+				}
 			}
 			if r.Phase != job.Pending || ends != test.ends || !strings.Contains(text, test.want) {
 				t.Errorf("%s, ends as %q: %q\nwant %q: %q", r.Phase, ends, text, test.ends, test.want)

@@ -56,7 +56,8 @@ func TestAllRecordsReadsWhatAllReads(t *testing.T) {
 	}
 	defer lite.Close()
 	ids := []uuid.UUID{uuid.New(), uuid.New(), uuid.New()}
-	for name, db := range map[string]*DB{"SQLite": lite, "PostgreSQL": openEmpty(t, Options{})} {
+	pooled := openEmpty(t, Options{DirectURL: "the same"}) // nothing is prepared, and answers come as text
+	for name, db := range map[string]*DB{"SQLite": lite, "PostgreSQL": openEmpty(t, Options{}), "behind a pooler": pooled} {
 		t.Run(name, func(t *testing.T) {
 			for range 2 { // the first one asks for the columns
 				var want, got []*recordRow

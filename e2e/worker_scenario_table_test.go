@@ -18,6 +18,7 @@ type scenario struct {
 	flags                        []string       // of the worker
 	kube, server                 bool           // the first worker goes through a proxy to the API server, to the server
 	idle                         bool           // no worker is started
+	identify                     bool           // workers find out which cluster it is
 	alone                        bool           // nothing else runs beside it
 	unseen                       bool           // the Job does not show how the attempt ended
 	resumed                      bool           // the Job has several pods in turn, because it is resumed
@@ -249,6 +250,11 @@ func scenarios() []scenario {
 		},
 
 		{
+			name: "CA rotated", script: gated, identify: true, prepare: beforeRotation, state: "COMPLETED", ends: "ok",
+			pods: 1, logs: []string{"waiting\n", "through\n"},
+		},
+
+		{
 			name: "409 at the release", script: "true", kube: true,
 			prepare: kubeFault(4, removesFinalizer, answerWith(409, "Conflict")), state: "COMPLETED",
 			ends: "ok", pods: 1,
@@ -367,7 +373,7 @@ func requiredScenarios() []string {
 		"two workers on one pool", "the environment as a Secret", "the worker killed after the claim is answered",
 		"the worker killed before the Job is created", "the worker killed after the Job is created", "the worker killed before the Job is reported", "the worker killed after the Job is reported",
 		"the worker killed before the end is reported", "the worker killed after the end is reported", "the worker killed before the finalizer is released", "the worker killed after the finalizer is released",
-		"the server away for many leases", "the API server restarted", "409 at the release", "410 on every watch for a while", "429 at the creation", "500 at the creation", "500 at whatever is read",
+		"the server away for many leases", "the API server restarted", "CA rotated", "409 at the release", "410 on every watch for a while", "429 at the creation", "500 at the creation", "500 at whatever is read",
 		"a proxy's page at the creation", "logs that hang", "a long init container, then an image that does not exist",
 		"500 at a cancel", "a creation that times out", "creations whose answers are lost", "releases whose answers are lost", "every third connection breaks",
 		"reports whose answers are lost", "claims whose answers are lost",

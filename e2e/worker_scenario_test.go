@@ -219,10 +219,13 @@ func (p *scenarioTest) worker(name string) *process {
 	args := append(
 		[]string{
 			"worker", "start", "--pool", p.pool, "--type", "kubernetes", "--name", name, "--kubeconfig",
-			kubeconfig, "--namespace", p.jobs, "--cluster-id", "e2e", "--metrics-listen", "127.0.0.1:0",
+			kubeconfig, "--namespace", p.jobs, "--metrics-listen", "127.0.0.1:0",
 			"--log-level", "debug",
 		},
 		slices.Concat(p.flags, p.moreFlags)...)
+	if !p.identify {
+		args = append(args, "--cluster-id", "e2e")
+	}
 	w, _ := startProcess(p.t, []string{"BERTH_API_URL=" + url}, args...)
 	return w
 }

@@ -159,3 +159,16 @@ func TestAClaimCarriesTheTimeZoneOfItsSchedule(t *testing.T) {
 	}
 	t.Error("no run has the new time zone")
 }
+
+func TestReferencesToTheRunInParametersAreRefused(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.apply(`{"deployments":[{"name":"d","pool":"local","parameters":{"days":["{{ ctx.run.date }}"]}}]}`).
+		refused(http.StatusUnprocessableEntity, "parameters-invalid", "/deployments/0/parameters/days/0")
+	r.apply(`{"deployments":[{"name":"d","pool":"local","schedules":[{"cron":"@daily","parameters":{"day":"{{ ctx.run.scheduled_time }}"}}]}]}`).
+		refused(http.StatusUnprocessableEntity, "parameters-invalid", "/deployments/0/schedules/0/parameters/day")
+	r.deploy("d", `,"parameters":{"text":"{{ name }} and {{ other }}"}`)
+	if run := r.startRun("d", `{}`); string(run.Parameters) != `{"text":"{{ name }} and {{ other }}"}` {
+		t.Errorf("got %s", run.Parameters)
+	}
+}

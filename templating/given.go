@@ -139,3 +139,22 @@ func meantByDefault(variable, environment, reference string) string {
 	}
 	return "write {{ " + reference + " }} in job_configuration, where {{ " + variable + " }} is used"
 }
+
+// CheckParameters refuses references to the run at hand in parameters, which nothing fills in: the job would get them as
+// text. Other placeholders may be text that a job wants.
+func CheckParameters(parameters map[string]any) Problems {
+	var problems Problems
+	inValues(parameters, "", 0, func(pointer string, r Reference) {
+		if r.Kind != ReferenceContext || len(problems) >= problem.MaxProblems {
+			return
+		}
+		p := problem.Errorf(CodeParameters, pointer, "%s: parameters are not filled in", r.Name)
+		if slices.Contains([]string{"ctx.run.scheduled_time", "ctx.run.date", "ctx.run.timezone"}, r.Name) {
+			problems = append(problems, p.Suggest("the job has it as BERTH_SCHEDULED_TIME, BERTH_SCHEDULED_DATE and "+
+				"BERTH_SCHEDULED_TIMEZONE; or write it in a job variable, such as env"))
+			return
+		}
+		problems = append(problems, p.Suggest("write it in a job variable, such as env"))
+	})
+	return problems
+}

@@ -220,6 +220,7 @@ func (p *planner) checkParameters(findings *finding.List, d store.Deployment, pa
 		findings.Addf(problem.ParametersInvalid, "/parameters",
 			"%d bytes; at most %d are allowed", len(d.Parameters), newrun.MaxParameters)
 	}
+	findings.AddProblems(problem.ParametersInvalid, "/parameters", templating.CheckParameters(parameters).ErrorOrNil())
 	if len(d.ParameterSchema) == 0 {
 		return
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/berth-dev/berth/server/schedule"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
+	"github.com/berth-dev/berth/templating"
 )
 
 // checkSchedules finds what is wrong with the schedules of a deployment and returns the schedules to store.
@@ -60,6 +61,9 @@ func (p *planner) checkSchedules(
 			findings.Addf(problem.InvalidBody, at+"/name", "duplicate schedule name %q", name)
 		}
 		next := checkTimes(findings, at, spec, p.now)
+		if parameters, err := jsondoc.Object(spec.Parameters); err == nil {
+			findings.AddProblems(problem.ParametersInvalid, at+"/parameters", templating.CheckParameters(parameters).ErrorOrNil())
+		}
 		s, err := newSchedule(name, spec, current)
 		if err != nil {
 			return nil, err

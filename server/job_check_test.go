@@ -172,3 +172,28 @@ func TestReferencesToTheRunInParametersAreRefused(t *testing.T) {
 		t.Errorf("got %s", run.Parameters)
 	}
 }
+
+func TestAWorkerThatSaysGoodbyeIsGoneAtOnce(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.deploy("d", "")
+	run := r.startRun("d", `{}`)
+	w := r.newWorker("w1")
+	workers := func() int {
+		return len(read[api.WorkerList](r.call(http.MethodGet, "/api/v1/workers", "").is(http.StatusOK)).Items)
+	}
+	if n := workers(); n != 1 {
+		t.Fatalf("%d workers", n)
+	}
+	stops := true
+	tell[api.RenewResponse](r, "leases", api.RenewRequest{
+		Worker: w.name, Pool: w.pool, SessionID: w.session(), Leases: []api.AttemptLease{}, Partial: &stops, Goodbye: &stops,
+	})
+	if why := r.why(run.ID); workers() != 0 || !strings.Contains(why.Sentence, "has no live worker") {
+		t.Errorf("%d workers, and %q", workers(), why.Sentence)
+	}
+	r.newWorker("w1")
+	if n := workers(); n != 1 {
+		t.Errorf("%d workers once it is back", n)
+	}
+}

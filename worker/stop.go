@@ -48,8 +48,8 @@ func waitUntil(ctx context.Context, patience time.Duration, done func() bool) bo
 	return true
 }
 
-// releaseLeases ends the leases of Jobs that run on, so that another worker need not wait until they expire.
-// It comes after the last renewal.
+// releaseLeases ends the leases of Jobs that run on, so that another worker need not wait until they expire, and says
+// goodbye. It comes after the last renewal.
 func (w *worker) releaseLeases(alive context.Context) {
 	ctx, cancel := context.WithTimeout(alive, w.tuning.stopPatience)
 	defer cancel()
@@ -61,5 +61,8 @@ func (w *worker) releaseLeases(alive context.Context) {
 			w.log.Warn("cannot release leases; other workers take over when they expire", "error", err)
 			return
 		}
+	}
+	if err := w.client.Goodbye(ctx); err != nil {
+		w.log.Warn("cannot say goodbye; the server counts this worker as alive for about a minute", "error", err)
 	}
 }

@@ -153,7 +153,7 @@ func TestEachKindOfEndIsReportedWithItsCategory(t *testing.T) {
 		message   string
 	}{
 		"an exit code":                {script("echo bad >&2; exit 3"), api.CategoryApp, 3, ""},
-		"a signal":                    {script("kill -9 $$$$"), api.CategoryApp, 137, "signal 9"},
+		"a signal":                    {script("kill -9 $$"), api.CategoryApp, 137, "signal 9"},
 		"a program that is not there": {script("exec /no/such/program"), api.CategoryApp, 127, ""},
 		"a variable that the template does not take": {
 			`{"script": {"a": 1}}`, api.CategoryTemplate, -1, `variable "script" must be a string`,

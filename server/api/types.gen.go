@@ -1868,6 +1868,9 @@ type RenderInput struct {
 
 // RenewRequest Example: {"leases":[{"attempt_id":"0197a1de-7f10-7a02-8b1e-91c4a7d3e001","epoch":1}],"pool":"analytics","session_id":"0197a1de-7f00-7b01-a5c3-80b396c2d0aa","worker":"worker-1"}
 type RenewRequest struct {
+	// Goodbye Whether the worker stops; it counts as a worker no more until it says hello
+	Goodbye *bool `json:"goodbye,omitempty"`
+
 	// Leases All leases that the worker holds. Attempts of the session that are missing here are released for other workers, once their lease would have expired.
 	Leases []AttemptLease `json:"leases"`
 

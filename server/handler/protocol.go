@@ -176,7 +176,8 @@ func (h *Handler) RenewLeases(
 	}
 
 	var lost, cancels []uuid.UUID
-	if len(renewed) > 0 || len(released) == 0 { // a call may only release
+	stops := wire.Or(b.Goodbye, false)
+	if len(renewed) > 0 || len(released) == 0 && !stops { // a call may only release, or only say goodbye
 		var err error
 		lost, cancels, err = h.store.RenewLeases(ctx, store.Renewal{
 			Session: store.SessionRef{ID: b.SessionID, Pool: b.Pool, Worker: b.Worker},
@@ -189,6 +190,12 @@ func (h *Handler) RenewLeases(
 	// After the renewal, so that a lease in both lists is released.
 	if err := h.store.ReleaseLeases(ctx, b.Worker, released); err != nil {
 		return nil, err
+	}
+	if stops {
+		ref := store.SessionRef{ID: b.SessionID, Pool: b.Pool, Worker: b.Worker}
+		if err := h.store.StopWorker(ctx, ref); err != nil {
+			return nil, err
+		}
 	}
 	return apiserver.RenewLeases200JSONResponse{
 		Lost:         wire.NonNil(lost),

@@ -18,7 +18,35 @@ SET type = excluded.type,
 	cluster_id = excluded.cluster_id,
 	version = excluded.version,
 	namespaces = excluded.namespaces,
-	greeted_at = excluded.greeted_at`
+	greeted_at = excluded.greeted_at,
+	stopped = FALSE`
+
+// stopWorkerSQL leaves a worker alone that another process has taken the name of.
+const stopWorkerSQL = `
+UPDATE workers
+SET stopped = TRUE
+WHERE pool = ?
+	AND name = ?
+	AND NOT EXISTS (
+		SELECT 1
+		FROM worker_sessions n
+		WHERE n.pool = workers.pool AND n.worker = workers.name AND n.id <> ? AND n.seen_at > ?
+	)`
+
+// StopWorker notes that a worker has stopped: it counts as a worker no more until it is heard of again.
+func (s *Store) StopWorker(ctx context.Context, ref SessionRef) error {
+	return s.InTx(ctx, func(tx *Tx) error {
+		now, err := tx.db.Now(ctx)
+		if err != nil {
+			return err
+		}
+		_, err = tx.db.Exec(ctx, stopWorkerSQL, ref.Pool, ref.Worker, ref.ID, now.Add(-WorkerAliveFor))
+		if err != nil {
+			return fmt.Errorf("note that worker %q of work pool %q stops: %w", ref.Worker, ref.Pool, err)
+		}
+		return nil
+	})
+}
 
 // UpsertWorker stores the registration of a worker with its session. Leases stay as they are: a restarted worker has
 // another session, and takes its attempts over when the lease of the earlier one expires.
@@ -73,6 +101,7 @@ LEFT JOIN (
 	GROUP BY p.name, l.worker
 ) AS l ON l.pool = w.pool AND l.worker = w.name
 WHERE ? IN (w.pool, '')
+	AND NOT w.stopped
 ORDER BY w.pool, w.name`
 
 // ListWorkers lists the workers of a pool, or of all pools for "".

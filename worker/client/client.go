@@ -131,6 +131,15 @@ func (c *Client) ReleaseLeases(ctx context.Context, leases []api.AttemptLease) e
 	return err
 }
 
+// Goodbye says that this worker stops, so that it counts no more as one that could claim runs.
+func (c *Client) Goodbye(ctx context.Context) error {
+	stops := true
+	_, err := c.renewOrRelease(ctx, "say goodbye", api.RenewRequest{
+		Worker: c.worker, Pool: c.pool, Leases: []api.AttemptLease{}, Partial: &stops, Goodbye: &stops,
+	})
+	return err
+}
+
 func (c *Client) renewOrRelease(
 	ctx context.Context,
 	op string,

@@ -24,8 +24,11 @@ func completeFlags(app *cli.App, cmd *cobra.Command) {
 		// The only error there is: a flag of another name.
 		_ = cmd.RegisterFlagCompletionFunc(
 			flag.Name,
-			func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-				return complete(cmd, nil, typed)
+			func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+				if flag.Name != "param" && flag.Name != "job-variable" { // these depend on the deployment
+					args = nil
+				}
+				return complete(cmd, args, typed)
 			},
 		)
 	})
@@ -41,6 +44,14 @@ func flagValues(app *cli.App, flag string) lookup.Completer {
 		return lookup.PoolNames(app)
 	case "deployment":
 		return lookup.DeploymentNames(app)
+	case "param":
+		return lookup.Parameters(app)
+	case "job-variable":
+		return lookup.JobVariables(app)
+	case "tag":
+		return lookup.Tags(app)
+	case "queue":
+		return lookup.Queues(app)
 	case "state":
 		return fixed("SCHEDULED", "PENDING", "RUNNING", "COMPLETED", "FAILED", "CRASHED", "CANCELLING",
 			"CANCELLED")

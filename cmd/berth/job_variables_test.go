@@ -48,3 +48,28 @@ func TestAJobKnowsTheTimeThatItIsFor(t *testing.T) {
 	out := u.ok(t, "deployment", "run", "day", "--at", "2026-06-30T22:30:00Z", "--watch")
 	demand(t, "output", out, "2026-06-30T22:30:00Z 2026-06-30 UTC 2026-06-30 UTC")
 }
+
+// TestValuesOfRunsAreCompleted with the names that the schemas of the deployment declare.
+func TestValuesOfRunsAreCompleted(t *testing.T) {
+	t.Parallel()
+	_, u := startDev(t, t.TempDir())
+	u.ok(t, "deploy", "-f", write(t, t.TempDir(), "berth.yaml", `deployments:
+- name: etl
+  pool: local
+  tags: [nightly]
+  parameter_schema: {properties: {mode: {enum: [full, delta]}, day: {type: string}, dry: {type: boolean}}}
+`))
+	for args, want := range map[string]string{
+		"deployment run etl --param ":        "day=\ndry=\nmode=\n:6\n",
+		"deployment run etl --param mode=":   "mode=full\nmode=delta\n:6\n",
+		"deployment run etl --param dry=":    "dry=true\ndry=false\n:6\n",
+		"deployment run etl --job-variable ": "command=\n",
+		"run ls --tag ":                      "nightly\n:4\n",
+		"run ls --queue ":                    "default\n:4\n",
+	} {
+		got := u.ok(t, append([]string{"__complete"}, strings.Split(args, " ")...)...)
+		if !strings.Contains(got, want) {
+			t.Errorf("berth %s[TAB] offers %q, want %q", args, got, want)
+		}
+	}
+}

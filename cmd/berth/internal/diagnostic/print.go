@@ -1,6 +1,7 @@
 package diagnostic
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"unicode"
@@ -15,9 +16,12 @@ import (
 // Printer shows problems to people.
 type Printer struct {
 	Style cli.Style
-	// Width is how many columns a source line may take; 0 is no bound.
+	// Width is how many columns a source line may take; 0 is the bound for what is no terminal.
 	Width int
 }
+
+// defaultWidth keeps a line of some thousand characters out of logs.
+const defaultWidth = 200
 
 // Print writes a problem at its place: one line that editors understand, the source line with carets, and
 // what to do.
@@ -79,7 +83,7 @@ func (pr Printer) excerpt(line string, place Place) (shown, indent, carets strin
 	column := min(place.Column-1, len(runes))
 	end := min(column+place.Length, len(runes))
 	from, to, before, after := 0, len(runes), "", ""
-	if room := pr.Width - 8; pr.Width > 0 && room > 20 && text.StringWidthWithoutEscSequences(line) > room {
+	if room := cmp.Or(pr.Width, defaultWidth) - 8; room > 20 && text.StringWidthWithoutEscSequences(line) > room {
 		from = max(0, min(column-room/3, len(runes)-room))
 		to = min(len(runes), from+room)
 		if from > 0 {

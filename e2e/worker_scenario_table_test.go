@@ -54,6 +54,10 @@ func scenarios() []scenario {
 			logs: []string{"done\n"},
 		},
 		{
+			name: "few reports", script: "sleep 2; echo done", server: true, prepare: countedReports,
+			state: "COMPLETED", ends: "ok", pods: 1, logs: []string{"done\n"},
+		},
+		{
 			name: "exit code", script: "exit 3", state: "FAILED", ends: "app", pods: 1,
 			says: "exited with code 3",
 		},
@@ -363,7 +367,7 @@ func killedWorkerScenarios() []scenario {
 // requiredScenarios names the rows that must exist, so that removing one takes an explicit second edit.
 func requiredScenarios() []string {
 	return []string{
-		"normal", "exit code", "out of memory, then more of it", "evicted, and run again", "evicted, and ended by the pool's policy", "evicted while no worker ran, and run again",
+		"normal", "few reports", "exit code", "out of memory, then more of it", "evicted, and run again", "evicted, and ended by the pool's policy", "evicted while no worker ran, and run again",
 		"evicted while no worker ran, and ended by the pool's policy", "a pod that exits 0 when it is evicted", "preempted by priority", "node lost, waited for", "node lost, removed by force",
 		"an image that does not exist", "unschedulable", "a Secret that is missing", "quota exceeded, and freed later", "pods that a quota refuses", "refused by admission", "deadline",
 		"the Job deleted in the background", "the Job deleted in the foreground", "the Job deleted and its pods orphaned", "the pod deleted by hand",

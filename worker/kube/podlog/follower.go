@@ -67,10 +67,8 @@ type Follower struct {
 
 	offset      int64 // of the next byte to hand over
 	reading     source
-	podName     string        // of reading
-	instance    int32         // of the container: its restart count
-	runningSeen time.Time     // when reading was first seen to run; zero before
-	again       time.Duration // after which there may be a log to read although the pods have not changed
+	podName     string // of reading
+	instance    int32  // of the container: its restart count
 	position    position
 	finished    []source     // will give no more output
 	headed      bool         // the heading of this container was written
@@ -152,7 +150,10 @@ func (f *Follower) Run(ctx context.Context) {
 				_ = f.handOver(ctx, nil)
 				return
 			}
-			f.await(ctx)
+			select {
+			case <-f.notify:
+			case <-ctx.Done():
+			}
 			continue
 		}
 
@@ -186,21 +187,6 @@ func (f *Follower) Run(ctx context.Context) {
 		}
 		f.pause(ctx, wait)
 		wait = min(2*wait, max(wait, lastRetryWait))
-	}
-}
-
-// await waits until there may be a log to read.
-func (f *Follower) await(ctx context.Context) {
-	var again <-chan time.Time
-	if f.again > 0 {
-		timer := time.NewTimer(f.again)
-		defer timer.Stop()
-		again = timer.C
-	}
-	select {
-	case <-again:
-	case <-f.notify:
-	case <-ctx.Done():
 	}
 }
 
@@ -253,7 +239,6 @@ func (f *Follower) pause(ctx context.Context, wait time.Duration) {
 // next chooses the log to read now. There is none while the next container has not started, and after all was
 // read.
 func (f *Follower) next() (logRequest, bool) {
-	f.again = 0
 	pods := slices.SortedStableFunc(slices.Values(f.Pods()), func(a, b *corev1.Pod) int {
 		return a.CreationTimestamp.Compare(b.CreationTimestamp.Time)
 	})
@@ -288,7 +273,7 @@ func (f *Follower) choose(request logRequest, status corev1.ContainerStatus) (lo
 			f.note("pod %s", request.pod.Name)
 		}
 		f.reading, f.podName, f.position, f.headed = request.source(), request.pod.Name, position{}, false
-		f.instance, f.runningSeen = max(0, status.RestartCount-1), time.Time{}
+		f.instance = max(0, status.RestartCount-1)
 	}
 	switch {
 	case f.instance < status.RestartCount:
@@ -310,8 +295,6 @@ func (f *Follower) choose(request logRequest, status corev1.ContainerStatus) (lo
 		// It may run until its pod is deleted, and its log with it: read what there is now.
 		request.complete, request.once = true, true
 		return request, !podstatus.SidecarStopping(request.pod, request.container)
-	case status.State.Running != nil && f.startedNow(request.pod):
-		return logRequest{}, false
 	case status.State.Running != nil:
 		// The end of this log may be an interruption: the instance is complete only after it has ended.
 		request.follow = true
@@ -319,22 +302,6 @@ func (f *Follower) choose(request logRequest, status corev1.ContainerStatus) (lo
 	}
 	request.complete = true
 	return request, true
-}
-
-// followAfter is how long a container must run before its log is followed. The log of one that ends sooner is read once,
-// at its end; a log that was followed has to be read again then, as its end may have been an interruption.
-const followAfter = time.Second
-
-// startedNow reports whether the container is too young to be followed. A log may go with a pod that is being deleted.
-func (f *Follower) startedNow(pod *corev1.Pod) bool {
-	if f.runningSeen.IsZero() {
-		f.runningSeen = time.Now()
-	}
-	if pod.DeletionTimestamp != nil || f.position.Latest != (time.Time{}) {
-		return false
-	}
-	f.again = followAfter - time.Since(f.runningSeen)
-	return f.again > 0
 }
 
 // completeInstance goes on to the next instance of the container, or leaves the container if there is none.
@@ -352,5 +319,5 @@ func (f *Follower) completeInstance(request logRequest) {
 		return
 	}
 	f.instance++
-	f.position, f.runningSeen = position{}, time.Time{}
+	f.position = position{}
 }

@@ -59,3 +59,22 @@ clusters: [{name: x, cluster: {server: "http://127.0.0.1:1"}}], users: [{name: x
 		})
 	}
 }
+
+// TestStatusOnALaptopShowsTheServer, and fails where runs wait for a pool that no worker serves.
+func TestStatusOnALaptopShowsTheServer(t *testing.T) {
+	t.Parallel()
+	_, u := startDev(t, t.TempDir())
+	demand(t, "status", u.ok(t, "status"), u.url, "local: 1 live worker, 0 due runs")
+	u.ok(t, "deploy", "-f", write(t, t.TempDir(), "berth.yaml",
+		"pools: [{name: empty, type: process}]\ndeployments: [{name: waits, pool: empty}]\n"))
+	u.ok(t, "deployment", "run", "waits")
+	r := u.run(t, "status")
+	if r.code != 1 {
+		t.Errorf("exit code %d", r.code)
+	}
+	demand(t, "status", r.stdout, "empty: 0 live workers, 1 due run")
+	demand(t, "reason", r.stderr, "runs wait in pools without a live worker: empty")
+	if r := u.run(t, "status", "--namespace", "berth"); r.code != 2 || strings.Contains(r.stderr, "live worker") {
+		t.Errorf("asked for a namespace: exit code %d, %s", r.code, r.stderr)
+	}
+}

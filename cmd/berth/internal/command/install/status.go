@@ -1,6 +1,7 @@
 package install
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -18,19 +19,25 @@ func statusCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show an installation and its health",
-		Long:  `Show an installation, its health and the next steps. Exits with 1 and the reasons if it is unhealthy.`,
-		Args:  cobra.NoArgs,
+		Long: `Show an installation, its health and the next steps. Exits with 1 and the reasons if it is unhealthy.
+
+Without a cluster, or without an installation in it, the command shows the server that all commands
+talk to, and exits with 1 if runs are due in a pool without a live worker. A flag that names a
+cluster, a namespace or a release asks for the installation only.`,
+		Args: cobra.NoArgs,
 	}
 	flags.add(cmd)
+	cli.ClientFlags(cmd)
 	cmd.Flags().
 		BoolVar(&test, "test", false, "also run the test of the chart: a request to the server from inside the cluster")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		client, err := flags.client(app)
-		if err != nil {
-			return err
+		client, status, err := flags.status(app, cmd)
+		if err != nil && !asksForCluster(cmd) {
+			if server, serverErr := serverStatus(cmd.Context(), app, cmd); serverErr == nil {
+				return showServer(app, *format, server)
+			}
 		}
-		status, err := client.Status(cmd.Context())
 		if errors.Is(err, release.ErrNotInstalled) {
 			usage := cli.Usagef("%v", err)
 			usage.Details = []string{
@@ -38,6 +45,9 @@ func statusCommand(app *cli.App) *cobra.Command {
 					flags.name),
 			}
 			return usage
+		}
+		if client == nil {
+			return err
 		}
 		if err != nil {
 			return installError(err)
@@ -57,6 +67,22 @@ func statusCommand(app *cli.App) *cobra.Command {
 		return nil
 	}
 	return cmd
+}
+
+// status asks the cluster; the client is nil where none is configured.
+func (f *releaseFlags) status(app *cli.App, cmd *cobra.Command) (*release.Client, release.Status, error) {
+	client, err := f.client(app)
+	if err != nil {
+		return nil, release.Status{}, err
+	}
+	ctx := cmd.Context()
+	if !asksForCluster(cmd) {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, clusterPatience)
+		defer cancel()
+	}
+	status, err := client.Status(ctx)
+	return client, status, err
 }
 
 func statusFields(s release.Status) []cli.Field {

@@ -15,15 +15,18 @@ func splitWords(line string) ([]any, error) {
 	escaped := false
 	for _, r := range line {
 		switch {
+		case escaped && r == '\n': // the line goes on
+			escaped = false
 		case escaped:
+			inWord = true
 			// Inside double quotes a backslash only escapes what would mean something there.
-			if quote == '"' && !strings.ContainsRune("\"\\$`\n", r) {
+			if quote == '"' && !strings.ContainsRune("\"\\$`", r) {
 				word.WriteByte('\\')
 			}
 			word.WriteRune(r)
 			escaped = false
 		case r == '\\' && quote != '\'':
-			escaped, inWord = true, true
+			escaped = true
 		case quote != 0:
 			if r == quote {
 				quote = 0

@@ -96,6 +96,10 @@ func (b *builder) seconds(key string) *time.Duration {
 		b.fail(templating.CodeType, at(key), "must be an integer number of seconds, not %s", describe(v))
 		return nil
 	}
+	if seconds == 0 {
+		b.warn(templating.CodeImport, at(key), "0 is no limit").Suggestion = "remove it, or write the seconds that are allowed"
+		return nil
+	}
 	if seconds < 1 || seconds > maxSeconds {
 		b.fail(templating.CodeInvalid, at(key), "must be at least 1 second, not %d", seconds)
 		return nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/berth-dev/berth/templating"
 )
@@ -49,6 +50,9 @@ func (b *builder) stringMap(key string) map[string]string {
 	}
 	result := make(map[string]string, len(object))
 	for name, item := range object {
+		if !b.checkKey(key, name) {
+			continue
+		}
 		switch text := item.(type) {
 		case nil:
 		case string:
@@ -58,6 +62,26 @@ func (b *builder) stringMap(key string) map[string]string {
 		}
 	}
 	return result
+}
+
+// checkKey refuses the key of a label or annotation that none can have, and says which one could be meant.
+func (b *builder) checkKey(of, name string) bool {
+	if len(validation.IsQualifiedName(strings.ToLower(name))) == 0 && (of == keyAnnotations || len(validation.IsQualifiedName(name)) == 0) {
+		return true
+	}
+	p := b.fail(templating.CodeInvalid, at(of).key(name), "%q is not a valid key: it may have letters, digits, '-', '_' and '.', and "+
+		"a domain before a slash", name)
+	domain, rest, hasDomain := strings.Cut(name, "/")
+	if !hasDomain {
+		domain, rest = "", name
+	}
+	if meant := LabelValue(rest); len(validation.IsQualifiedName(meant)) == 0 {
+		if hasDomain && len(validation.IsDNS1123Subdomain(domain)) == 0 {
+			meant = domain + "/" + meant
+		}
+		p.Suggestion = "write " + strconv.Quote(meant)
+	}
+	return false
 }
 
 // userKeys is what job_configuration says over what the manifest says, without anything that is ours alone.

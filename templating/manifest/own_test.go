@@ -203,7 +203,7 @@ func TestWhatCanNotBeMadeValidIsReportedWithItsPlace(t *testing.T) {
 		{"a mount without its volume", job("", "", "containers: [{name: a, image: b, volumeMounts: [{name: v, mountPath: /v}]}]"), container + "/volumeMounts/0/name", `unknown volume "v"`, ""},
 		{"a kubeconfig in the template", job("  cluster_config: {config: {}, context_name: x}\n", "", oneContainer), "/job_configuration/cluster_config", "an inline cluster_config is not allowed: everyone who can see the template could read its credentials", "store the kubeconfig in a Secret and write cluster_config: {secretKeyRef: {name: SECRET, key: KEY}}"},
 		{"a command with an open quote", job("", "", "containers: [{name: a, image: b, args: \"echo 'x\"}]"), container + "/args", "invalid command line: missing closing quote", ""},
-		{"a timeout of nothing", job("  job_watch_timeout_seconds: 0\n", "", oneContainer), "/job_configuration/job_watch_timeout_seconds", "must be at least 1 second, not 0", ""},
+		{"a timeout of less than nothing", job("  job_watch_timeout_seconds: -1\n", "", oneContainer), "/job_configuration/job_watch_timeout_seconds", "must be at least 1 second, not -1", ""},
 		{"a bad namespace", job("  namespace: A b\n", "", oneContainer), manifestAt + "/metadata/namespace", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 	"github.com/berth-dev/berth/server/api"
 )
 
-// clusterFlags are those that ask for an installation in a cluster.
+// clusterFlags ask for an installation in a cluster.
 var clusterFlags = []string{"kubeconfig", "kube-context", "namespace", "name", "test"}
 
 func asksForCluster(cmd *cobra.Command) bool {

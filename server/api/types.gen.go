@@ -2524,8 +2524,11 @@ type Schedule struct {
 	DeploymentPaused *bool `json:"deployment_paused,omitempty"`
 
 	// Description The schedule in words
-	Description string             `json:"description"`
-	ID          openapi_types.UUID `json:"id"`
+	Description string `json:"description"`
+
+	// Failing Whether the newest slot could not create its run, though no policy had left it out
+	Failing *bool              `json:"failing,omitempty"`
+	ID      openapi_types.UUID `json:"id"`
 
 	// LastError Why the newest slot created no run
 	LastError   *string    `json:"last_error,omitempty"`

@@ -25,7 +25,7 @@ type Stats struct {
 	now    func() time.Time
 	logger *slog.Logger
 
-	runs, age, slots, workers, lastSeen, lag *prometheus.Desc
+	runs, age, slots, workers, lastSeen, lag, failing *prometheus.Desc
 
 	mu   sync.Mutex
 	last *store.Stats
@@ -55,13 +55,15 @@ func NewStats(
 			"Seconds since the most recently seen worker of the pool was heard from.", "pool"),
 		lag: desc("berth_schedule_lag_seconds",
 			"Seconds by which the most overdue schedule is late; 0 if none is."),
+		failing: desc("berth_schedules_failing",
+			"Schedules whose newest slot could not create its run. A pool without any has no series.", "pool"),
 	}
 	return s, r.Register(s)
 }
 
 // Describe implements prometheus.Collector.
 func (s *Stats) Describe(ch chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{s.runs, s.age, s.slots, s.workers, s.lastSeen, s.lag} {
+	for _, desc := range []*prometheus.Desc{s.runs, s.age, s.slots, s.workers, s.lastSeen, s.lag, s.failing} {
 		ch <- desc
 	}
 }
@@ -76,6 +78,9 @@ func (s *Stats) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
 	}
 	gauge(s.lag, stats.ScheduleLag.Seconds())
+	for _, f := range stats.FailingSchedules {
+		gauge(s.failing, float64(f.Count), f.Pool)
+	}
 	for _, r := range stats.Runs {
 		gauge(s.runs, float64(r.Count), r.Pool, r.Queue, string(r.State))
 	}

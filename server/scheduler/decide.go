@@ -47,12 +47,13 @@ func (s *Scheduler) decideSlots(ctx context.Context, record store.Schedule, now 
 		DecidedBefore: record.DecidedUntil,
 		DecidedUntil:  now,
 		LastError:     record.LastError,
+		Failing:       record.Failing,
 	}
 	due, err := parse(record)
 	if err != nil {
 		// The time zone may be gone after an update of the zone database. Without a next slot the schedule
 		// rests until someone changes it.
-		progress.LastError, progress.Waiting = shorten(err.Error()), record.Waiting
+		progress.LastError, progress.Failing, progress.Waiting = shorten(err.Error()), true, record.Waiting
 		return s.store.UpdateScheduleProgress(ctx, progress)
 	}
 
@@ -101,6 +102,7 @@ func wait(progress *store.ScheduleProgress, slots []time.Time, now time.Time) {
 	if len(slots) > maxWaiting {
 		progress.Waiting = slots[:maxWaiting]
 		progress.LastError = noRun(slots[len(slots)-1], "%d earlier slots are already waiting", maxWaiting)
+		progress.Failing = true
 	}
 }
 
@@ -114,7 +116,7 @@ func (s *Scheduler) carryOut(
 ) error {
 	if decision.Action == schedule.Drop {
 		reason := cmp.Or(decision.Reason, "an earlier run has not ended, and overlap is forbid")
-		progress.LastError = noRun(slot, "%s", reason)
+		progress.LastError, progress.Failing = noRun(slot, "%s", reason), false
 		return nil
 	}
 
@@ -122,7 +124,7 @@ func (s *Scheduler) carryOut(
 	if err != nil {
 		return err
 	}
-	progress.LastError = refused
+	progress.LastError, progress.Failing = refused, refused != ""
 	if refused != "" {
 		return nil // the runs that this one would have replaced go on
 	}

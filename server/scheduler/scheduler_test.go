@@ -131,6 +131,14 @@ func (s *world) schedule(deployment string) store.Schedule {
 	return schedules[0]
 }
 
+// failing counts the schedules that cannot create their runs, as the metrics do.
+func (s *world) failing() []store.FailingSchedules {
+	s.t.Helper()
+	stats, err := s.GetStats(s.t.Context())
+	s.check(err)
+	return stats.FailingSchedules
+}
+
 func TestMissedSlotsFollowTheMisfirePolicy(t *testing.T) {
 	tests := []struct {
 		name, more string
@@ -219,6 +227,9 @@ func TestOverlapPolicies(t *testing.T) {
 		if live := s.runs("replace", lifecycle.Scheduled); len(live) != 1 ||
 			live[0].ScheduledTime.Sub(s.start) != 150*time.Minute {
 			s.t.Errorf("replace leaves %d runs", len(live))
+		}
+		if got := s.schedule("forbid"); got.Failing || len(s.failing()) > 0 {
+			s.t.Errorf("a slot that its policy leaves out counts as a failure: %+v", got)
 		}
 		if got := s.schedule("forbid").LastError; !strings.Contains(got, "overlap is forbid") {
 			s.t.Errorf("forbid says %q", got)
@@ -360,6 +371,9 @@ func TestARefusedRunIsExplainedAndTheNextSlotIsTried(t *testing.T) {
 		s.deploy("fine")
 		s.hourly("fine", "")
 		s.passes(time.Hour)
+		if got := s.failing(); len(got) != 1 || got[0].Count != 1 || !s.schedule("etl").Failing {
+			s.t.Errorf("failing are %+v", got)
+		}
 		if got := s.schedule("etl").LastError; !strings.Contains(got, "/job_variables/command") ||
 			s.schedule("etl").LastErrorAt == nil {
 			s.t.Errorf("the error is %q", got)
@@ -374,8 +388,8 @@ func TestARefusedRunIsExplainedAndTheNextSlotIsTried(t *testing.T) {
 		s.passes(time.Hour)
 		kept := s.schedule("etl")
 		if got := s.slots("etl"); !slices.Equal(got, []float64{1.5}) || kept.LastError != "" ||
-			kept.LastErrorAt != nil {
-			s.t.Errorf("got runs at %v, and %q", got, kept.LastError)
+			kept.LastErrorAt != nil || kept.Failing || len(s.failing()) > 0 {
+			s.t.Errorf("got runs at %v, and %+v", got, kept)
 		}
 	})
 }

@@ -31,6 +31,8 @@ type Schedule struct {
 	// LastError is why the newest slot created no run; empty if it did.
 	LastError   string
 	LastErrorAt *time.Time
+	// Failing: the newest slot could not create its run, though no policy had left it out.
+	Failing bool
 	// DeploymentPaused: its slots pass without a run. PausedBy and PausedAt are who paused the schedule or the deployment,
 	// and when; empty where that is not known.
 	DeploymentPaused bool
@@ -53,6 +55,7 @@ type scheduleRow struct {
 	LastSlot     *database.Time `db:"last_slot"`
 	LastError    string         `db:"last_error"`
 	LastErrorAt  *database.Time `db:"last_error_at"`
+	Failing      bool           `db:"failing"`
 	Paused       bool           `db:"paused"`
 	UpdatedAt    database.Time  `db:"updated_at"`
 	UpdatedBy    string         `db:"updated_by"`
@@ -83,6 +86,7 @@ func (r scheduleRow) schedule() Schedule {
 		LastSlot:     r.LastSlot.Ptr(),
 		LastError:    r.LastError,
 		LastErrorAt:  r.LastErrorAt.Ptr(),
+		Failing:      r.Failing,
 
 		DeploymentPaused: r.Paused,
 	}
@@ -96,7 +100,7 @@ func (r scheduleRow) schedule() Schedule {
 const scheduleSQL = `
 SELECT
 	s.id, s.deployment_id, d.name AS deployment, p.name AS pool, s.name, s.spec, s.active, s.decided_until, s.seen_until, s.waiting, s.next_due,
-	s.last_slot, s.last_error, s.last_error_at, d.paused, s.updated_at, s.updated_by
+	s.last_slot, s.last_error, s.last_error_at, s.failing, d.paused, s.updated_at, s.updated_by
 FROM schedules s
 JOIN deployments d ON d.id = s.deployment_id
 JOIN pools p ON p.id = d.pool_id`
@@ -160,6 +164,7 @@ SET spec = excluded.spec,
 	held_until = NULL,
 	last_error = '',
 	last_error_at = NULL,
+	failing = FALSE,
 	updated_at = excluded.updated_at,
 	updated_by = excluded.updated_by`
 	dropScheduleSQL = `

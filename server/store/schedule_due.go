@@ -69,6 +69,7 @@ type ScheduleProgress struct {
 	NextDue       *time.Time  // nil: the schedule has ended
 	LastSlot      *time.Time  // the newest slot that created a run; nil: none
 	LastError     string      // why the newest slot created none
+	Failing       bool        // it could not, though no policy had left it out
 }
 
 const settleScheduleSQL = `
@@ -80,7 +81,8 @@ SET decided_until = ?,
 	held_until = NULL,
 	last_slot = COALESCE(?, last_slot),
 	last_error_at = CASE WHEN last_error = ? THEN last_error_at ELSE ? END,
-	last_error = ?
+	last_error = ?,
+	failing = ?
 WHERE id = ?
 	AND decided_until = ?
 	AND active`
@@ -97,7 +99,7 @@ func (tx *Tx) UpdateScheduleProgress(ctx context.Context, o ScheduleProgress) er
 	}
 	_, err = tx.db.Exec(ctx, settleScheduleSQL, o.DecidedUntil, o.DecidedUntil, instantsOf(o.Waiting),
 		database.TimeOf(o.NextDue), database.TimeOf(o.LastSlot), o.LastError, database.TimeOf(failed),
-		o.LastError, o.ID, o.DecidedBefore)
+		o.LastError, o.Failing, o.ID, o.DecidedBefore)
 	if err != nil {
 		return fmt.Errorf("update the progress of schedule %s: %w", o.ID, err)
 	}

@@ -18,6 +18,14 @@ type Stats struct {
 	Workers   []WorkerCount
 	// ScheduleLag is for how long the schedule that is due longest has been.
 	ScheduleLag time.Duration
+	// FailingSchedules are those whose newest slot could not create its run.
+	FailingSchedules []FailingSchedules
+}
+
+// FailingSchedules counts schedules of the deployments of a pool.
+type FailingSchedules struct {
+	Pool  string `db:"pool"`
+	Count int64  `db:"count"`
 }
 
 // RunCount counts the runs of a queue in a state that is not terminal.
@@ -57,6 +65,18 @@ const WorkerAliveFor = time.Minute
 
 // Finished runs are not looked at.
 const (
+	// failingSchedulesSQL leaves out schedules that rest: they create nothing, whatever they say.
+	failingSchedulesSQL = `
+SELECT p.name AS pool, COUNT(*) AS count
+FROM schedules s
+JOIN deployments d ON d.id = s.deployment_id
+JOIN pools p ON p.id = d.pool_id
+WHERE s.failing
+	AND s.active
+	AND NOT d.paused
+	AND d.deleted_at IS NULL
+GROUP BY p.name
+ORDER BY p.name`
 	runCountsSQL = `
 SELECT p.name AS pool, q.name AS queue, c.state_type, c.n AS count
 FROM (
@@ -137,6 +157,9 @@ func (q Reader) GetStats(ctx context.Context) (*Stats, error) {
 	}
 	if st.ScheduleLag, err = q.GetScheduleLag(ctx); err != nil {
 		return nil, err
+	}
+	if err := q.db.All(ctx, &st.FailingSchedules, failingSchedulesSQL); err != nil {
+		return nil, fmt.Errorf("count failing schedules: %w", err)
 	}
 	return &st, nil
 }

@@ -38,6 +38,7 @@ func Schedule(s store.Schedule, now time.Time) (api.Schedule, error) {
 		LastSlot:    TimePtr(s.LastSlot),
 		LastError:   OrNil(s.LastError),
 		LastErrorAt: TimePtr(s.LastErrorAt),
+		Failing:     OrNil(s.Failing),
 
 		DeploymentPaused: OrNil(s.DeploymentPaused),
 		PausedBy:         OrNil(s.PausedBy),

@@ -125,6 +125,8 @@ CREATE TABLE schedules (
     last_slot     TIMESTAMPTZ,
     last_error    TEXT NOT NULL,
     last_error_at TIMESTAMPTZ,
+    -- The newest slot could not create its run, though nobody had asked to leave it out.
+    failing       BOOLEAN NOT NULL DEFAULT FALSE,
     -- The slots that wait for the end of an earlier run, as a list of times: those that the misfire policy has dropped in
     -- between must not come back.
     waiting       TEXT NOT NULL DEFAULT '[]',

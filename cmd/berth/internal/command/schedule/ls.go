@@ -67,6 +67,9 @@ func nextSlot(app *cli.App, s api.Schedule) string {
 // status says what keeps a schedule from creating runs, and who did that.
 func status(app *cli.App, s api.Schedule) string {
 	what := cli.PausedText(!s.Active)
+	if s.Active && s.Failing != nil {
+		what = "failing"
+	}
 	if s.DeploymentPaused != nil {
 		what = "deployment paused"
 	}

@@ -8,6 +8,7 @@ package explain
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,6 +56,7 @@ const (
 // Explain explains the state of a run.
 func Explain(facts *store.RunFacts) Explanation {
 	e := explainState(facts)
+	e.addWaitingSlots(facts)
 	e.addRules(facts)
 	return e
 }
@@ -102,6 +104,21 @@ func (e *Explanation) addStartDeadline(facts *store.RunFacts) {
 	if at := facts.StartDeadline; at != nil && facts.Run.StartedAt == nil {
 		e.addDetail("it expires %s unless it starts before", until(facts.Now, *at))
 	}
+}
+
+// addWaitingSlots says how many slots of its schedule wait for the run's end.
+func (e *Explanation) addWaitingSlots(facts *store.RunFacts) {
+	if len(facts.Waiting) == 0 {
+		return
+	}
+	wait := "waits"
+	if len(facts.Waiting) > 1 {
+		wait = "wait"
+	}
+	e.addDetail("%s of its schedule %s for its end, the oldest for %s", plural(len(facts.Waiting), "slot", "slots"), wait,
+		span(facts.Now.Sub(slices.MinFunc(facts.Waiting, time.Time.Compare))))
+	e.addStep("drop what waits: berth schedule resume --drop-waiting %s %s", shellQuote(facts.Run.Deployment),
+		shellQuote(strings.TrimPrefix(facts.Run.CreatedBy, "schedule:")))
 }
 
 // addPastAttempts adds a line for each attempt that has ended and, while retries may follow, the retries

@@ -163,6 +163,14 @@ func cases() map[string]*store.RunFacts {
 				f.TimeoutAt, f.LeaseExpiresAt = ptr(now.Add(41*time.Minute)), ptr(now.Add(20*time.Second))
 			},
 		),
+		"running with slots that wait behind it": runFacts(
+			inState(lifecycle.Running, "Running", ""),
+			withAttempt(""),
+			func(f *store.RunFacts) {
+				f.Run.CreatedBy = "schedule:hourly"
+				f.Waiting = []time.Time{ago(20 * time.Minute), ago(3 * time.Hour), ago(time.Hour)}
+			},
+		),
 		"worker lost": runFacts(
 			inState(lifecycle.Running, "Running", ""),
 			withAttempt(""),

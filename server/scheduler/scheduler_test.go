@@ -234,6 +234,11 @@ func TestOverlapPolicies(t *testing.T) {
 		if got := s.schedule("forbid").LastError; !strings.Contains(got, "overlap is forbid") {
 			s.t.Errorf("forbid says %q", got)
 		}
+		facts, err := s.GetRunFacts(s.t.Context(), s.runs("queue")[0].ID)
+		s.check(err)
+		if len(facts.Waiting) != 2 {
+			s.t.Errorf("behind the run of queue wait %v", facts.Waiting)
+		}
 		// Each waiting slot runs after the one before it, however late: it was not missed.
 		for _, want := range [][]float64{{0.5, 1.5}, {0.5, 1.5, 2.5}} {
 			s.endAll("queue")

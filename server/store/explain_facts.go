@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -144,6 +145,8 @@ type RunFacts struct {
 	LeaseExpiresAt *time.Time
 	// RuleFindings are what rules said of the run.
 	RuleFindings []RunRuleFinding
+	// Waiting are the slots of its schedule that wait for its end; nil: none do.
+	Waiting []time.Time
 	// SinceItWorked is the run, which has failed, beside the last one of its deployment that completed; nil: there is none.
 	SinceItWorked *RunSides
 }
@@ -227,6 +230,9 @@ func (q Reader) runFacts(ctx context.Context, id uuid.UUID) (*RunFacts, error) {
 	if s.SinceItWorked, err = q.sinceItWorked(ctx, run); err != nil {
 		return nil, err
 	}
+	if s.Waiting, err = q.slotsBehind(ctx, run); err != nil {
+		return nil, err
+	}
 	gates, err := q.ListClaimGates(ctx, []uuid.UUID{id})
 	if err != nil {
 		return nil, err
@@ -245,6 +251,24 @@ func (q Reader) runFacts(ctx context.Context, id uuid.UUID) (*RunFacts, error) {
 	}
 	s.Workers, err = q.ListWorkers(ctx, run.Pool)
 	return s, err
+}
+
+// slotsBehind returns the slots of a run's schedule that wait for its end.
+func (q Reader) slotsBehind(ctx context.Context, run *Run) ([]time.Time, error) {
+	name, scheduled := strings.CutPrefix(run.CreatedBy, "schedule:")
+	if !scheduled || run.State.Type.Terminal() {
+		return nil, nil
+	}
+	schedules, err := q.ListDeploymentSchedules(ctx, run.Deployment)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range schedules {
+		if s.Name == name {
+			return s.Waiting, nil
+		}
+	}
+	return nil, nil
 }
 
 // pausers reads from the audit who paused each gate.

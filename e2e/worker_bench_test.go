@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -16,6 +15,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/berth-dev/berth/internal/testenv"
 )
 
 // benchSite is an installation with a worker and a deployment that does nothing.
@@ -115,13 +116,13 @@ func BenchmarkManyJobs(b *testing.B) {
 		began := time.Now()
 		h.awaitCount(b, "RUNNING", jobs)
 		b.ReportMetric(float64(jobs)/time.Since(began).Seconds(), "started/s")
-		b.ReportMetric(resident(b, worker), "resident-B/op")
+		b.ReportMetric(testenv.Memory(b, worker.cmd.Process.Pid, "VmRSS"), "resident-B/op")
 		close(node.finish)
 		h.awaitCount(b, "COMPLETED", jobs)
 		eventually(b, "all Jobs to be let go of",
 			func() (bool, error) { return writes.Load() >= int64(2*jobs), nil })
 		b.ReportMetric(float64(writes.Load())/float64(jobs), "writes/job")
-		b.ReportMetric(resident(b, worker), "resident-after-B/op")
+		b.ReportMetric(testenv.Memory(b, worker.cmd.Process.Pid, "VmRSS"), "resident-after-B/op")
 	}
 }
 
@@ -142,21 +143,4 @@ func (h *hosted) awaitCount(b *testing.B, state string, want int) {
 	if err != nil {
 		b.Fatalf("%d of %d runs are %s: %v", last, want, state, err)
 	}
-}
-
-// resident is what the process keeps in memory, in bytes.
-func resident(b *testing.B, p *process) float64 {
-	b.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	if err != nil {
-		b.Fatal(err)
-	}
-	for line := range strings.Lines(string(status)) {
-		var kib float64
-		if _, err := fmt.Sscanf(line, "VmRSS: %f kB", &kib); err == nil {
-			return kib * 1024
-		}
-	}
-	b.Fatal("no VmRSS")
-	return 0
 }

@@ -2,12 +2,10 @@ package store_test
 
 import (
 	"database/sql"
-	"fmt"
 	"os"
-	"strconv"
-	"strings"
 	"testing"
 
+	"github.com/berth-dev/berth/internal/testenv"
 	"github.com/berth-dev/berth/server/archive"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/store/cycletest"
@@ -111,25 +109,6 @@ func BenchmarkArchiveGigabyte(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.StopTimer()
-	b.ReportMetric(peakMemory(b), "peak-RSS-B")
+	b.ReportMetric(testenv.Memory(b, os.Getpid(), "VmHWM"), "peak-RSS-B")
 	b.ReportMetric(bytesOf(b, db, "SELECT SUM(size)::float8 / SUM(object_size) FROM outputs"), "compression")
-}
-
-// peakMemory is the most memory that the process has taken until now, in bytes; 0 where the system does not say.
-func peakMemory(b *testing.B) float64 {
-	b.Helper()
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(status)) {
-		if kilobytes, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			n, err := strconv.ParseFloat(strings.Fields(kilobytes)[0], 64)
-			if err != nil {
-				b.Fatal(fmt.Errorf("read the peak memory: %w", err))
-			}
-			return n * 1024
-		}
-	}
-	return 0
 }

@@ -11,7 +11,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -24,6 +23,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/yaml"
 
+	"github.com/berth-dev/berth/internal/testenv"
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
 	"github.com/berth-dev/berth/worker/kube"
@@ -270,7 +270,7 @@ func BenchmarkCrowd(b *testing.B) {
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(memoryLimit))
 	for b.Loop() {
 		fill(b, 10_000, 36_000)
-		b.ReportMetric(inStatus(b, "VmHWM"), "peak-B/op") // while it lists all
+		b.ReportMetric(testenv.Memory(b, os.Getpid(), "VmHWM"), "peak-B/op") // while it lists all
 		b.ReportMetric(live(), "live-B/op")
 		b.ReportMetric(settled(b), "resident-B/op")
 	}
@@ -280,29 +280,12 @@ func BenchmarkCrowd(b *testing.B) {
 func settled(b *testing.B) float64 {
 	b.Helper()
 	const quiet = 10
-	last, same := inStatus(b, "VmRSS"), 0
+	last, same := testenv.Memory(b, os.Getpid(), "VmRSS"), 0
 	for tick := time.NewTicker(time.Second); same < quiet; <-tick.C {
 		same++
-		if now := inStatus(b, "VmRSS"); now < last-(1<<20) {
+		if now := testenv.Memory(b, os.Getpid(), "VmRSS"); now < last-(1<<20) {
 			last, same = now, 0
 		}
 	}
 	return last
-}
-
-// inStatus is a figure of this process that the kernel knows, in bytes.
-func inStatus(b *testing.B, name string) float64 {
-	b.Helper()
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		b.Fatal(err)
-	}
-	for line := range strings.Lines(string(status)) {
-		var kib float64
-		if _, err := fmt.Sscanf(line, name+": %f kB", &kib); err == nil {
-			return kib * 1024
-		}
-	}
-	b.Fatalf("no %s", name)
-	return 0
 }

@@ -88,8 +88,10 @@ func jobShapeScenarios() []scenario {
 			says: "was deleted by someone other than Berth",
 		},
 		{
+			// The server leaves a Job to the worker whose template asks for something of the worker.
 			name: "an argument that no program takes", script: "true #" + strings.Repeat("x", 140_000), state: "CRASHED",
-			ends: "invalid", pods: 0, says: "Linux starts no program with one above",
+			metadata: `annotations: {made-by: "{{ ctx.worker.name }}"}`,
+			ends:     "invalid", pods: 0, says: "Linux starts no program with one above",
 		},
 		{
 			name: "a large environment of small variables", config: largeEnvironment(100, 3000), script: `[ ${#BIG_99} = 3000 ]`,

@@ -187,7 +187,8 @@ func TestAnExpensiveExpressionIsRefusedAtSave(t *testing.T) {
 	}
 }
 
-// The estimate assumes likely sizes. A Job that is larger meets the limit at evaluation.
+// The estimate assumes likely sizes. A Job that is larger meets the limit at evaluation: that of its cost or, on a machine
+// that does too little in that time, that of the time.
 func TestAnExpressionThatCostsTooMuchOnAJobDenies(t *testing.T) {
 	var pod strings.Builder
 	pod.WriteString("containers:\n- name: main\n  image: a\n  args:\n")
@@ -196,7 +197,8 @@ func TestAnExpressionThatCostsTooMuchOnAJobDenies(t *testing.T) {
 	}
 	r := of(`pod.containers[0].args.all(a, pod.containers[0].args.exists(b, a == b))`)
 	outcome := evaluate(t, r, input(aJob(t, pod.String())))
-	if !outcome.Denied() || !strings.Contains(outcome.Denials[0].Message, "costs more than 1000000 units") {
+	if !outcome.Denied() || !strings.Contains(outcome.Denials[0].Message, "costs more than 1000000 units") &&
+		!strings.Contains(outcome.Denials[0].Message, "took longer than 2s") {
 		t.Errorf("got %+v", outcome)
 	}
 	r.Action = rule.Warn

@@ -41,7 +41,7 @@ func (m merged) all() map[string]any {
 type merging struct {
 	result   merged
 	problems Problems
-	stored   *resolver
+	stored   *resolver // nil: references to stored variables stay as they are
 }
 
 // merge computes the effective values of a run. Without a context, references to the run at hand stay as they
@@ -74,6 +74,19 @@ func (c *Compiled) merge(l Layers, stored map[string]any, context *Context) (mer
 	return m.result, m.problems
 }
 
+// Lay lays levels of job variables over each other as a run does, the later over the earlier. References to stored variables
+// stay as they are.
+func Lay(levels ...map[string]any) (map[string]any, error) {
+	m := &merging{result: merged{variables: map[string]any{}, stored: map[string]bool{}}}
+	for _, level := range levels {
+		m.lay(m.read("job variables", level))
+	}
+	if len(m.problems) > 0 {
+		return nil, m.problems
+	}
+	return m.result.all(), nil
+}
+
 // read brings a level into normal form: normal values, dotted keys expanded.
 func (m *merging) read(what string, level map[string]any) map[string]any {
 	if len(level) == 0 {
@@ -96,7 +109,7 @@ func (m *merging) lay(level map[string]any) {
 		if name != envVariable { // which is laid over what is there, and may keep some of it
 			delete(m.result.stored, name)
 		}
-		if refersToStored(v) {
+		if m.stored != nil && refersToStored(v) {
 			resolved, ok := m.stored.resolve(v, value.Pointer("", name))
 			if !ok {
 				continue

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -19,7 +20,6 @@ import (
 // Subject is what differs. Subjects are part of the API.
 type Subject string
 
-// The subjects, from what is most often the cause of a failure to what is least often.
 const (
 	Image        Subject = "image"
 	Template     Subject = "template"
@@ -31,6 +31,9 @@ const (
 	Worker       Subject = "worker"
 	Queue        Subject = "queue"
 )
+
+// order has the subjects from what is most often the cause of a failure to what is least often.
+var order = []Subject{Image, Template, Revision, JobVariables, Parameters, Cluster, Node, Worker, Queue}
 
 // Difference is all that differs in one subject.
 type Difference struct {
@@ -97,7 +100,6 @@ func (r *Result) add(subject Subject, changes []templating.Change) {
 }
 
 func (r *Result) sort() {
-	order := []Subject{Image, Template, Revision, JobVariables, Parameters, Cluster, Node, Worker, Queue}
 	rank := func(s Subject) int { return slices.Index(order, s) }
 	slices.SortFunc(r.Differences, func(a, b Difference) int {
 		return cmp.Or(cmp.Compare(len(a.Changes), len(b.Changes)), cmp.Compare(rank(a.Subject), rank(b.Subject)))
@@ -133,22 +135,29 @@ func jobVariables(side *store.RunSide) (map[string]any, error) {
 	if side.Attempt != nil {
 		layers = append(layers, side.Attempt.Raised)
 	}
-	return overlaid(layers)
+	levels, err := objects(layers)
+	if err != nil {
+		return nil, err
+	}
+	return templating.Lay(levels...)
 }
 
+// parameters are those of the deployment's revision, under those of the run.
 func parameters(side *store.RunSide) (map[string]any, error) {
-	return overlaid([]json.RawMessage{side.Revision.Parameters, side.Run.Parameters})
+	levels, err := objects([]json.RawMessage{side.Revision.Parameters, side.Run.Parameters})
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(levels[0], levels[1])
+	return levels[0], nil
 }
 
-func overlaid(layers []json.RawMessage) (map[string]any, error) {
-	all := map[string]any{}
-	for _, layer := range layers {
-		members, err := jsondoc.Object(jsondoc.OrEmpty(layer))
-		if err != nil {
+func objects(documents []json.RawMessage) ([]map[string]any, error) {
+	all := make([]map[string]any, len(documents))
+	for i, document := range documents {
+		var err error
+		if all[i], err = jsondoc.Object(document); err != nil {
 			return nil, err
-		}
-		for name, v := range members {
-			all[name] = v
 		}
 	}
 	return all, nil

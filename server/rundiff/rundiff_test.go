@@ -56,7 +56,10 @@ func TestWhatChangedSinceItWorked(t *testing.T) {
 			s.Revision.CreatedAt, s.Revision.CreatedBy, s.Revision.Version = s.Revision.CreatedAt.Add(time.Hour), "bob", ""
 		}},
 		"a retry raised the memory": {func(s *store.RunSide) { s.Attempt.Raised = json.RawMessage(`{"memory_limit":"2Gi"}`) }},
-		"it never started":          {func(s *store.RunSide) { s.Attempt = nil }},
+		"the environment is merged, however it is written": {func(s *store.RunSide) {
+			s.Run.JobVariables = json.RawMessage(`{"env.MODE":"full","env.DEBUG":"1"}`)
+		}},
+		"it never started": {func(s *store.RunSide) { s.Attempt = nil }},
 		"moved to another cluster": {func(s *store.RunSide) {
 			s.Attempt.ClusterID, s.Attempt.Worker, s.Attempt.Node, s.Run.Pool = "c2", "w9", "n-7", "batch"
 		}},

@@ -48,7 +48,7 @@ func (p *planner) checkSchedules(
 			return nil, err
 		}
 		maker.Enforce(newrun.Enforcement{
-			Rules: rules, References: references, Caller: rulebook.ScheduleCaller("schedule:"), Installation: p.installation,
+			Rules: rules, References: references, Caller: rulebook.ScheduleCaller(store.ScheduleActor), Installation: p.installation,
 			Protected: p.templates.Protected(), Now: func() time.Time { return p.now },
 		})
 	}

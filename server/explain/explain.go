@@ -118,7 +118,7 @@ func (e *Explanation) addWaitingSlots(facts *store.RunFacts) {
 	e.addDetail("%s of its schedule %s for its end, the oldest for %s", plural(len(facts.Waiting), "slot", "slots"), wait,
 		span(facts.Now.Sub(slices.MinFunc(facts.Waiting, time.Time.Compare))))
 	e.addStep("drop what waits: berth schedule resume --drop-waiting %s %s", shellQuote(facts.Run.Deployment),
-		shellQuote(strings.TrimPrefix(facts.Run.CreatedBy, "schedule:")))
+		shellQuote(strings.TrimPrefix(facts.Run.CreatedBy, store.ScheduleActor)))
 }
 
 // addPastAttempts adds a line for each attempt that has ended and, while retries may follow, the retries

@@ -105,7 +105,7 @@ func checkKeyName(name string) error {
 		likes = "the address of a person"
 	case strings.HasPrefix(lower, "user "):
 		likes = "a person without a verified address"
-	case strings.HasPrefix(lower, "schedule:"):
+	case strings.HasPrefix(lower, store.ScheduleActor):
 		likes = "a schedule"
 	case strings.HasPrefix(lower, "job of run "):
 		likes = "the job of a run"

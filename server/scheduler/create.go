@@ -18,7 +18,7 @@ import (
 const maxError = 2000
 
 // actorOf is who creates the runs of a schedule, as the audit shows it.
-func actorOf(due dueSchedule) string { return "schedule:" + due.Name }
+func actorOf(due dueSchedule) string { return store.ScheduleActor + due.Name }
 
 // createRun creates the run of a slot. If the run can never be created, because its values no longer fit the
 // deployment, it returns the reason. Any other error is worth another try.

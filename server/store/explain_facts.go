@@ -227,7 +227,7 @@ func (q Reader) runFacts(ctx context.Context, id uuid.UUID) (*RunFacts, error) {
 	if s.RuleFindings, err = q.ListRuleFindings(ctx, id); err != nil {
 		return nil, err
 	}
-	if s.SinceItWorked, err = q.sinceItWorked(ctx, run); err != nil {
+	if s.SinceItWorked, err = q.sinceItWorked(ctx, run, s.Attempts); err != nil {
 		return nil, err
 	}
 	if s.Waiting, err = q.slotsBehind(ctx, run); err != nil {
@@ -255,7 +255,7 @@ func (q Reader) runFacts(ctx context.Context, id uuid.UUID) (*RunFacts, error) {
 
 // slotsBehind returns the slots of a run's schedule that wait for its end.
 func (q Reader) slotsBehind(ctx context.Context, run *Run) ([]time.Time, error) {
-	name, scheduled := strings.CutPrefix(run.CreatedBy, "schedule:")
+	name, scheduled := strings.CutPrefix(run.CreatedBy, ScheduleActor)
 	if !scheduled || run.State.Type.Terminal() {
 		return nil, nil
 	}

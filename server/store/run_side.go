@@ -27,24 +27,24 @@ func (s *Store) GetRunSides(ctx context.Context, id uuid.UUID, other *uuid.UUID)
 	var sides RunSides
 	err := s.db.Snapshot(ctx, func(reader database.Reader) error {
 		q := Reader{db: reader, s: s}
-		after, err := q.runSide(ctx, id)
+		run, err := q.GetRun(ctx, id)
 		if err != nil {
 			return err
 		}
 		if other == nil {
-			if other, err = q.lastCompleted(ctx, &after.Run); err != nil {
+			if other, err = q.lastCompleted(ctx, run); err != nil {
 				return err
 			}
 			if other == nil {
-				return noCompletedRun(&after.Run)
+				return noCompletedRun(run)
 			}
 		}
-		before, err := q.runSide(ctx, *other)
+		attempts, err := q.ListAttempts(ctx, id)
 		if err != nil {
 			return err
 		}
-		sides = RunSides{Before: *before, After: *after}
-		return nil
+		sides, err = q.runSides(ctx, *other, run, attempts)
+		return err
 	})
 	return &sides, err
 }
@@ -56,20 +56,28 @@ func noCompletedRun(run *Run) error {
 	}
 }
 
-func (q Reader) runSide(ctx context.Context, id uuid.UUID) (*RunSide, error) {
-	run, err := q.GetRun(ctx, id)
-	if err != nil {
-		return nil, err
+// runSides puts a run that has been read beside another one.
+func (q Reader) runSides(ctx context.Context, before uuid.UUID, run *Run, attempts []Attempt) (sides RunSides, err error) {
+	if sides.After, err = q.runSide(ctx, run, attempts); err != nil {
+		return sides, err
 	}
-	revision, err := q.GetRunRevision(ctx, id)
+	earlier, err := q.GetRun(ctx, before)
 	if err != nil {
-		return nil, err
+		return sides, err
 	}
-	attempts, err := q.ListAttempts(ctx, id)
+	if attempts, err = q.ListAttempts(ctx, before); err != nil {
+		return sides, err
+	}
+	sides.Before, err = q.runSide(ctx, earlier, attempts)
+	return sides, err
+}
+
+func (q Reader) runSide(ctx context.Context, run *Run, attempts []Attempt) (RunSide, error) {
+	revision, err := q.GetRunRevision(ctx, run.ID)
 	if err != nil {
-		return nil, err
+		return RunSide{}, err
 	}
-	side := &RunSide{Run: *run, Revision: *revision}
+	side := RunSide{Run: *run, Revision: *revision}
 	if len(attempts) > 0 {
 		side.Attempt = &attempts[len(attempts)-1]
 	}
@@ -107,7 +115,7 @@ func (q Reader) lastCompleted(ctx context.Context, run *Run) (*uuid.UUID, error)
 
 // sinceItWorked returns a run that has failed beside the last one that completed; nil for other runs, and where none
 // completed before.
-func (q Reader) sinceItWorked(ctx context.Context, run *Run) (*RunSides, error) {
+func (q Reader) sinceItWorked(ctx context.Context, run *Run, attempts []Attempt) (*RunSides, error) {
 	if state := run.State.Type; state != lifecycle.Failed && state != lifecycle.Crashed {
 		return nil, nil
 	}
@@ -115,13 +123,6 @@ func (q Reader) sinceItWorked(ctx context.Context, run *Run) (*RunSides, error) 
 	if err != nil || last == nil {
 		return nil, err
 	}
-	before, err := q.runSide(ctx, *last)
-	if err != nil {
-		return nil, err
-	}
-	after, err := q.runSide(ctx, run.ID)
-	if err != nil {
-		return nil, err
-	}
-	return &RunSides{Before: *before, After: *after}, nil
+	sides, err := q.runSides(ctx, *last, run, attempts)
+	return &sides, err
 }

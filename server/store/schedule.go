@@ -40,6 +40,9 @@ type Schedule struct {
 	PausedAt         *time.Time
 }
 
+// ScheduleActor and the name of a schedule are who creates its runs.
+const ScheduleActor = "schedule:"
+
 type scheduleRow struct {
 	ID           uuid.UUID      `db:"id"`
 	DeploymentID uuid.UUID      `db:"deployment_id"`

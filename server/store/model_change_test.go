@@ -59,6 +59,7 @@ func (m *model) apply(a *modelAttempt, r store.Report) lifecycle.ReportStatus {
 	if !d.Changed {
 		return d.Status
 	}
+	m.countSuspension(a, d.Phase)
 	a.Phase = d.Phase
 	if a.JobUID == "" {
 		a.JobUID = r.JobUID
@@ -89,6 +90,25 @@ func (m *model) apply(a *modelAttempt, r store.Report) lifecycle.ReportStatus {
 		run.state = d.State.Type
 	}
 	return d.Status
+}
+
+// countSuspension moves the timeout of a run whose Job is not suspended any longer.
+func (m *model) countSuspension(a *modelAttempt, next lifecycle.Phase) {
+	switch {
+	case a.Phase == lifecycle.PhaseRunning && next == lifecycle.PhasePending:
+		a.suspended, a.suspendedAt = true, m.now
+	case a.suspended && next != lifecycle.PhasePending:
+		if a.run.timeoutAt != 0 {
+			a.run.timeoutAt += m.now - a.suspendedAt
+		}
+		a.suspended = false
+	}
+}
+
+// timedOut reports whether the time of a run that is not suspended has passed.
+func (r *modelRun) timedOut(now time.Duration) bool {
+	a := r.attempts[r.attempt]
+	return r.timeoutAt != 0 && r.timeoutAt <= now && (a == nil || !a.suspended)
 }
 
 func (m *model) anyRun() *modelRun {
@@ -179,8 +199,7 @@ func (m *model) sweep() {
 			run.state != lifecycle.Cancelling {
 			m.cancelled(run, lifecycle.CancelExpired)
 		}
-		if run.timeoutAt != 0 && run.timeoutAt <= m.now && !run.state.Terminal() &&
-			run.state != lifecycle.Cancelling {
+		if run.timedOut(m.now) && !run.state.Terminal() && run.state != lifecycle.Cancelling {
 			m.cancelled(run, lifecycle.CancelTimeout)
 		}
 	}

@@ -51,6 +51,10 @@ type modelAttempt struct {
 	session *modelSession // nil: the lease was released
 	leased  time.Duration
 	request uuid.UUID
+
+	suspended   bool
+	suspendedAt time.Duration
+
 	lifecycle.CurrentState
 }
 

@@ -240,12 +240,8 @@ func live() float64 {
 	return float64(m.HeapAlloc + m.StackInuse)
 }
 
-// The bounds for a follower are those of a whole active Job: its copy and its pod's, what is known of the attempt, its
-// open log with its part of a connection, and its goroutines with their stacks.
-const (
-	perActive   = 26 << 10
-	perFinished = 512
-)
+// perFinished bounds what a finished Job costs within its TTL.
+const perFinished = 512
 
 func TestMemoryOfActiveAndFinishedJobs(t *testing.T) {
 	const active, finished = 2000, 8000

@@ -30,7 +30,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/berth-dev/berth/cmd/berth/internal/yamldoc"
+	"github.com/berth-dev/berth/templating/yamldoc"
 )
 
 // Problem is one thing that is wrong with a file.

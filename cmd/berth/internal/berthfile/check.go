@@ -6,8 +6,8 @@ import (
 	"sort"
 	"strings"
 
-	"github.com/berth-dev/berth/cmd/berth/internal/yamldoc"
 	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/yamldoc"
 )
 
 // checker compares values with the schema of berth.yaml and collects what does not fit: unknown keys, what is

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/berth-dev/berth/cmd/berth/internal/yamldoc"
+	"github.com/berth-dev/berth/templating/yamldoc"
 )
 
 func plural(n int, what string) string {

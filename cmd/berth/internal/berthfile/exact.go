@@ -3,7 +3,7 @@ package berthfile
 import (
 	"slices"
 
-	"github.com/berth-dev/berth/cmd/berth/internal/yamldoc"
+	"github.com/berth-dev/berth/templating/yamldoc"
 )
 
 // checkExact refuses numbers that would not arrive as they were written: 3.10 is the number 3.1, and 007 is 7.

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/berth-dev/berth/cmd/berth/internal/yamldoc"
+	"github.com/berth-dev/berth/templating/yamldoc"
 )
 
 // ImportPrefect makes the deployment of a berth.yaml out of one that is written as in a prefect.yaml. Notes say what of it is

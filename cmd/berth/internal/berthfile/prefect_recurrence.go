@@ -5,8 +5,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/berth-dev/berth/cmd/berth/internal/yamldoc"
 	"github.com/berth-dev/berth/server/schedule"
+	"github.com/berth-dev/berth/templating/yamldoc"
 )
 
 // zoneOf is the time zone of a schedule; UTC where it names none. One that does not exist is said with the

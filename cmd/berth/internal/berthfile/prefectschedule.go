@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/berth-dev/berth/cmd/berth/internal/yamldoc"
+	"github.com/berth-dev/berth/templating/yamldoc"
 )
 
 // schedules makes the schedules of a deployment; nil where it has none.

@@ -5,7 +5,7 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/berth-dev/berth/cmd/berth/internal/yamldoc"
+	"github.com/berth-dev/berth/templating/yamldoc"
 )
 
 var prefectPlaceholder = regexp.MustCompile(`\{\{\s*(.*?)\s*\}\}`)

@@ -9,9 +9,8 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/yaml"
 
-	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/yamldoc"
 )
 
 // Format is how a command prints: a table for people, JSON or YAML for programs.
@@ -169,20 +168,11 @@ func (a *App) PrintDocument(format Format, value any) error {
 	text := data.Bytes()
 	if format == YAML {
 		var err error
-		if text, err = AsYAML(text); err != nil {
+		if text, err = yamldoc.FromJSON(text); err != nil {
 			return fmt.Errorf("encode output: %w", err)
 		}
 	}
 	return a.Printf("%s\n", bytes.TrimRight(text, "\n"))
-}
-
-// AsYAML writes JSON as YAML that reads back as the same: 2.0 stays 2.0, and the text "yes" a text.
-func AsYAML(document []byte) ([]byte, error) {
-	value, err := templating.DecodeJSON(document)
-	if err != nil { // a number beyond 64 bits
-		return yaml.JSONToYAML(document)
-	}
-	return templating.EncodeYAML(value)
 }
 
 // FormatYAML is a JSON value as YAML, for one thing that is shown alone; an empty object is nothing.
@@ -190,7 +180,7 @@ func FormatYAML(value json.RawMessage) string {
 	if s := strings.TrimSpace(string(value)); s == "{}" || s == "null" || s == "" {
 		return ""
 	}
-	text, err := AsYAML(value)
+	text, err := yamldoc.FromJSON(value)
 	if err != nil {
 		return string(value)
 	}

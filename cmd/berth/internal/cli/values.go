@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/berth-dev/berth/cmd/berth/internal/yamldoc"
 	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/yamldoc"
 )
 
 // Assignments reads `name=value` arguments, as of --param. A value is JSON where it parses as JSON (a number,

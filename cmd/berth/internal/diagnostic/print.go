@@ -3,6 +3,7 @@ package diagnostic
 import (
 	"cmp"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -11,10 +12,14 @@ import (
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/locate"
 )
 
-// Printer shows problems to people.
+// Printer shows the problems of a source to people.
 type Printer struct {
+	Source *locate.Source
+	// Name is how the source is called in messages.
+	Name  string
 	Style cli.Style
 	// Width is how many columns a source line may take; 0 is the bound for what is no terminal.
 	Width int
@@ -32,12 +37,12 @@ const defaultWidth = 200
 //	   |           ^^^^^^^^^^^
 //	   = help: did you mean "image"?
 //	   = at /job_configuration/job_manifest/spec/template/spec/containers/0/image
-func (pr Printer) Print(s *Source, p templating.Problem, place Place) string {
+func (pr Printer) Print(p templating.Problem, place locate.Place) string {
 	var b strings.Builder
-	head := s.name + ":"
+	head := pr.Name + ":"
 	switch {
 	case place.Line > 0:
-		head = fmt.Sprintf("%s:%d:%d:", s.name, place.Line, place.Column)
+		head = fmt.Sprintf("%s:%d:%d:", pr.Name, place.Line, place.Column)
 	case p.Pointer != "":
 		head = "the values:"
 	}
@@ -46,11 +51,11 @@ func (pr Printer) Print(s *Source, p templating.Problem, place Place) string {
 		severity, mark = pr.Style.Active("warning:"), pr.Style.Active
 	}
 	fmt.Fprintf(&b, "%s %s %s\n", pr.Style.Bold(head), severity, pr.Style.Bold(p.Message))
-	gutter := strings.Repeat(" ", len(itoa(place.Line)))
-	if place.Line > 0 && place.Line <= len(s.lines) {
-		line, indent, carets := pr.excerpt(printable(s.lines[place.Line-1]), place)
+	gutter := strings.Repeat(" ", len(strconv.Itoa(place.Line)))
+	if text, ok := pr.Source.Line(place.Line); ok {
+		line, indent, carets := pr.excerpt(printable(text), place)
 		bar := pr.Style.Dim("|")
-		fmt.Fprintf(&b, "%s %s\n%s %s %s\n%s %s %s%s\n", gutter, bar, pr.Style.Dim(itoa(place.Line)), bar,
+		fmt.Fprintf(&b, "%s %s\n%s %s %s\n%s %s %s%s\n", gutter, bar, pr.Style.Dim(strconv.Itoa(place.Line)), bar,
 			line, gutter, bar, indent, mark(carets))
 	}
 	if p.Suggestion != "" {
@@ -78,7 +83,7 @@ func printable(line string) string {
 
 // excerpt is the source line, and what stands below it. Of a line that does not fit, the part around the
 // place is shown.
-func (pr Printer) excerpt(line string, place Place) (shown, indent, carets string) {
+func (pr Printer) excerpt(line string, place locate.Place) (shown, indent, carets string) {
 	runes := []rune(line)
 	column := min(place.Column-1, len(runes))
 	end := min(column+place.Length, len(runes))

@@ -14,8 +14,8 @@ import (
 	"github.com/google/shlex"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/berthfile"
-	"github.com/berth-dev/berth/cmd/berth/internal/yamldoc"
 	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/yamldoc"
 )
 
 // Import is what was made of a Prefect server.

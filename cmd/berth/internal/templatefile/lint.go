@@ -5,20 +5,20 @@ import (
 	"slices"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
-	"github.com/berth-dev/berth/cmd/berth/internal/diagnostic"
 	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/locate"
 )
 
 // LocatedProblem is a problem with its place in the file.
 type LocatedProblem struct {
 	templating.Problem
 	Location *location `json:"location,omitempty"`
-	Place    diagnostic.Place
+	Place    locate.Place
 }
 
 type location struct {
 	File string `json:"file"`
-	diagnostic.Place
+	locate.Place
 }
 
 // FileName is how a file is called in messages.
@@ -30,10 +30,10 @@ func FileName(file string) string {
 }
 
 func Locate(
-	source *diagnostic.Source,
+	source *locate.Source,
 	file string,
 	problems []templating.Problem,
-	find func(templating.Problem) diagnostic.Place,
+	find func(templating.Problem) locate.Place,
 ) []LocatedProblem {
 	list := make([]LocatedProblem, 0, len(problems))
 	for _, p := range problems {

@@ -11,6 +11,7 @@ import (
 	"github.com/berth-dev/berth/cmd/berth/internal/diagnostic"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/locate"
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/templating/manifest/reference"
 )
@@ -61,7 +62,8 @@ func (f File) PrintPreview(format cli.Format, seen api.TemplatePreview) error {
 type File struct {
 	App      *cli.App
 	Document json.RawMessage
-	source   *diagnostic.Source
+	name     string
+	source   *locate.Source
 }
 
 // Read reads the file of a template; nothing is read where none is named.
@@ -74,7 +76,7 @@ func Read(app *cli.App, file string) (File, error) {
 	if err != nil {
 		return f, err
 	}
-	f.source = diagnostic.New(FileName(file), data)
+	f.name, f.source = FileName(file), locate.New(data)
 	f.Document, err = cli.ParseDocument(file, data)
 	return f, err
 }
@@ -118,11 +120,15 @@ func (f File) texts(style cli.Style, findings []api.Finding, severity templating
 	if len(problems) == 0 {
 		return texts
 	}
-	printer := diagnostic.Printer{Style: style, Width: f.App.Width(f.App.Err)}
+	printer := f.printer(style)
 	for _, l := range Locate(f.source, "", problems, f.source.Locate) {
-		texts = append(texts, printer.Print(f.source, l.Problem, l.Place))
+		texts = append(texts, printer.Print(l.Problem, l.Place))
 	}
 	return texts
+}
+
+func (f File) printer(style cli.Style) diagnostic.Printer {
+	return diagnostic.Printer{Source: f.source, Name: f.name, Style: style, Width: f.App.Width(f.App.Err)}
 }
 
 // Warnings are what lint has to say of a template that the server took.
@@ -137,9 +143,9 @@ func (f File) Warnings() []templating.Problem {
 // PrintProblems shows problems of the file beside the output.
 func (f File) PrintProblems(problems []templating.Problem) {
 	style := f.App.Style(f.App.Err)
-	printer := diagnostic.Printer{Style: style, Width: f.App.Width(f.App.Err)}
+	printer := f.printer(style)
 	for _, l := range Locate(f.source, "", problems, f.source.Locate) {
-		f.App.Notef("%s", printer.Print(f.source, l.Problem, l.Place))
+		f.App.Notef("%s", printer.Print(l.Problem, l.Place))
 	}
 }
 

@@ -17,8 +17,8 @@ import (
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
-	"github.com/berth-dev/berth/cmd/berth/internal/yamldoc"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/templating/yamldoc"
 )
 
 func templateEditCommand(app *cli.App) *cobra.Command {
@@ -61,7 +61,7 @@ func (e *templateEdit) run(ctx context.Context) error {
 		return err
 	}
 	e.version = current.Version
-	original, err := cli.AsYAML(current.Document)
+	original, err := yamldoc.FromJSON(current.Document)
 	if err != nil {
 		return fmt.Errorf("write the template as YAML: %w", err)
 	}

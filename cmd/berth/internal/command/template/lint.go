@@ -9,6 +9,7 @@ import (
 	"github.com/berth-dev/berth/cmd/berth/internal/diagnostic"
 	"github.com/berth-dev/berth/cmd/berth/internal/templatefile"
 	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/locate"
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/templating/manifest/reference"
 )
@@ -46,7 +47,7 @@ Exits with 1 if the template has errors; warnings are not failures.`,
 			}
 		}
 		report, located := lintOffline(data, file, engine, variables)
-		if err := printOfflineLint(app, *format, report, located); err != nil {
+		if err := printOfflineLint(app, *format, report, located, file); err != nil {
 			return err
 		}
 		if len(report.Errors) > 0 {
@@ -68,8 +69,8 @@ type offlineReport struct {
 // Variables are those of a deployment; nil where none are given.
 func lintOffline(
 	data []byte, file, engine string, variables map[string]any,
-) (offlineReport, *diagnostic.Source) {
-	source := diagnostic.New(templatefile.FileName(file), data)
+) (offlineReport, *locate.Source) {
+	source := locate.New(data)
 	template, err := templating.Parse(data)
 	if err != nil {
 		return offlineReport{
@@ -97,14 +98,16 @@ func lintOffline(
 }
 
 func printOfflineLint(
-	app *cli.App, format cli.Format, report offlineReport, source *diagnostic.Source,
+	app *cli.App, format cli.Format, report offlineReport, source *locate.Source, file string,
 ) error {
 	if format != cli.Table {
 		return app.PrintDocument(format, report)
 	}
-	printer := diagnostic.Printer{Style: app.Style(app.Out), Width: app.Width(app.Out)}
+	printer := diagnostic.Printer{
+		Source: source, Name: templatefile.FileName(file), Style: app.Style(app.Out), Width: app.Width(app.Out),
+	}
 	for _, l := range slices.Concat(report.Errors, report.Warnings) {
-		if err := app.Printf("%s\n", printer.Print(source, l.Problem, l.Place)); err != nil {
+		if err := app.Printf("%s\n", printer.Print(l.Problem, l.Place)); err != nil {
 			return err
 		}
 	}

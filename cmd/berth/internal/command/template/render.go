@@ -14,6 +14,7 @@ import (
 	"github.com/berth-dev/berth/cmd/berth/internal/diagnostic"
 	"github.com/berth-dev/berth/cmd/berth/internal/templatefile"
 	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/locate"
 	"github.com/berth-dev/berth/templating/manifest"
 )
 
@@ -81,7 +82,7 @@ is possible, unless --strict is set.`,
 type offlineRender struct {
 	app    *cli.App
 	in     renderFlags
-	source *diagnostic.Source
+	source *locate.Source
 	shown  map[string]bool // by place and message: what compiling has said, rendering meets again
 }
 
@@ -126,7 +127,7 @@ func (r *offlineRender) compile() (*templating.Compiled, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.source = diagnostic.New(templatefile.FileName(r.in.file), data)
+	r.source = locate.New(data)
 	template, err := templating.Parse(data)
 	if err != nil {
 		return nil, &syntaxError{templating.AsProblems(err)}
@@ -172,12 +173,14 @@ func (r *offlineRender) failed(err error) error {
 // note shows problems beside the output. Those of values have no place in the template.
 func (r *offlineRender) note(problems []templating.Problem) { r.show(problems, r.source.Locate) }
 
-func (r *offlineRender) show(problems []templating.Problem, find func(templating.Problem) diagnostic.Place) {
-	printer := diagnostic.Printer{Style: r.app.Style(r.app.Err), Width: r.app.Width(r.app.Err)}
+func (r *offlineRender) show(problems []templating.Problem, find func(templating.Problem) locate.Place) {
+	printer := diagnostic.Printer{
+		Source: r.source, Name: templatefile.FileName(r.in.file), Style: r.app.Style(r.app.Err), Width: r.app.Width(r.app.Err),
+	}
 	for _, l := range templatefile.Locate(r.source, templatefile.FileName(r.in.file), problems, find) {
 		if key := l.Pointer + "\x00" + l.Message; !r.shown[key] {
 			r.shown[key] = true
-			r.app.Notef("%s", printer.Print(r.source, l.Problem, l.Place))
+			r.app.Notef("%s", printer.Print(l.Problem, l.Place))
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package diagnostic
+package locate
 
 import (
 	"slices"
@@ -8,8 +8,6 @@ import (
 
 	"go.yaml.in/yaml/v3"
 )
-
-func itoa(i int) string { return strconv.Itoa(i) }
 
 // within finds a line and a column of a string in the file. Of a literal block it is counted; of everything
 // else, which may be folded, quoted and escaped, what stands at the place is looked for from the beginning of

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/berth-dev/berth/cmd/berth/internal/yamldoc"
+	"github.com/berth-dev/berth/templating/yamldoc"
 )
 
 func TestYAMLIsReadAsTheJSONItStandsFor(t *testing.T) {

@@ -1,4 +1,4 @@
-// Package yamldoc reads the YAML that people hand to the command line and keeps the lines, so that what is
+// Package yamldoc reads the YAML that people write and keeps the lines, so that what is
 // wrong with a value can be said with the place where it was written.
 //
 // YAML is read as the JSON it stands for: dates stay the text they were written as, `yes` and `on` are
@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+	jsonyaml "sigs.k8s.io/yaml"
 
 	"github.com/berth-dev/berth/templating"
 )
@@ -360,6 +361,15 @@ func ToJSON(data []byte) (json.RawMessage, error) {
 		return nil, err
 	}
 	return v.MarshalJSON()
+}
+
+// FromJSON writes JSON as YAML that reads back as the same: 2.0 stays 2.0, and the text "yes" a text.
+func FromJSON(document []byte) ([]byte, error) {
+	value, err := templating.DecodeJSON(document)
+	if err != nil { // a number beyond 64 bits
+		return jsonyaml.JSONToYAML(document)
+	}
+	return templating.EncodeYAML(value)
 }
 
 // What follows makes values that stand where others were written.

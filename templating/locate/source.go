@@ -1,8 +1,9 @@
-package diagnostic
+package locate
 
 import (
 	"bytes"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -11,16 +12,15 @@ import (
 	"github.com/berth-dev/berth/templating"
 )
 
-// Source is a file with a template.
+// Source is the text of a template.
 type Source struct {
-	name  string
 	lines []string
 	root  *yaml.Node // nil if the file is not valid YAML; then nothing is located in it
 }
 
-// New reads a source. The name is how the file is called in messages.
-func New(name string, data []byte) *Source {
-	s := &Source{name: name, lines: strings.Split(string(data), "\n")}
+// New reads a source.
+func New(data []byte) *Source {
+	s := &Source{lines: strings.Split(string(data), "\n")}
 	var document yaml.Node
 	// What is wrong with the file has been said by who reads the template.
 	if err := yaml.NewDecoder(bytes.NewReader(data)).Decode(&document); err == nil &&
@@ -28,6 +28,14 @@ func New(name string, data []byte) *Source {
 		s.root = document.Content[0]
 	}
 	return s
+}
+
+// Line returns a line of the text by its number, from 1; false beyond the end.
+func (s *Source) Line(number int) (string, bool) {
+	if number < 1 || number > len(s.lines) {
+		return "", false
+	}
+	return s.lines[number-1], true
 }
 
 // Place is where a problem is: line and column from 1, in runes, and how many columns are meant. A Line of 0
@@ -133,7 +141,7 @@ func child(n *yaml.Node, step string, depth int) (key, value *yaml.Node) {
 	case depth >= maxAliases:
 	case n.Kind == yaml.SequenceNode:
 		for i, item := range n.Content {
-			if itoa(i) == step {
+			if strconv.Itoa(i) == step {
 				return nil, item
 			}
 		}

@@ -188,6 +188,23 @@ func TestWorkerMayCreateSecretsOnlyIfConfigured(t *testing.T) {
 	}
 }
 
+func TestWorkerMayCreatePodsOnlyIfConfigured(t *testing.T) {
+	want := rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"create"}}
+	for values, allowed := range map[string]bool{"": false, "{worker: {dryRunPods: true}}": true} {
+		for role, rules := range roles(t, render(t, values)) {
+			got := slices.ContainsFunc(rules, func(r rbacv1.PolicyRule) bool { return reflect.DeepEqual(r, want) })
+			if got != (allowed && role == "Role/berth-system-jobs/rel-berth-worker") {
+				t.Errorf("%s: %s may create pods is %v", values, role, got)
+			}
+			if !got && slices.ContainsFunc(rules, func(r rbacv1.PolicyRule) bool {
+				return slices.Contains(r.Resources, "pods") && slices.Contains(r.Verbs, "create")
+			}) {
+				t.Errorf("%s: %s may create pods", values, role)
+			}
+		}
+	}
+}
+
 func TestWorkerMayReadWorkloadsOnlyIfConfigured(t *testing.T) {
 	want := rbacv1.PolicyRule{APIGroups: []string{"kueue.x-k8s.io"}, Resources: []string{"workloads", "localqueues"},
 		Verbs: []string{"get", "list", "watch"}}

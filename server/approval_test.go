@@ -579,7 +579,7 @@ func TestEveryChangeIsGovernedOrSaysWhyNot(t *testing.T) {
 		"CreateRun":          "runs what was approved", "CreateRuns": "runs what was approved", "RetryRun": "runs what was approved",
 		"RetryRuns": "runs what was approved", "CancelRun": "stops work", "CancelRuns": "stops work", "AbandonRun": "stops work",
 		"SetRunResult": "of a run", "SetRunProgress": "of a run", "CreateRunToken": "of a run",
-		"IntrospectRunToken": "reads", "LintTemplate": "reads", "PreviewTemplate": "reads", "DiffTemplate": "reads",
+		"IntrospectRunToken": "reads", "LintTemplate": "reads", "PreviewTemplate": "reads", "DryRunTemplate": "reads", "DiffTemplate": "reads",
 		"ImpactTemplate": "reads", "PreviewSchedule": "reads", "TestPoolRule": "reads", "TestRule": "reads",
 	}
 	for _, o := range operations(t) {

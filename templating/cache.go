@@ -117,6 +117,12 @@ func (c *Cache) entry(version uuid.UUID) *cacheEntry {
 	return entry
 }
 
+// Compile compiles a document that has no version, and keeps nothing of it.
+func (c *Cache) Compile(document []byte) (*Compiled, error) {
+	result := c.compile(document)
+	return result.compiled, result.err
+}
+
 func (c *Cache) compile(document []byte) compileResult {
 	parsed, err := Parse(document)
 	if err != nil {

@@ -62,7 +62,7 @@ func (w *worker) claimLoop(ctx context.Context) error {
 		if response.CancelsAt != nil {
 			c.cancelsAt = response.CancelsAt
 		}
-		news := len(response.Claims)+len(response.Cancels) > 0
+		news := len(response.Claims)+len(response.Cancels) > 0 || response.DryRuns != nil
 		if news || w.now().Sub(asked) > time.Second {
 			c.pause.Reset()
 		} else {
@@ -86,6 +86,9 @@ func (w *worker) claimRequest(c *claimer) api.ClaimRequest {
 	}
 	if jobKeys := w.jobKeys(); jobKeys {
 		request.JobKeys = &jobKeys
+	}
+	if answers := w.dryRunner() != nil; answers {
+		request.DryRuns = &answers
 	}
 	if lost := w.lostNamespaces(); len(lost) > 0 {
 		request.LostNamespaces = &lost
@@ -223,6 +226,7 @@ func (w *worker) take(ctx context.Context, response *api.ClaimResponse, asked ti
 		})
 	}
 	w.cancelAll(response.Cancels)
+	w.answerDryRuns(ctx, response.DryRuns)
 }
 
 func (w *worker) cancelAll(ids []uuid.UUID) {

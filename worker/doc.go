@@ -6,6 +6,7 @@
 //	greet.go        the first call: pool, type, cluster
 //	claim.go        long poll for attempts and cancels, for as many attempts as there are free slots
 //	launch.go       one attempt from its claim to its Job: prepare, report the manifest, launch or adopt
+//	dry_run.go      questions whether the cluster would take a Job, which come with claims
 //	handler.go      what the runtime observes
 //	act.go          what is done to Jobs: cancel, grant, finalize, delete duplicates, disown
 //	report.go       sends reports, in batches, and acts on the answers

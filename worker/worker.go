@@ -42,6 +42,8 @@ type worker struct {
 	health  *health.Health
 	// launchSlots bounds how many attempts are prepared or launched at once.
 	launchSlots chan struct{}
+	// dryRuns bounds how many dry runs are made at once.
+	dryRuns chan struct{}
 
 	// access is what the runtime said last of its access to the infrastructure.
 	access atomic.Pointer[job.Access]
@@ -110,6 +112,7 @@ func newWorker(o Options) (*worker, error) {
 		now:         time.Now,
 		unheld:      newUnheldJobs(),
 		launchSlots: make(chan struct{}, o.tuning.launches),
+		dryRuns:     make(chan struct{}, maxDryRuns),
 		renewNow:    make(chan struct{}, 1),
 	}
 	w.access.Store(&job.Access{})

@@ -43,7 +43,7 @@ variable, which overrides the configuration file (~/.config/berth/config.yaml wi
 and ca_file).
 
 Exit codes: 0 success, 1 the operation failed, 2 the command line or an input file is invalid, 3 the
-change waits for the approval of another person.`,
+change waits for the approval of another person, 4 the question could not be answered.`,
 		Args:    cobra.ArbitraryArgs,
 		Version: build.Version(),
 	}

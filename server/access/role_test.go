@@ -23,7 +23,7 @@ var may = map[string]string{
 	"ListWorkQueues": "viewer", "LintTemplate": "viewer", "ListDeployments": "viewer", "GetDeployment": "viewer",
 	"ListVariables": "viewer", "GetVariable": "viewer", "ListWorkers": "viewer", "ListRuns": "viewer", "GetRun": "viewer",
 	"ListRunEvents": "viewer", "GetRunLogs": "viewer", "StreamRun": "viewer", "GetAttemptManifest": "viewer",
-	"PreviewTemplate": "viewer", "DiffTemplate": "viewer", "ImpactTemplate": "viewer",
+	"PreviewTemplate": "viewer", "DryRunTemplate": "operator", "DiffTemplate": "viewer", "ImpactTemplate": "viewer",
 	"GetRunResult": "viewer", "SetRunResult": "operator", "SetRunProgress": "operator",
 	"GetWorkQueue": "viewer", "ExplainRun": "viewer", "CompareRuns": "viewer", "CountRuns": "viewer", "StreamRuns": "viewer",
 	"CreateRuns": "operator", "CancelRuns": "operator", "RetryRuns": "operator", "UpdateWorker": "editor",
@@ -43,7 +43,7 @@ var may = map[string]string{
 	"DeleteTrustRule": "admin", "TestTokenExchange": "admin", "ExchangeToken": "everybody", "SignOut": "any key",
 	"ListAPIKeys": "admin", "CreateAPIKey": "admin", "RevokeAPIKey": "admin", "ListAudit": "admin",
 
-	"GetPoolForWorker": "worker", "WorkerHello": "worker", "ClaimRuns": "worker", "RenewLeases": "worker", "ReportAttempts": "worker", "AppendLogs": "worker",
+	"GetPoolForWorker": "worker", "WorkerHello": "worker", "ClaimRuns": "worker", "RenewLeases": "worker", "ReportAttempts": "worker", "AppendLogs": "worker", "AnswerDryRun": "worker",
 	"ListApprovals": "viewer", "GetApproval": "viewer",
 	"ApproveChange": "deployer", "RejectChange": "deployer", "WithdrawChange": "deployer",
 	"ListPoolRules": "viewer", "ListRules": "viewer", "TestPoolRule": "viewer",

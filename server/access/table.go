@@ -42,6 +42,9 @@ var operations = []Operation{
 	{"ListTemplateVersions", viewer, false, in(PathPool), "list the template versions of a work pool"},
 	{"LintTemplate", viewer, false, in(PathPool), "lint a template"},
 	{"PreviewTemplate", viewer, false, in(PathPool, BodyDeployment), "preview a Job"},
+	// The handler asks for the role that it takes to save the template, or to deploy the values, where the request brings
+	// them along.
+	{"DryRunTemplate", operator, false, in(PathPool, BodyDeployment), "dry-run a Job on the clusters of a work pool"},
 	{"DiffTemplate", viewer, false, in(PathPool), "compare template versions"},
 	{"ImpactTemplate", viewer, false, in(PathPool), "see the impact of a template"},
 	{"SetTemplate", editor, false, in(PathPool), "save a template"},
@@ -144,6 +147,7 @@ var operations = []Operation{
 	{"ReportAttempts", worker, false, in(BodyPool, BodyAttempts), "report attempts"},
 	{"AppendLogs", worker, false, in(BodyAttempts), "append logs"},
 	{"LookUpAttempts", worker, false, in(BodyPool), "look up attempts"},
+	{"AnswerDryRun", worker, false, in(BodyPool), "answer dry runs"},
 	{"GetTemplateForWorker", worker, false, in(PathVersion), "read a template version"},
 	{"GetRuleSetForWorker", worker, false, in(PathRuleSet), "read a rule set"},
 }

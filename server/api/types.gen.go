@@ -499,6 +499,36 @@ func (e DocumentChangeKind) Valid() bool {
 	}
 }
 
+// Defines values for DryRunOutcome.
+const (
+	DryRunOutcomeAccepted   DryRunOutcome = "accepted"
+	DryRunOutcomeFailed     DryRunOutcome = "failed"
+	DryRunOutcomeForbidden  DryRunOutcome = "forbidden"
+	DryRunOutcomeRefused    DryRunOutcome = "refused"
+	DryRunOutcomeSkipped    DryRunOutcome = "skipped"
+	DryRunOutcomeUnanswered DryRunOutcome = "unanswered"
+)
+
+// Valid indicates whether the value is a known member of the DryRunOutcome enum.
+func (e DryRunOutcome) Valid() bool {
+	switch e {
+	case DryRunOutcomeAccepted:
+		return true
+	case DryRunOutcomeFailed:
+		return true
+	case DryRunOutcomeForbidden:
+		return true
+	case DryRunOutcomeRefused:
+		return true
+	case DryRunOutcomeSkipped:
+		return true
+	case DryRunOutcomeUnanswered:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for InUseKind.
 const (
 	InUseDeployment InUseKind = "deployment"
@@ -538,6 +568,27 @@ func (e MisfirePolicyMode) Valid() bool {
 	case MisfirePolicyModeLatest:
 		return true
 	case MisfirePolicyModeSkip:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ObjectDryRunKind.
+const (
+	DryRunJob    ObjectDryRunKind = "Job"
+	DryRunPod    ObjectDryRunKind = "Pod"
+	DryRunSecret ObjectDryRunKind = "Secret"
+)
+
+// Valid indicates whether the value is a known member of the ObjectDryRunKind enum.
+func (e ObjectDryRunKind) Valid() bool {
+	switch e {
+	case DryRunJob:
+		return true
+	case DryRunPod:
+		return true
+	case DryRunSecret:
 		return true
 	default:
 		return false
@@ -826,6 +877,27 @@ func (e StateType) Valid() bool {
 	case RUNNING:
 		return true
 	case SCHEDULED:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TemplateDryRunOutcome.
+const (
+	TemplateDryRunOutcomeAccepted   TemplateDryRunOutcome = "accepted"
+	TemplateDryRunOutcomeRefused    TemplateDryRunOutcome = "refused"
+	TemplateDryRunOutcomeUnanswered TemplateDryRunOutcome = "unanswered"
+)
+
+// Valid indicates whether the value is a known member of the TemplateDryRunOutcome enum.
+func (e TemplateDryRunOutcome) Valid() bool {
+	switch e {
+	case TemplateDryRunOutcomeAccepted:
+		return true
+	case TemplateDryRunOutcomeRefused:
+		return true
+	case TemplateDryRunOutcomeUnanswered:
 		return true
 	default:
 		return false
@@ -1398,6 +1470,9 @@ type ClaimRequest struct {
 	CancelsAfter *time.Time `json:"cancels_after,omitempty"`
 	ClusterID    string     `json:"cluster_id"`
 
+	// DryRuns Whether the worker answers dry runs
+	DryRuns *bool `json:"dry_runs,omitempty"`
+
 	// JobKeys Whether to create an API key for the workload of each attempt
 	JobKeys *bool `json:"job_keys,omitempty"`
 
@@ -1421,6 +1496,9 @@ type ClaimResponse struct {
 	// CancelsAt When the newest of `cancels` was requested
 	CancelsAt *time.Time `json:"cancels_at,omitempty"`
 	Claims    []Claim    `json:"claims"`
+
+	// DryRuns Dry runs that the worker is to answer, if it has said that it does
+	DryRuns *[]DryRunQuestion `json:"dry_runs,omitempty"`
 }
 
 // ClaimRules What the worker evaluates before it creates the Job
@@ -1431,6 +1509,24 @@ type ClaimRules struct {
 	Caller  RuleCaller           `json:"caller"`
 	Retries int32                `json:"retries"`
 	Sets    []openapi_types.UUID `json:"sets"`
+}
+
+// ClusterDryRun defines model for ClusterDryRun.
+type ClusterDryRun struct {
+	ClusterID string `json:"cluster_id"`
+
+	// Message What is to be said beside the objects
+	Message *string `json:"message,omitempty"`
+
+	// Namespace Namespace of the Job
+	Namespace *string        `json:"namespace,omitempty"`
+	Objects   []ObjectDryRun `json:"objects"`
+
+	// Outcome `forbidden`: the worker may not create such objects. `failed`: the API server could not be asked. `skipped`: not asked, because of an object before it. `unanswered`: no worker has answered in time
+	Outcome DryRunOutcome `json:"outcome"`
+
+	// Worker Worker that was asked; empty if none has taken the question
+	Worker string `json:"worker"`
 }
 
 // DeletedItem Deleted object that can be restored
@@ -1624,6 +1720,42 @@ type DocumentChange struct {
 // DocumentChangeKind defines model for DocumentChange.Kind.
 type DocumentChangeKind string
 
+// DryRunAnswer Example: {"id":"0197a1de-7f00-7b01-a5c3-80b396c2d0ab","namespace":"jobs","objects":[{"changes":[],"kind":"Job","outcome":"accepted","warnings":[]}],"outcome":"accepted","pool":"analytics","worker":"worker-1"}
+type DryRunAnswer struct {
+	// ID ID of the question
+	ID openapi_types.UUID `json:"id"`
+
+	// Message What is to be said beside the objects; cut after 16 KiB
+	Message *string `json:"message,omitempty"`
+
+	// Namespace Namespace of the Job
+	Namespace *string        `json:"namespace,omitempty"`
+	Objects   []ObjectDryRun `json:"objects"`
+
+	// Outcome `forbidden`: the worker may not create such objects. `failed`: the API server could not be asked. `skipped`: not asked, because of an object before it. `unanswered`: no worker has answered in time
+	Outcome DryRunOutcome `json:"outcome"`
+	Pool    string        `json:"pool"`
+	Worker  string        `json:"worker"`
+}
+
+// DryRunOutcome `forbidden`: the worker may not create such objects. `failed`: the API server could not be asked. `skipped`: not asked, because of an object before it. `unanswered`: no worker has answered in time
+type DryRunOutcome string
+
+// DryRunQuestion Whether the cluster would take a Job. The Job belongs to no run
+type DryRunQuestion struct {
+	// Claim Example: {"attempt":1,"attempt_id":"0197a1de-7f10-7a02-8b1e-91c4a7d3e001","cancelling":false,"deployment":"etl","deployment_id":"0197a0b3-2f50-7e6b-87d1-6b2a3f4e5d02","deployment_version":"","epoch":1,"lease_seconds":60,"parameters":{"date":"2026-01-01"},"pool":"analytics","queue":"default","render_input":{"deployment":{"memory_limit":"1Gi"},"run":{},"stored":{}},"run_id":"0197a1de-6c00-7c11-9d54-3f0a5be1c042","run_name":"brave-anchor-042","scheduled_time":"2026-01-01T06:00:00Z","tags":["nightly"],"takeover":false,"template_version":2,"template_version_id":"0197a0b2-1e41-7d5a-b6c0-5a1f2e3d4c02","timeout_seconds":3600}
+	Claim Claim `json:"claim"`
+
+	// Document Base job template with `engine`, `variables`, `frozen`, `template_env` and `job_configuration`
+	//
+	// Example: {"job_configuration":{"job_manifest":{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"image":"{{ image }}","name":"job","resources":{"limits":{"memory":"{{ memory_limit }}"}}}]}}}}},"variables":{"properties":{"image":{"default":"ghcr.io/acme/etl:1.4.2","type":"string"},"memory_limit":{"default":"512Mi","type":"string"}},"required":["image"],"type":"object"}}
+	Document TemplateDocument   `json:"document,omitempty"`
+	ID       openapi_types.UUID `json:"id"`
+
+	// WaitSeconds How long the answer is of use
+	WaitSeconds int32 `json:"wait_seconds"`
+}
+
 // Finding Problem with its place
 //
 // Example: {"code":"undeclared","column":4,"line":1,"message":"there is no variable \"imgae\"","pointer":"/job_configuration/job_manifest/spec/template/spec/containers/0/image","suggestion":"did you mean \"image\"?"}
@@ -1764,6 +1896,28 @@ type OOMRetries struct {
 	// Variable Job variable with the memory, a quantity such as 512Mi or a number; not raised if frozen
 	Variable string `json:"variable"`
 }
+
+// ObjectDryRun defines model for ObjectDryRun.
+type ObjectDryRun struct {
+	// Changes What the API server and its admission plugins changed in the object that was sent. Values that they put into environment variables are left out
+	Changes []DocumentChange `json:"changes"`
+
+	// Defaults How many more fields got the default of the Kubernetes API
+	Defaults *int32           `json:"defaults,omitempty"`
+	Kind     ObjectDryRunKind `json:"kind"`
+
+	// Message Answer of the API server, with what to do about it
+	Message *string `json:"message,omitempty"`
+
+	// Outcome `forbidden`: the worker may not create such objects. `failed`: the API server could not be asked. `skipped`: not asked, because of an object before it. `unanswered`: no worker has answered in time
+	Outcome DryRunOutcome `json:"outcome"`
+
+	// Warnings Warnings of the API server
+	Warnings []string `json:"warnings"`
+}
+
+// ObjectDryRunKind defines model for ObjectDryRun.Kind.
+type ObjectDryRunKind string
 
 // OpenIDConfiguration Example: {"claims_supported":["iss","sub","aud","exp","iat","jti","pool","deployment","run","attempt"],"id_token_signing_alg_values_supported":["RS256"],"issuer":"https://berth.example.com","jwks_uri":"https://berth.example.com/oauth/jwks","response_types_supported":["id_token"],"subject_types_supported":["public"]}
 type OpenIDConfiguration struct {
@@ -2803,6 +2957,42 @@ type TemplateDiff struct {
 //
 // Example: {"job_configuration":{"job_manifest":{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"image":"{{ image }}","name":"job","resources":{"limits":{"memory":"{{ memory_limit }}"}}}]}}}}},"variables":{"properties":{"image":{"default":"ghcr.io/acme/etl:1.4.2","type":"string"},"memory_limit":{"default":"512Mi","type":"string"}},"required":["image"],"type":"object"}}
 type TemplateDocument = json.RawMessage
+
+// TemplateDryRun Example: {"clusters":[{"cluster_id":"3f9a0c","namespace":"jobs","objects":[{"changes":[],"kind":"Job","outcome":"accepted","warnings":[]},{"changes":[],"kind":"Pod","message":"pods \"etl-brave-anchor-042-1-\" is forbidden: exceeded quota: team, requested: requests.memory=1Gi, used: requests.memory=3Gi, limited: requests.memory=3Gi","outcome":"refused","warnings":[]}],"outcome":"refused","worker":"worker-1"}],"outcome":"refused","preview":{"errors":[],"invented":{},"warnings":[]}}
+type TemplateDryRun struct {
+	Clusters []ClusterDryRun `json:"clusters"`
+
+	// Message Why nothing was asked
+	Message *string `json:"message,omitempty"`
+
+	// Outcome `accepted` if every cluster takes the Job, `refused` if the preview or a cluster refuses it, `unanswered` if it is not known: there was no worker to ask, or one has not answered, may not create Jobs, or cannot reach its API server
+	Outcome TemplateDryRunOutcome `json:"outcome"`
+
+	// Preview Example: {"errors":[],"invented":{},"job":{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"etl-brave-anchor-042-1","namespace":"jobs"},"spec":{"backoffLimit":0,"template":{"spec":{"containers":[{"image":"ghcr.io/acme/etl:1.4.2","name":"job"}],"restartPolicy":"Never"}}}},"warnings":[],"yaml":"apiVersion: batch/v1\nkind: Job\nmetadata: {name: etl-brave-anchor-042-1, namespace: jobs}\nspec:\n  backoffLimit: 0\n  template:\n    spec:\n      restartPolicy: Never\n      containers: [{name: job, image: \"ghcr.io/acme/etl:1.4.2\"}]\n"}
+	Preview TemplatePreview `json:"preview"`
+}
+
+// TemplateDryRunOutcome `accepted` if every cluster takes the Job, `refused` if the preview or a cluster refuses it, `unanswered` if it is not known: there was no worker to ask, or one has not answered, may not create Jobs, or cannot reach its API server
+type TemplateDryRunOutcome string
+
+// TemplateDryRunRequest Example: {"deployment":"etl","job_variables":{"memory_limit":"1Gi"},"timeout_seconds":1}
+type TemplateDryRunRequest struct {
+	// Deployment Deployment of this pool whose values the run overrides
+	Deployment *string `json:"deployment,omitempty"`
+
+	// Document Base job template with `engine`, `variables`, `frozen`, `template_env` and `job_configuration`
+	//
+	// Example: {"job_configuration":{"job_manifest":{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"image":"{{ image }}","name":"job","resources":{"limits":{"memory":"{{ memory_limit }}"}}}]}}}}},"variables":{"properties":{"image":{"default":"ghcr.io/acme/etl:1.4.2","type":"string"},"memory_limit":{"default":"512Mi","type":"string"}},"required":["image"],"type":"object"}}
+	Document     TemplateDocument `json:"document,omitempty"`
+	JobVariables JSONObject       `json:"job_variables,omitempty"`
+	Parameters   JSONObject       `json:"parameters,omitempty"`
+
+	// TimeoutSeconds How long to wait for the answers of the workers; default 10
+	TimeoutSeconds *int32 `json:"timeout_seconds,omitempty"`
+
+	// Version Saved version, instead of a document; default the newest version
+	Version *int32 `json:"version,omitempty"`
+}
 
 // TemplateImpact Example: {"from_version":1,"items":[{"broken_before":false,"changes":[],"deployment":"etl","errors":[{"message":"must be a string","pointer":"/job_variables/memory_limit"}],"invented":[],"text":"","verdict":"broken"}],"summary":{"broken":1,"changed":1,"deployments":3,"newly_broken":1,"unchanged":1},"to_version":2}
 type TemplateImpact struct {
@@ -3846,6 +4036,9 @@ type SetTemplateJSONRequestBody = TemplateDocument
 // DiffTemplateJSONRequestBody defines body for DiffTemplate for application/json ContentType.
 type DiffTemplateJSONRequestBody = TemplateComparison
 
+// DryRunTemplateJSONRequestBody defines body for DryRunTemplate for application/json ContentType.
+type DryRunTemplateJSONRequestBody = TemplateDryRunRequest
+
 // ImpactTemplateJSONRequestBody defines body for ImpactTemplate for application/json ContentType.
 type ImpactTemplateJSONRequestBody = TemplateComparison
 
@@ -3866,6 +4059,9 @@ type LookUpAttemptsJSONRequestBody = AttemptLookup
 
 // ClaimRunsJSONRequestBody defines body for ClaimRuns for application/json ContentType.
 type ClaimRunsJSONRequestBody = ClaimRequest
+
+// AnswerDryRunJSONRequestBody defines body for AnswerDryRun for application/json ContentType.
+type AnswerDryRunJSONRequestBody = DryRunAnswer
 
 // WorkerHelloJSONRequestBody defines body for WorkerHello for application/json ContentType.
 type WorkerHelloJSONRequestBody = WorkerHello

@@ -2,6 +2,8 @@ package handler
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -53,7 +55,7 @@ func (h *Handler) ClaimRuns(
 		Session:   b.SessionID,
 		JobKeys:   wire.Or(b.JobKeys, false),
 		Lost:      lost,
-	}, cancelsAfter: b.CancelsAfter}
+	}, cancelsAfter: b.CancelsAfter, dryRuns: wire.Or(b.DryRuns, false)}
 	wait := min(max(time.Duration(b.WaitSeconds)*time.Second, 0), maxWait)
 	answer, err := poll.await(ctx, wait)
 	if err != nil {
@@ -69,6 +71,7 @@ type claimPoll struct {
 	// cancelsAfter is when the newest cancel was requested that the worker knows.
 	cancelsAfter *time.Time
 	full         bool // the last claim may have left something that another can take
+	dryRuns      bool // the worker answers dry runs
 }
 
 // subscribe returns a subscription to what the claim waits for. One that takes no runs waits for cancels, which are
@@ -88,6 +91,9 @@ func (p *claimPoll) await(ctx context.Context, wait time.Duration) (*api.ClaimRe
 	// Subscribed before the first claim, so that no hint is missed in between.
 	hints := p.subscribe()
 	defer hints.Close()
+	asked := p.h.store.Subscribe(store.DryRunsTopic(p.claim.Pool))
+	defer asked.Close()
+	look := p.dryRuns // for dry runs, of which claims are not hinted
 	timeout := time.NewTimer(wait)
 	defer timeout.Stop()
 	retry := time.NewTicker(claimRetry)
@@ -98,16 +104,24 @@ func (p *claimPoll) await(ctx context.Context, wait time.Duration) (*api.ClaimRe
 		if p.full || ctx.Err() != nil {
 			hints.PassOn() // more may be due, or the worker does not get what was claimed
 		}
+		if err == nil && look {
+			err = p.addDryRuns(ctx, answer)
+		}
 		if err != nil {
 			return nil, err
 		}
-		if len(answer.Claims) > 0 || len(answer.Cancels) > 0 {
+		if len(answer.Claims) > 0 || len(answer.Cancels) > 0 || answer.DryRuns != nil {
 			return answer, nil
 		}
+		look = false
 		select {
 		case <-hints.C():
 			hints.Next()
+		case <-asked.C():
+			asked.Next()
+			look = p.dryRuns
 		case <-retry.C:
+			look = p.dryRuns
 		case <-timeout.C:
 			return answer, nil
 		case <-p.h.Stopping:
@@ -147,6 +161,24 @@ func (p *claimPoll) try(ctx context.Context) (*api.ClaimResponse, error) {
 		CancelsAt: wire.TimePtr(cancelsAt),
 	}
 	return answer, p.addRules(ctx, answer.Claims)
+}
+
+// addDryRuns gives the worker questions about its cluster, whatever free slots it has and whether the pool is paused.
+func (p *claimPoll) addDryRuns(ctx context.Context, answer *api.ClaimResponse) error {
+	taken, err := p.h.store.TakeDryRuns(ctx, store.DryRunTaker{
+		Pool: p.claim.Pool, Worker: p.claim.Worker, ClusterID: p.claim.ClusterID, Max: maxDryRuns,
+	})
+	if err != nil || len(taken) == 0 {
+		return err
+	}
+	questions := make([]api.DryRunQuestion, len(taken))
+	for i, raw := range taken {
+		if err := json.Unmarshal(raw, &questions[i]); err != nil {
+			return fmt.Errorf("read a dry run: %w", err)
+		}
+	}
+	answer.DryRuns = &questions
+	return nil
 }
 
 // addRules tells the worker which rules count in the pool now, and what they need to know of each run.

@@ -13,6 +13,7 @@ import (
 	"github.com/berth-dev/berth/server/apply"
 	"github.com/berth-dev/berth/server/approval"
 	"github.com/berth-dev/berth/server/catalog"
+	"github.com/berth-dev/berth/server/dryrun"
 	"github.com/berth-dev/berth/server/identity"
 	"github.com/berth-dev/berth/server/impact"
 	"github.com/berth-dev/berth/server/issuer"
@@ -69,6 +70,7 @@ type Handler struct {
 	applier *apply.Applier
 	impact  *impact.Analyzer
 	feeds   *runFeeds
+	dryRuns *dryrun.Asker
 }
 
 var _ apiserver.StrictServerInterface = (*Handler)(nil)
@@ -88,6 +90,7 @@ func New(o Options) *Handler {
 		Store: o.Store, Templates: o.Templates, Rules: o.Rules, Approvals: o.Approvals, Breakage: h.breakage,
 		Installation: o.Installation, Now: o.Now, Retention: o.Retention,
 	})
+	h.dryRuns = dryrun.New(dryrun.Options{Store: o.Store, Preview: h.impact, Now: o.Now, Stopping: o.Stopping})
 	h.feeds = newRunFeeds(o.Store, h.readRunList)
 	return h
 }

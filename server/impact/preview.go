@@ -24,28 +24,52 @@ import (
 func (a *Analyzer) Preview(
 	ctx context.Context, pool string, r *api.TemplatePreviewRequest, caller rule.Caller,
 ) (*api.TemplatePreview, error) {
-	compiled, warnings, err := a.previewedTemplate(ctx, pool, r)
-	var shown *api.TemplatePreview
+	seen, err := a.Previewed(ctx, pool, r, caller)
+	if err != nil {
+		return nil, err
+	}
+	return seen.Shown, nil
+}
+
+// Previewed is the Job that a run would have, with what it was made of.
+type Previewed struct {
+	Shown *api.TemplatePreview
+	// What follows is not there where the preview has errors.
+
+	Version    *store.TemplateVersion // nil for a document
+	Deployment *store.Deployment      // of a sample where the request names none
+	Subject    preview.Subject
+	Samples    map[string]any
+}
+
+// Previewed previews as Preview does.
+func (a *Analyzer) Previewed(
+	ctx context.Context, pool string, r *api.TemplatePreviewRequest, caller rule.Caller,
+) (*Previewed, error) {
+	template, err := a.previewedTemplate(ctx, pool, r)
+	var seen *Previewed
 	if err == nil {
-		shown, err = a.preview(ctx, pool, r, compiled, caller)
+		seen, err = a.preview(ctx, pool, r, template, caller)
 	}
 	if err != nil {
 		var refusal *problem.Error
 		if !errors.As(err, &refusal) || len(refusal.Findings) == 0 || !finding.AboutValues(refusal.Code) {
 			return nil, err
 		}
-		shown = &api.TemplatePreview{Errors: refusal.Findings}
+		seen = &Previewed{Shown: &api.TemplatePreview{Errors: refusal.Findings}}
 	}
-	shown.Warnings = append(warnings, shown.Warnings...)
+	shown := seen.Shown
+	shown.Warnings = append(template.warnings, shown.Warnings...)
 	shown.Errors, shown.Warnings = wire.NonNil(shown.Errors), wire.NonNil(shown.Warnings)
 	shown.Invented = jsondoc.OrEmpty(shown.Invented)
-	return shown, nil
+	return seen, nil
 }
 
 func (a *Analyzer) preview(
-	ctx context.Context, pool string, r *api.TemplatePreviewRequest, compiled *templating.Compiled,
+	ctx context.Context, pool string, r *api.TemplatePreviewRequest, template previewedTemplate,
 	caller rule.Caller,
-) (*api.TemplatePreview, error) {
+) (*Previewed, error) {
+	compiled := template.compiled
 	d, err := a.previewedDeployment(ctx, pool, wire.Or(r.Deployment, ""))
 	if err != nil {
 		return nil, err
@@ -68,6 +92,7 @@ func (a *Analyzer) preview(
 	if err != nil {
 		return nil, err
 	}
+	run.Identity.TemplateVersion = int(template.number)
 	finished, samples, err := preview.Job(ctx, compiled, run)
 	if err != nil {
 		return nil, refusePreview(err)
@@ -83,38 +108,53 @@ func (a *Analyzer) preview(
 	}
 	shown.Errors = denials
 	shown.Warnings = append(shown.Warnings, warned...)
-	return shown, nil
+	return &Previewed{
+		Shown: shown, Version: template.version, Deployment: d, Subject: run, Samples: samples,
+	}, nil
+}
+
+// previewedTemplate is the template of a preview.
+type previewedTemplate struct {
+	version  *store.TemplateVersion // nil for a document
+	number   int32                  // of the version; of a document, the one that it would be saved as
+	compiled *templating.Compiled
+	warnings []api.Finding
 }
 
 // previewedTemplate returns the template in the request, the named version, or the newest one.
 func (a *Analyzer) previewedTemplate(
 	ctx context.Context, pool string, r *api.TemplatePreviewRequest,
-) (*templating.Compiled, []api.Finding, error) {
+) (found previewedTemplate, err error) {
 	if r.Document == nil {
-		version, err := a.store.GetTemplateVersion(ctx, pool, wire.Or(r.Version, 0))
+		found.version, err = a.store.GetTemplateVersion(ctx, pool, wire.Or(r.Version, 0))
 		if err != nil {
-			return nil, nil, err
+			return found, err
 		}
-		compiled, err := a.templates.Compiled(ctx, version)
+		found.number = found.version.Version
+		found.compiled, err = a.templates.Compiled(ctx, found.version)
 		if err != nil {
-			return nil, nil, err
+			return found, err
 		}
-		warnings, err := a.templates.Reaches(ctx, version)
-		return compiled, warnings, err
+		found.warnings, err = a.templates.Reaches(ctx, found.version)
+		return found, err
 	}
 
 	if r.Version != nil {
-		return nil, nil, problem.Newf(problem.InvalidBody, "set document or version, not both").
+		return found, problem.Newf(problem.InvalidBody, "set document or version, not both").
 			At("/version", "contradicts document")
 	}
-	if _, err := a.store.GetPool(ctx, pool); err != nil {
-		return nil, nil, err
+	current, err := a.store.GetPool(ctx, pool)
+	if err != nil {
+		return found, err
 	}
 	checked, err := a.templates.Check(r.Document)
 	if err != nil {
-		return nil, nil, finding.ErrorUnder(err, "/document")
+		return found, finding.ErrorUnder(err, "/document")
 	}
-	return checked.Compiled, finding.Under(checked.Warnings, "/document"), nil
+	return previewedTemplate{
+		number: current.TemplateVersion + 1, compiled: checked.Compiled,
+		warnings: finding.Under(checked.Warnings, "/document"),
+	}, nil
 }
 
 // previewedDeployment returns the deployment whose values are below those of the run. Without a name it is a

@@ -37,6 +37,8 @@ func poolsOf(request any) ([]string, error) {
 		return []string{r.Body.Pool}, nil
 	case apiserver.ClaimRunsRequestObject:
 		return []string{r.Body.Pool}, nil
+	case apiserver.AnswerDryRunRequestObject:
+		return []string{r.Body.Pool}, nil
 	case apiserver.RenewLeasesRequestObject:
 		return []string{r.Body.Pool}, nil
 	case apiserver.ReportAttemptsRequestObject:
@@ -83,6 +85,8 @@ func (c call) checkBodyDeployment(ctx context.Context) error {
 	var name *string
 	switch r := c.request.(type) {
 	case apiserver.PreviewTemplateRequestObject:
+		name = r.Body.Deployment
+	case apiserver.DryRunTemplateRequestObject:
 		name = r.Body.Deployment
 	case apiserver.TestPoolRuleRequestObject:
 		name = r.Body.Deployment

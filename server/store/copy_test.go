@@ -59,6 +59,7 @@ func testCopy(t *testing.T, from, to *world) {
 	asked, _ := from.ask(aRequest("p", "f"))
 	from.decide(asked.ID, store.ApprovalApproved)
 	from.createSession(session("s", "ada", time.Now()))
+	from.asks("here")
 	next := time.Now().Add(time.Hour)
 	from.check(
 		from.UpdateSchedules(

@@ -177,6 +177,16 @@ func (c *Client) AppendOutput(ctx context.Context, chunks []api.LogAppendChunk) 
 	return err
 }
 
+// AnswerDryRun answers a dry run that came with a claim.
+func (c *Client) AnswerDryRun(ctx context.Context, answer api.DryRunAnswer) error {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	answer.Pool, answer.Worker = c.pool, c.worker
+	response, err := c.api.AnswerDryRun(ctx, answer)
+	_, err = read("answer a dry run", http.StatusNoContent, response, err)
+	return err
+}
+
 // LookUp returns the server's status of each Job, in order.
 func (c *Client) LookUp(
 	ctx context.Context,

@@ -206,6 +206,20 @@ type Runtime interface {
 	Drain(ctx context.Context, installation uuid.UUID, keep bool) error
 }
 
+// DryRunner is a Runtime that can ask its infrastructure whether it would take the Job of an attempt.
+type DryRunner interface {
+	// DryRun asks about the Job as Launch would create it, and about what comes with it, and creates nothing. The errors
+	// are those of Launch. What the infrastructure refuses is an answer and no error.
+	DryRun(ctx context.Context, a Attempt) (DryRun, error)
+}
+
+// DryRun is what the infrastructure said.
+type DryRun struct {
+	Namespace string
+	// Objects are those asked about, the Job first.
+	Objects []api.ObjectDryRun
+}
+
 // Refused is the error of a launch that can never succeed: the Job cannot be created from its manifest.
 type Refused struct {
 	Category api.Category

@@ -31,9 +31,7 @@ func (r *Runtime) isQueued(namespace string) bool {
 // Job. So the Job is made anew without that rule, and later ones of the namespace have none from the start. It reports
 // false if the Job can stay as it is.
 func (l *launch) requeue(ctx context.Context, created *batchv1.Job) (bool, error) {
-	queued := created.Labels[manifest.LabelKueueQueue] != l.manifest.Labels[manifest.LabelKueueQueue] ||
-		created.Spec.Suspend != nil && *created.Spec.Suspend
-	if !queued || !manifest.DropExitCodeRule(l.manifest) {
+	if !intoQueue(l.manifest, created) || !manifest.DropExitCodeRule(l.manifest) {
 		return false, nil
 	}
 	l.mu.Lock()
@@ -53,6 +51,12 @@ func (l *launch) requeue(ctx context.Context, created *batchv1.Job) (bool, error
 	}
 	l.mayExist = false
 	return true, errMadeAnew
+}
+
+// intoQueue reports whether a Job came back from a create in a queue that it was not sent with.
+func intoQueue(sent, created *batchv1.Job) bool {
+	return created.Labels[manifest.LabelKueueQueue] != sent.Labels[manifest.LabelKueueQueue] ||
+		created.Spec.Suspend != nil && *created.Spec.Suspend
 }
 
 // goneTimeout is for how long a deleted Job may keep its name.

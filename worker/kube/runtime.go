@@ -44,7 +44,10 @@ type Runtime struct {
 	watcher    *watcher                    // nil unless Run runs
 }
 
-var _ job.Runtime = (*Runtime)(nil)
+var (
+	_ job.Runtime   = (*Runtime)(nil)
+	_ job.DryRunner = (*Runtime)(nil)
+)
 
 // launching is a Launch in progress.
 type launching struct {

@@ -112,6 +112,11 @@ func (p *Preparer) render(ctx context.Context, c api.Claim) (Prepared, error) {
 	if err != nil {
 		return Prepared{}, p.refuse(err)
 	}
+	return p.finish(ctx, c, finished)
+}
+
+// finish makes a Job that was rendered just now ready to be launched.
+func (p *Preparer) finish(ctx context.Context, c api.Claim, finished *manifest.Finished) (Prepared, error) {
 	for _, warning := range finished.Warnings {
 		p.Log.Warn("template has a problem",
 			"run", c.RunID, "attempt", c.Attempt, "warning", warning.String())

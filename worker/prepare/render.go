@@ -20,6 +20,12 @@ func (p *Preparer) build(ctx context.Context, c api.Claim) (*manifest.Finished, 
 	if err != nil {
 		return nil, err
 	}
+	return p.buildFrom(ctx, c, compiled)
+}
+
+func (p *Preparer) buildFrom(
+	ctx context.Context, c api.Claim, compiled *templating.Compiled,
+) (*manifest.Finished, error) {
 	input, err := p.input(c)
 	if err != nil {
 		return nil, &templateError{kind: "input", err: err}
@@ -50,16 +56,21 @@ func (p *Preparer) compile(ctx context.Context, version uuid.UUID) (*templating.
 	compiled, err := p.Templates.Get(ctx, version, func(ctx context.Context) ([]byte, error) {
 		return p.FetchTemplate(ctx, version)
 	})
+	return compiled, compileError(ctx, err)
+}
+
+// compileError is what an error of the template cache means.
+func compileError(ctx context.Context, err error) error {
 	var failed *templating.CompileError
 	switch {
 	case err == nil:
-		return compiled, nil
+		return nil
 	case ctx.Err() != nil:
-		return nil, context.Cause(ctx)
+		return context.Cause(ctx)
 	case errors.As(err, &failed):
-		return nil, &templateError{kind: failed.Stage, err: failed.Problems}
+		return &templateError{kind: failed.Stage, err: failed.Problems}
 	}
-	return nil, &templateError{kind: "fetch", err: err}
+	return &templateError{kind: "fetch", err: err}
 }
 
 func (p *Preparer) identity(c api.Claim) manifest.Identity {

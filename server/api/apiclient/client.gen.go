@@ -1042,6 +1042,24 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/work-pools/{pool}/template/diff (the `DiffTemplate` operationId).
 	DiffTemplate(ctx context.Context, pool PoolParam, body DiffTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DryRunTemplateWithBody Preview the Job of a run and ask the clusters of the pool for a server-side dry run of it
+	//
+	// Previews as `previewTemplate` does, and then asks one live worker of each cluster. The worker makes the Job as it would for a run and sends it to the API server with `dryRun=All`, and with it the pod that the Job would make, so that quotas, limit ranges, admission webhooks and policies have their say. Nothing is created. A saved version other than the newest, and a document, need the role that may save a template.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/work-pools/{pool}/template/dry-run (the `DryRunTemplate` operationId).
+	DryRunTemplateWithBody(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DryRunTemplate Preview the Job of a run and ask the clusters of the pool for a server-side dry run of it
+	//
+	// Previews as `previewTemplate` does, and then asks one live worker of each cluster. The worker makes the Job as it would for a run and sends it to the API server with `dryRun=All`, and with it the pod that the Job would make, so that quotas, limit ranges, admission webhooks and policies have their say. Nothing is created. A saved version other than the newest, and a document, need the role that may save a template.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/work-pools/{pool}/template/dry-run (the `DryRunTemplate` operationId).
+	DryRunTemplate(ctx context.Context, pool PoolParam, body DryRunTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ImpactTemplateWithBody Show the effect of a template change on the Job of each deployment
 	//
 	// Stores nothing. The counts cover all deployments of the pool. `items` holds the deployments that change or break, ordered by name and paged. A template with errors is rejected with 422 `template-invalid`.
@@ -1170,6 +1188,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /api/v1/worker/claim (the `ClaimRuns` operationId).
 	ClaimRuns(ctx context.Context, body ClaimRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AnswerDryRunWithBody Answer a dry run that came with a claim
+	//
+	// The first answer counts. An answer is dropped when the asker no longer waits.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/worker/dry-runs (the `AnswerDryRun` operationId).
+	AnswerDryRunWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AnswerDryRun Answer a dry run that came with a claim
+	//
+	// The first answer counts. An answer is dropped when the asker no longer waits.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/worker/dry-runs (the `AnswerDryRun` operationId).
+	AnswerDryRun(ctx context.Context, body AnswerDryRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// WorkerHelloWithBody Register a worker and get the settings of the protocol
 	//
@@ -3473,6 +3509,44 @@ func (c *Client) DiffTemplate(ctx context.Context, pool PoolParam, body DiffTemp
 	return c.Client.Do(req)
 }
 
+// DryRunTemplateWithBody Preview the Job of a run and ask the clusters of the pool for a server-side dry run of it
+//
+// Previews as `previewTemplate` does, and then asks one live worker of each cluster. The worker makes the Job as it would for a run and sends it to the API server with `dryRun=All`, and with it the pod that the Job would make, so that quotas, limit ranges, admission webhooks and policies have their say. Nothing is created. A saved version other than the newest, and a document, need the role that may save a template.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/work-pools/{pool}/template/dry-run (the `DryRunTemplate` operationId).
+func (c *Client) DryRunTemplateWithBody(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDryRunTemplateRequestWithBody(c.Server, pool, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DryRunTemplate Preview the Job of a run and ask the clusters of the pool for a server-side dry run of it
+//
+// Previews as `previewTemplate` does, and then asks one live worker of each cluster. The worker makes the Job as it would for a run and sends it to the API server with `dryRun=All`, and with it the pod that the Job would make, so that quotas, limit ranges, admission webhooks and policies have their say. Nothing is created. A saved version other than the newest, and a document, need the role that may save a template.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/work-pools/{pool}/template/dry-run (the `DryRunTemplate` operationId).
+func (c *Client) DryRunTemplate(ctx context.Context, pool PoolParam, body DryRunTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDryRunTemplateRequest(c.Server, pool, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ImpactTemplateWithBody Show the effect of a template change on the Job of each deployment
 //
 // Stores nothing. The counts cover all deployments of the pool. `items` holds the deployments that change or break, ordered by name and paged. A template with errors is rejected with 422 `template-invalid`.
@@ -3742,6 +3816,44 @@ func (c *Client) ClaimRunsWithBody(ctx context.Context, contentType string, body
 // Corresponds with POST /api/v1/worker/claim (the `ClaimRuns` operationId).
 func (c *Client) ClaimRuns(ctx context.Context, body ClaimRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewClaimRunsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AnswerDryRunWithBody Answer a dry run that came with a claim
+//
+// The first answer counts. An answer is dropped when the asker no longer waits.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/worker/dry-runs (the `AnswerDryRun` operationId).
+func (c *Client) AnswerDryRunWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAnswerDryRunRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AnswerDryRun Answer a dry run that came with a claim
+//
+// The first answer counts. An answer is dropped when the asker no longer waits.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/worker/dry-runs (the `AnswerDryRun` operationId).
+func (c *Client) AnswerDryRun(ctx context.Context, body AnswerDryRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAnswerDryRunRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -9054,6 +9166,53 @@ func NewDiffTemplateRequestWithBody(server string, pool PoolParam, contentType s
 	return req, nil
 }
 
+// NewDryRunTemplateRequest calls the generic DryRunTemplate builder with application/json body
+func NewDryRunTemplateRequest(server string, pool PoolParam, body DryRunTemplateJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDryRunTemplateRequestWithBody(server, pool, "application/json", bodyReader)
+}
+
+// NewDryRunTemplateRequestWithBody constructs an http.Request for the DryRunTemplate method, with any body, and a specified content type
+func NewDryRunTemplateRequestWithBody(server string, pool PoolParam, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "pool", pool, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/work-pools/%s/template/dry-run", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewImpactTemplateRequest calls the generic ImpactTemplate builder with application/json body
 func NewImpactTemplateRequest(server string, pool PoolParam, params *ImpactTemplateParams, body ImpactTemplateJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -9523,6 +9682,46 @@ func NewClaimRunsRequestWithBody(server string, contentType string, body io.Read
 	}
 
 	operationPath := fmt.Sprintf("/api/v1/worker/claim")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewAnswerDryRunRequest calls the generic AnswerDryRun builder with application/json body
+func NewAnswerDryRunRequest(server string, body AnswerDryRunJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAnswerDryRunRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAnswerDryRunRequestWithBody constructs an http.Request for the AnswerDryRun method, with any body, and a specified content type
+func NewAnswerDryRunRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/worker/dry-runs")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -11049,6 +11248,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/work-pools/{pool}/template/diff (the `DiffTemplate` operationId).
 	DiffTemplateWithResponse(ctx context.Context, pool PoolParam, body DiffTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*DiffTemplateResponse, error)
 
+	// DryRunTemplateWithBodyWithResponse Preview the Job of a run and ask the clusters of the pool for a server-side dry run of it
+	//
+	// Previews as `previewTemplate` does, and then asks one live worker of each cluster. The worker makes the Job as it would for a run and sends it to the API server with `dryRun=All`, and with it the pod that the Job would make, so that quotas, limit ranges, admission webhooks and policies have their say. Nothing is created. A saved version other than the newest, and a document, need the role that may save a template.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/work-pools/{pool}/template/dry-run (the `DryRunTemplate` operationId).
+	DryRunTemplateWithBodyWithResponse(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DryRunTemplateResponse, error)
+
+	// DryRunTemplateWithResponse Preview the Job of a run and ask the clusters of the pool for a server-side dry run of it
+	//
+	// Previews as `previewTemplate` does, and then asks one live worker of each cluster. The worker makes the Job as it would for a run and sends it to the API server with `dryRun=All`, and with it the pod that the Job would make, so that quotas, limit ranges, admission webhooks and policies have their say. Nothing is created. A saved version other than the newest, and a document, need the role that may save a template.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/work-pools/{pool}/template/dry-run (the `DryRunTemplate` operationId).
+	DryRunTemplateWithResponse(ctx context.Context, pool PoolParam, body DryRunTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*DryRunTemplateResponse, error)
+
 	// ImpactTemplateWithBodyWithResponse Show the effect of a template change on the Job of each deployment
 	//
 	// Stores nothing. The counts cover all deployments of the pool. `items` holds the deployments that change or break, ordered by name and paged. A template with errors is rejected with 422 `template-invalid`.
@@ -11179,6 +11396,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /api/v1/worker/claim (the `ClaimRuns` operationId).
 	ClaimRunsWithResponse(ctx context.Context, body ClaimRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*ClaimRunsResponse, error)
+
+	// AnswerDryRunWithBodyWithResponse Answer a dry run that came with a claim
+	//
+	// The first answer counts. An answer is dropped when the asker no longer waits.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/worker/dry-runs (the `AnswerDryRun` operationId).
+	AnswerDryRunWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AnswerDryRunResponse, error)
+
+	// AnswerDryRunWithResponse Answer a dry run that came with a claim
+	//
+	// The first answer counts. An answer is dropped when the asker no longer waits.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/worker/dry-runs (the `AnswerDryRun` operationId).
+	AnswerDryRunWithResponse(ctx context.Context, body AnswerDryRunJSONRequestBody, reqEditors ...RequestEditorFn) (*AnswerDryRunResponse, error)
 
 	// WorkerHelloWithBodyWithResponse Register a worker and get the settings of the protocol
 	//
@@ -15537,6 +15772,54 @@ func (r DiffTemplateResponse) ContentType() string {
 	return ""
 }
 
+type DryRunTemplateResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TemplateDryRun
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DryRunTemplateResponse) GetJSON200() *TemplateDryRun {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DryRunTemplateResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DryRunTemplateResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DryRunTemplateResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DryRunTemplateResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DryRunTemplateResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ImpactTemplateResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -15922,6 +16205,47 @@ func (r ClaimRunsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ClaimRunsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AnswerDryRunResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AnswerDryRunResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AnswerDryRunResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AnswerDryRunResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AnswerDryRunResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AnswerDryRunResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -18219,6 +18543,36 @@ func (c *ClientWithResponses) DiffTemplateWithResponse(ctx context.Context, pool
 	return ParseDiffTemplateResponse(rsp)
 }
 
+// DryRunTemplateWithBodyWithResponse Preview the Job of a run and ask the clusters of the pool for a server-side dry run of it
+//
+// Previews as `previewTemplate` does, and then asks one live worker of each cluster. The worker makes the Job as it would for a run and sends it to the API server with `dryRun=All`, and with it the pod that the Job would make, so that quotas, limit ranges, admission webhooks and policies have their say. Nothing is created. A saved version other than the newest, and a document, need the role that may save a template.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/work-pools/{pool}/template/dry-run (the `DryRunTemplate` operationId).
+func (c *ClientWithResponses) DryRunTemplateWithBodyWithResponse(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DryRunTemplateResponse, error) {
+	rsp, err := c.DryRunTemplateWithBody(ctx, pool, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDryRunTemplateResponse(rsp)
+}
+
+// DryRunTemplateWithResponse Preview the Job of a run and ask the clusters of the pool for a server-side dry run of it
+//
+// Previews as `previewTemplate` does, and then asks one live worker of each cluster. The worker makes the Job as it would for a run and sends it to the API server with `dryRun=All`, and with it the pod that the Job would make, so that quotas, limit ranges, admission webhooks and policies have their say. Nothing is created. A saved version other than the newest, and a document, need the role that may save a template.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/work-pools/{pool}/template/dry-run (the `DryRunTemplate` operationId).
+func (c *ClientWithResponses) DryRunTemplateWithResponse(ctx context.Context, pool PoolParam, body DryRunTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*DryRunTemplateResponse, error) {
+	rsp, err := c.DryRunTemplate(ctx, pool, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDryRunTemplateResponse(rsp)
+}
+
 // ImpactTemplateWithBodyWithResponse Show the effect of a template change on the Job of each deployment
 //
 // Stores nothing. The counts cover all deployments of the pool. `items` holds the deployments that change or break, ordered by name and paged. A template with errors is rejected with 422 `template-invalid`.
@@ -18438,6 +18792,36 @@ func (c *ClientWithResponses) ClaimRunsWithResponse(ctx context.Context, body Cl
 		return nil, err
 	}
 	return ParseClaimRunsResponse(rsp)
+}
+
+// AnswerDryRunWithBodyWithResponse Answer a dry run that came with a claim
+//
+// The first answer counts. An answer is dropped when the asker no longer waits.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/worker/dry-runs (the `AnswerDryRun` operationId).
+func (c *ClientWithResponses) AnswerDryRunWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AnswerDryRunResponse, error) {
+	rsp, err := c.AnswerDryRunWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAnswerDryRunResponse(rsp)
+}
+
+// AnswerDryRunWithResponse Answer a dry run that came with a claim
+//
+// The first answer counts. An answer is dropped when the asker no longer waits.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/worker/dry-runs (the `AnswerDryRun` operationId).
+func (c *ClientWithResponses) AnswerDryRunWithResponse(ctx context.Context, body AnswerDryRunJSONRequestBody, reqEditors ...RequestEditorFn) (*AnswerDryRunResponse, error) {
+	rsp, err := c.AnswerDryRun(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAnswerDryRunResponse(rsp)
 }
 
 // WorkerHelloWithBodyWithResponse Register a worker and get the settings of the protocol
@@ -21596,6 +21980,39 @@ func ParseDiffTemplateResponse(rsp *http.Response) (*DiffTemplateResponse, error
 	return response, nil
 }
 
+// ParseDryRunTemplateResponse parses an HTTP response from a DryRunTemplateWithResponse call
+func ParseDryRunTemplateResponse(rsp *http.Response) (*DryRunTemplateResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DryRunTemplateResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TemplateDryRun
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseImpactTemplateResponse parses an HTTP response from a ImpactTemplateWithResponse call
 func ParseImpactTemplateResponse(rsp *http.Response) (*ImpactTemplateResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -21860,6 +22277,35 @@ func ParseClaimRunsResponse(rsp *http.Response) (*ClaimRunsResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAnswerDryRunResponse parses an HTTP response from a AnswerDryRunWithResponse call
+func ParseAnswerDryRunResponse(rsp *http.Response) (*AnswerDryRunResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AnswerDryRunResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem

@@ -284,6 +284,9 @@ type ServerInterface interface {
 	// DiffTemplate Compare a template version with another version or with an unsaved document
 	// (POST /api/v1/work-pools/{pool}/template/diff)
 	DiffTemplate(w http.ResponseWriter, r *http.Request, pool PoolParam)
+	// DryRunTemplate Preview the Job of a run and ask the clusters of the pool for a server-side dry run of it
+	// (POST /api/v1/work-pools/{pool}/template/dry-run)
+	DryRunTemplate(w http.ResponseWriter, r *http.Request, pool PoolParam)
 	// ImpactTemplate Show the effect of a template change on the Job of each deployment
 	// (POST /api/v1/work-pools/{pool}/template/impact)
 	ImpactTemplate(w http.ResponseWriter, r *http.Request, pool PoolParam, params ImpactTemplateParams)
@@ -308,6 +311,9 @@ type ServerInterface interface {
 	// ClaimRuns Claim up to `max` runs; wait up to `wait_seconds` for work or a cancellation
 	// (POST /api/v1/worker/claim)
 	ClaimRuns(w http.ResponseWriter, r *http.Request)
+	// AnswerDryRun Answer a dry run that came with a claim
+	// (POST /api/v1/worker/dry-runs)
+	AnswerDryRun(w http.ResponseWriter, r *http.Request)
 	// WorkerHello Register a worker and get the settings of the protocol
 	// (POST /api/v1/worker/hello)
 	WorkerHello(w http.ResponseWriter, r *http.Request)
@@ -3918,6 +3924,32 @@ func (siw *ServerInterfaceWrapper) DiffTemplate(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// DryRunTemplate operation middleware
+func (siw *ServerInterfaceWrapper) DryRunTemplate(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pool" -------------
+	var pool PoolParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pool", mux.Vars(r)["pool"], &pool, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pool", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DryRunTemplate(w, r, pool)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ImpactTemplate operation middleware
 func (siw *ServerInterfaceWrapper) ImpactTemplate(w http.ResponseWriter, r *http.Request) {
 
@@ -4210,6 +4242,20 @@ func (siw *ServerInterfaceWrapper) ClaimRuns(w http.ResponseWriter, r *http.Requ
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ClaimRuns(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AnswerDryRun operation middleware
+func (siw *ServerInterfaceWrapper) AnswerDryRun(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AnswerDryRun(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -4730,6 +4776,8 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 
 	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/template/diff", wrapper.DiffTemplate).Methods(http.MethodPost)
 
+	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/template/dry-run", wrapper.DryRunTemplate).Methods(http.MethodPost)
+
 	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/template/impact", wrapper.ImpactTemplate).Methods(http.MethodPost)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/template/lint", wrapper.LintTemplate).Methods(http.MethodPost)
@@ -4745,6 +4793,8 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 	r.HandleFunc(options.BaseURL+"/api/v1/worker/attempts", wrapper.LookUpAttempts).Methods(http.MethodPost)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/worker/claim", wrapper.ClaimRuns).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/worker/dry-runs", wrapper.AnswerDryRun).Methods(http.MethodPost)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/worker/hello", wrapper.WorkerHello).Methods(http.MethodPost)
 
@@ -8351,6 +8401,46 @@ func (response DiffTemplatedefaultApplicationProblemPlusJSONResponse) VisitDiffT
 	return err
 }
 
+type DryRunTemplateRequestObject struct {
+	Pool PoolParam `json:"pool"`
+	Body *DryRunTemplateJSONRequestBody
+}
+
+type DryRunTemplateResponseObject interface {
+	VisitDryRunTemplateResponse(w http.ResponseWriter) error
+}
+
+type DryRunTemplate200JSONResponse TemplateDryRun
+
+func (response DryRunTemplate200JSONResponse) VisitDryRunTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DryRunTemplatedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DryRunTemplatedefaultApplicationProblemPlusJSONResponse) VisitDryRunTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ImpactTemplateRequestObject struct {
 	Pool   PoolParam `json:"pool"`
 	Params ImpactTemplateParams
@@ -8671,6 +8761,39 @@ type ClaimRunsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ClaimRunsdefaultApplicationProblemPlusJSONResponse) VisitClaimRunsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnswerDryRunRequestObject struct {
+	Body *AnswerDryRunJSONRequestBody
+}
+
+type AnswerDryRunResponseObject interface {
+	VisitAnswerDryRunResponse(w http.ResponseWriter) error
+}
+
+type AnswerDryRun204Response struct {
+}
+
+func (response AnswerDryRun204Response) VisitAnswerDryRunResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type AnswerDryRundefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AnswerDryRundefaultApplicationProblemPlusJSONResponse) VisitAnswerDryRunResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -9339,6 +9462,9 @@ type StrictServerInterface interface {
 	// DiffTemplate Compare a template version with another version or with an unsaved document
 	// (POST /api/v1/work-pools/{pool}/template/diff)
 	DiffTemplate(ctx context.Context, request DiffTemplateRequestObject) (DiffTemplateResponseObject, error)
+	// DryRunTemplate Preview the Job of a run and ask the clusters of the pool for a server-side dry run of it
+	// (POST /api/v1/work-pools/{pool}/template/dry-run)
+	DryRunTemplate(ctx context.Context, request DryRunTemplateRequestObject) (DryRunTemplateResponseObject, error)
 	// ImpactTemplate Show the effect of a template change on the Job of each deployment
 	// (POST /api/v1/work-pools/{pool}/template/impact)
 	ImpactTemplate(ctx context.Context, request ImpactTemplateRequestObject) (ImpactTemplateResponseObject, error)
@@ -9363,6 +9489,9 @@ type StrictServerInterface interface {
 	// ClaimRuns Claim up to `max` runs; wait up to `wait_seconds` for work or a cancellation
 	// (POST /api/v1/worker/claim)
 	ClaimRuns(ctx context.Context, request ClaimRunsRequestObject) (ClaimRunsResponseObject, error)
+	// AnswerDryRun Answer a dry run that came with a claim
+	// (POST /api/v1/worker/dry-runs)
+	AnswerDryRun(ctx context.Context, request AnswerDryRunRequestObject) (AnswerDryRunResponseObject, error)
 	// WorkerHello Register a worker and get the settings of the protocol
 	// (POST /api/v1/worker/hello)
 	WorkerHello(ctx context.Context, request WorkerHelloRequestObject) (WorkerHelloResponseObject, error)
@@ -11953,6 +12082,39 @@ func (sh *strictHandler) DiffTemplate(w http.ResponseWriter, r *http.Request, po
 	}
 }
 
+// DryRunTemplate operation middleware
+func (sh *strictHandler) DryRunTemplate(w http.ResponseWriter, r *http.Request, pool PoolParam) {
+	var request DryRunTemplateRequestObject
+
+	request.Pool = pool
+
+	var body DryRunTemplateJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DryRunTemplate(ctx, request.(DryRunTemplateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DryRunTemplate")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DryRunTemplateResponseObject); ok {
+		if err := validResponse.VisitDryRunTemplateResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ImpactTemplate operation middleware
 func (sh *strictHandler) ImpactTemplate(w http.ResponseWriter, r *http.Request, pool PoolParam, params ImpactTemplateParams) {
 	var request ImpactTemplateRequestObject
@@ -12203,6 +12365,37 @@ func (sh *strictHandler) ClaimRuns(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ClaimRunsResponseObject); ok {
 		if err := validResponse.VisitClaimRunsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AnswerDryRun operation middleware
+func (sh *strictHandler) AnswerDryRun(w http.ResponseWriter, r *http.Request) {
+	var request AnswerDryRunRequestObject
+
+	var body AnswerDryRunJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.AnswerDryRun(ctx, request.(AnswerDryRunRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AnswerDryRun")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AnswerDryRunResponseObject); ok {
+		if err := validResponse.VisitAnswerDryRunResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

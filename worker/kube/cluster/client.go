@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 
@@ -26,7 +25,7 @@ func (c Config) NewClients(log *slog.Logger, registerer prometheus.Registerer) (
 		return Clients{}, err
 	}
 	counted := metrics.instrument(c.REST)
-	counted.WarningHandlerWithContext = warningLogger{log}
+	counted.WarningHandlerWithContext = warningHandler{log}
 	api, err := kubernetes.NewForConfig(counted)
 	if err != nil {
 		return Clients{}, fmt.Errorf("configure a client for the cluster at %s: %w", c.REST.Host, err)
@@ -36,12 +35,4 @@ func (c Config) NewClients(log *slog.Logger, registerer prometheus.Registerer) (
 		return Clients{}, fmt.Errorf("configure a client for the cluster at %s: %w", c.REST.Host, err)
 	}
 	return Clients{API: api, Metadata: ofMetadata}, nil
-}
-
-// warningLogger logs the API server's warnings at debug level: it warns about every Job that a stricter Pod
-// Security level would reject.
-type warningLogger struct{ log *slog.Logger }
-
-func (w warningLogger) HandleWarningHeaderWithContext(_ context.Context, _ int, agent, text string) {
-	w.log.Debug("API server warning", "agent", agent, "warning", text)
 }

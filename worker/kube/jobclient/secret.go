@@ -18,6 +18,18 @@ import (
 // it from the start and no Secret is left behind. A kubelet that is faster waits and retries. It needs no permission but
 // create: a Secret that exists (AlreadyExists) is not looked into.
 func (c *Client) CreateSecret(ctx context.Context, j *batchv1.Job, secret job.Secret) error {
+	return c.createSecret(ctx, j, secret, metav1.CreateOptions{FieldManager: FieldManager})
+}
+
+// DryRunSecret asks whether the Secret could be made.
+func (c *Client) DryRunSecret(ctx context.Context, j *batchv1.Job, secret job.Secret) error {
+	options := metav1.CreateOptions{FieldManager: FieldManager, DryRun: []string{metav1.DryRunAll}}
+	return c.createSecret(ctx, j, secret, options)
+}
+
+func (c *Client) createSecret(
+	ctx context.Context, j *batchv1.Job, secret job.Secret, options metav1.CreateOptions,
+) error {
 	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
 	defer cancel()
 	wanted := &corev1.Secret{
@@ -30,7 +42,6 @@ func (c *Client) CreateSecret(ctx context.Context, j *batchv1.Job, secret job.Se
 		Type:       corev1.SecretTypeOpaque,
 		StringData: secret.Data,
 	}
-	options := metav1.CreateOptions{FieldManager: FieldManager}
 	_, err := c.API.CoreV1().Secrets(j.Namespace).Create(ctx, wanted, options)
 	if err != nil {
 		return fmt.Errorf("create secret %s/%s: %w", j.Namespace, secret.Name, withSecretHint(err))

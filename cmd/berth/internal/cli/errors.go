@@ -19,6 +19,8 @@ const (
 	ExitUsage  = 2
 	// ExitApproval: the change was not carried out, because another person has to approve it first.
 	ExitApproval = 3
+	// ExitUnanswered: the question could not be answered, so that nothing is known.
+	ExitUnanswered = 4
 )
 
 // UsageError is wrong use of the command line, or bad input in a file it names.

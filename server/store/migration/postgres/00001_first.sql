@@ -521,6 +521,20 @@ CREATE TABLE worker_sessions (
 ) WITH (fillfactor = 25, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX worker_sessions_worker ON worker_sessions (pool, worker);
 
+-- Questions to the workers of a cluster, for as long as the asker waits for the answer.
+CREATE TABLE dry_runs (
+    id         UUID NOT NULL PRIMARY KEY,
+    pool       TEXT COLLATE "C" NOT NULL,
+    cluster_id TEXT NOT NULL,
+    question   TEXT NOT NULL,
+    expires_at TIMESTAMPTZ NOT NULL,
+    -- From when on a worker can take it: again some seconds after one has, which may have died with it.
+    open_at    TIMESTAMPTZ NOT NULL,
+    worker     TEXT NOT NULL DEFAULT '', -- that has taken it last
+    answer     TEXT
+);
+CREATE INDEX dry_runs_pool ON dry_runs (pool, cluster_id);
+
 CREATE TABLE variables (
     name       TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     value      TEXT NOT NULL,
@@ -781,7 +795,7 @@ CREATE TRIGGER delete_with_pools AFTER DELETE ON pools
 -- +goose Down
 DROP TABLE runs, run_counts, run_count_changes, deployments, pools, template_versions, queues, deployment_revisions, schedules, idempotency_keys, ready,
     live, attempts, manifests, events, run_results, run_rule_findings, attempt_indexes, run_tokens, outputs,
-    output_deletions, log_chunks, workers, worker_sessions,
+    output_deletions, log_chunks, workers, worker_sessions, dry_runs,
     variables, api_keys, audit, sessions, signing_keys, rule_sets, approvals, trust_rules, exchanged_tokens, deletions,
     installation;
 DROP FUNCTION hour_of, run_took, delete_with_pools, delete_with_deployments, delete_with_runs, delete_with_outputs;

@@ -510,6 +510,20 @@ CREATE TABLE worker_sessions (
 );
 CREATE INDEX worker_sessions_worker ON worker_sessions (pool, worker);
 
+-- Questions to the workers of a cluster, for as long as the asker waits for the answer.
+CREATE TABLE dry_runs (
+    id         TEXT NOT NULL PRIMARY KEY,
+    pool       TEXT NOT NULL,
+    cluster_id TEXT NOT NULL,
+    question   TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    -- From when on a worker can take it: again some seconds after one has, which may have died with it.
+    open_at    INTEGER NOT NULL,
+    worker     TEXT NOT NULL DEFAULT '', -- that has taken it last
+    answer     TEXT
+);
+CREATE INDEX dry_runs_pool ON dry_runs (pool, cluster_id);
+
 CREATE TABLE variables (
     name       TEXT NOT NULL PRIMARY KEY,
     value      TEXT NOT NULL,
@@ -764,6 +778,7 @@ DROP TABLE output_deletions;
 DROP TABLE log_chunks;
 DROP TABLE workers;
 DROP TABLE worker_sessions;
+DROP TABLE dry_runs;
 DROP TABLE variables;
 DROP TABLE api_keys;
 DROP TABLE audit;

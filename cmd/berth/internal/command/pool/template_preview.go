@@ -20,7 +20,10 @@ func templatePreviewCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "preview POOL [--deployment NAME] [--version N | -f FILE]",
 		Short: "Print the Job that a run would create, without running it",
+		Long: `Print the Job that a run would create, without running it. What is wrong with the template or the
+values is printed to standard error, and the command exits with 1.` + aboutOnCluster,
 		Example: `  berth pool template preview default --deployment etl --param date=2026-01-01
+  berth pool template preview default --deployment etl --on-cluster
   berth pool template preview default -f template.yaml --job-variable memory=512`,
 		Args: cobra.ExactArgs(1), ValidArgsFunction: lookup.PoolNames(app),
 	}
@@ -40,8 +43,13 @@ func templatePreviewCommand(app *cli.App) *cobra.Command {
 		"parameter of the run as name=value; value is JSON if it is valid JSON and not declared as a string (repeatable)")
 	cmd.MarkFlagsMutuallyExclusive("version", "file")
 	cli.EnvPerLine(cmd, "job-variable", "param")
+	cluster := onClusterFlags(cmd, "the Job")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
+		seconds, err := cluster.seconds(cmd)
+		if err != nil {
+			return err
+		}
 		given, err := templatefile.Read(app, file)
 		if err != nil {
 			return err
@@ -55,6 +63,16 @@ func templatePreviewCommand(app *cli.App) *cobra.Command {
 		}
 		if err := readRun(ctx, app, client, args[0], &body, runValues{variables, set, params}); err != nil {
 			return err
+		}
+		if cluster.ask {
+			answer, err := cli.Value(client.DryRunTemplateWithResponse(ctx, args[0], api.TemplateDryRunRequest{
+				Document: body.Document, Version: body.Version, Deployment: body.Deployment,
+				JobVariables: body.JobVariables, Parameters: body.Parameters, TimeoutSeconds: seconds,
+			}))
+			if err != nil {
+				return given.PrintRejection(err)
+			}
+			return given.PrintDryRun(*format, answer)
 		}
 		seen, err := cli.Value(client.PreviewTemplateWithResponse(ctx, args[0], body))
 		if err != nil {

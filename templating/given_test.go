@@ -131,7 +131,7 @@ func TestPlaceholdersWithoutQuotesAreRecognised(t *testing.T) {
 		"image: {{ image }}:1.0\nb: c\n":  `a value that begins with {{ must be quoted: "{{ image }}:1.0"`,
 		"a: {{ .Values.x | quote }}\n":    "",
 		"a: {1: b}\n? [x, y]\n: z\n":      "a key must be a string",
-		"big: 123456789012345678901234\n": "integer 123456789012345678901234 does not fit into 64 bits; quote it",
+		"big: 123456789012345678901234\n": "integer 123456789012345678901234 does not fit into 64 bits; quote it if it is text",
 	} {
 		_, err := templating.DecodeYAML([]byte(source))
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -24,11 +24,17 @@ func (b *builder) dropExported(job map[string]any) {
 	}
 	if isGeneratedSelector(spec["selector"]) {
 		e.drop(spec, "selector")
+		if spec["manualSelector"] == false {
+			delete(spec, "manualSelector")
+		}
 	}
 	if template, ok := cloneAt(spec, "template"); ok {
 		if metadata, ok := cloneAt(template, "metadata"); ok {
 			e.metadata(metadata)
 		}
+	}
+	if len(e.dropped) > 0 && spec["podReplacementPolicy"] == "TerminatingOrFailed" {
+		delete(spec, "podReplacementPolicy") // the default of the cluster
 	}
 	b.warnExported(e)
 }

@@ -116,6 +116,7 @@ job_configuration:
       annotations: {kubectl.kubernetes.io/last-applied-configuration: "{}", batch.kubernetes.io/cronjob-scheduled-timestamp: x}
       ownerReferences: [{apiVersion: batch/v1, kind: CronJob, name: report, uid: 1a2b, controller: true}]
     spec:
+      manualSelector: false
       selector: {matchLabels: {batch.kubernetes.io/controller-uid: 5f6b}}
       template:
         metadata: {creationTimestamp: null, labels: {controller-uid: 5f6b, batch.kubernetes.io/controller-uid: 5f6b}}

@@ -256,12 +256,12 @@ func scalar(node *yaml.Node, pointer string) (any, error) {
 	case "!!int":
 		var i int64
 		if err := node.Decode(&i); err != nil {
-			return nil, failAt(node, pointer, "integer %.40s does not fit into 64 bits; quote it", node.Value)
+			return nil, failAt(node, pointer, "integer %.40s does not fit into 64 bits; quote it if it is text", node.Value)
 		}
 		return i, nil
 	case "!!float":
 		if wholeNumber.MatchString(node.Value) { // the library takes what does not fit for a float
-			return nil, failAt(node, pointer, "integer %.40s does not fit into 64 bits; quote it", node.Value)
+			return nil, failAt(node, pointer, "integer %.40s does not fit into 64 bits; quote it if it is text", node.Value)
 		}
 		var f float64
 		if err := node.Decode(&f); err != nil || math.IsInf(f, 0) || math.IsNaN(f) {

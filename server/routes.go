@@ -128,7 +128,7 @@ func (s *server) newFront(keys *access.Authenticator) *front {
 	return f
 }
 
-// guarded sets the headers of every response, and keeps web pages of other sites away from a server without
+// guarded sets the headers of every response, brings names into their composed form, and keeps web pages of other sites away from a server without
 // keys. Requests use the connections for people, unless their operation is one of workers.
 func (f *front) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -144,7 +144,7 @@ func (f *front) guarded(next http.Handler) http.Handler {
 				return
 			}
 		}
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(w, request.Composed(r))
 	})
 }
 

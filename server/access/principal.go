@@ -188,10 +188,15 @@ func (p Principal) Check(operation, pool string) error {
 		return problem.Newf(problem.Forbidden, "%s may not %s in all work pools: it has %s, and needs %s in all",
 			p, o.Does, p.roles(), o.Role)
 	case role == "":
-		return problem.Newf(problem.Forbidden, "%s has no role in work pool %q", p, pool)
+		return problem.Newf(problem.Forbidden, "%s", p.NoRoleIn(pool))
 	}
 	return problem.Newf(problem.Forbidden, "%s may not %s in work pool %q: it has role %s there, and needs %s",
 		p, o.Does, pool, role, o.Role)
+}
+
+// NoRoleIn says that the principal may do nothing in a pool, and where it may.
+func (p Principal) NoRoleIn(pool string) string {
+	return fmt.Sprintf("%s has no role in work pool %q: it has %s", p, pool, p.roles())
 }
 
 // CheckObject refuses an operation on an object, such as `run "…"`, by the pool that it is in. An object in

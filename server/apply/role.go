@@ -75,5 +75,5 @@ func (p *planner) checkVisible(pool, pointer string) error {
 	if p.By.RoleIn(pool) != "" {
 		return nil
 	}
-	return problem.Newf(problem.Forbidden, "").At(pointer, "%s has no role in work pool %q", p.By, pool)
+	return problem.Newf(problem.Forbidden, "").At(pointer, "%s", p.By.NoRoleIn(pool))
 }

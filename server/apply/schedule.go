@@ -60,7 +60,7 @@ func (p *planner) checkSchedules(
 		if slices.ContainsFunc(wanted, func(s store.NewSchedule) bool { return s.Name == name }) {
 			findings.Addf(problem.InvalidBody, at+"/name", "duplicate schedule name %q", name)
 		}
-		next := checkTimes(findings, at, spec, p.now)
+		next := p.checkTimes(findings, at, spec)
 		if parameters, err := jsondoc.Object(spec.Parameters); err == nil {
 			findings.AddProblems(problem.ParametersInvalid, at+"/parameters", templating.CheckParameters(parameters).ErrorOrNil())
 		}
@@ -95,19 +95,23 @@ func keptSchedules(current []store.Schedule) ([]api.ScheduleSpec, error) {
 }
 
 // checkTimes finds what is wrong with the times of a schedule and returns its next slot. A schedule that
-// never has a slot is refused: it is always a mistake.
-func checkTimes(findings *finding.List, at string, spec api.ScheduleSpec, now time.Time) (next *time.Time) {
+// never has a slot is refused: it is always a mistake. One that has come to its end may be applied again, with a
+// warning.
+func (p *planner) checkTimes(findings *finding.List, at string, spec api.ScheduleSpec) (next *time.Time) {
 	parsed := wire.ParseSchedule(findings, at, spec)
 	if parsed == nil {
 		return nil
 	}
-	if slot, ok := parsed.Next(now); ok {
+	if slot, ok := parsed.Next(p.now); ok {
 		return &slot
 	}
 	if _, ever := parsed.Next(time.Unix(0, 0).UTC()); !ever {
 		findings.Addf(problem.InvalidBody, at, "the schedule never runs: %s",
 			schedule.Describe(wire.ReadScheduleSpec(spec)))
+		return nil
 	}
+	over := api.Finding{Pointer: at, Message: "the schedule runs no more: all its slots have passed"}
+	p.warnings = append(p.warnings, finding.Under([]api.Finding{over}, p.place)...)
 	return nil
 }
 

@@ -116,7 +116,7 @@ func formatMessage(format string) string {
 // patternMessage describes the patterns of openapi.yaml. A test checks that each of them is described here.
 func patternMessage(pattern string) string {
 	switch pattern {
-	case `^[\p{L}\p{N}]([\p{L}\p{M}\p{N} ._:@+-]*[\p{L}\p{M}\p{N}._:@+-])?$`:
+	case namePattern:
 		return "want letters, digits, spaces and ._:@+- with a letter or digit first and no space at the end"
 	case `^(\*|[\p{L}\p{N}][\p{L}\p{M}\p{N} ._:@+-]*)$`:
 		return "want * or the name of a work pool"

@@ -21,6 +21,7 @@ func TestMessagesNameTheExpectedValue(t *testing.T) {
 		{pools, `{"name":7,"type":"process"}`, "/name: want a string, got the number 7"},
 		{pools, `{"name":"p","type":"docker"}`, `/type: want one of kubernetes, process; got "docker"`},
 		{pools, `{"name":"","type":"process"}`, "/name: must not be empty"},
+		{pools, "{\"name\":\"e\u0301\",\"type\":\"process\"}", "/name: must be in its composed form (Unicode NFC), which is \"é\""},
 		{pools, `{"name":"a/b","type":"process"}`, "/name: want letters, digits, spaces and ._:@+- with a letter or digit first and no space at the end"},
 		{pools, `{"name":null,"type":"process"}`, "/name: must not be null"},
 		{pools, `{"name":"p","type":"process","concurrency_limit":-1}`, "/concurrency_limit: must be at least 0, got -1"},

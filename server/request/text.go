@@ -26,7 +26,7 @@ const (
 // checkText refuses characters that hide or change what is shown, and U+0000, which PostgreSQL does not store.
 func (d *decoder) checkText(text string, schema *openapi3.Schema) error {
 	if !strings.ContainsFunc(text, isControl) {
-		return nil
+		return d.checkComposed(text, textOf(schema))
 	}
 	declared := textOf(schema)
 	switch {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	_ "time/tzdata" // the container image has no time zone database
+	"unicode"
+	"unicode/utf8"
 )
 
 // Spec is a schedule as users write it. Exactly one of Cron, Every and RRule is set.
@@ -177,9 +179,35 @@ func location(name string) (*time.Location, error) {
 		err = errors.New("a file of the host, which others may not have")
 	}
 	if err != nil {
+		if near := nearestZone(name); near != "" {
+			err = fmt.Errorf("%w (did you mean %q?)", err, near)
+		}
 		return nil, &Error{"timezone", "an IANA name such as Europe/Berlin", err}
 	}
 	return loc, nil
+}
+
+// zoneAreas are where the database of time zones has places.
+var zoneAreas = []string{"Europe", "America", "Asia", "Africa", "Australia", "Pacific", "Atlantic", "Indian",
+	"Antarctica", "America/Argentina", "America/Indiana", "America/Kentucky", "America/North_Dakota"}
+
+// nearestZone finds the zone that was meant by one in another case, or with another area or none: new york.
+func nearestZone(name string) string {
+	words := strings.FieldsFunc(name[strings.LastIndex(name, "/")+1:], func(r rune) bool { return r == '_' || r == ' ' })
+	for i, word := range words {
+		first, size := utf8.DecodeRuneInString(word)
+		words[i] = string(unicode.ToUpper(first)) + strings.ToLower(word[size:])
+	}
+	place := strings.Join(words, "_")
+	if place == "" || isOfHost(name) {
+		return ""
+	}
+	for _, area := range zoneAreas {
+		if _, err := time.LoadLocation(area + "/" + place); err == nil {
+			return area + "/" + place
+		}
+	}
+	return ""
 }
 
 // isOfHost is true for names that only some hosts have, or that mean another zone on each. Zones with leap seconds

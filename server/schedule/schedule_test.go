@@ -215,6 +215,8 @@ func TestParseErrorsNameTheFieldAndTheExpectedValue(t *testing.T) {
 		{"time zone in the cron text", schedule.Spec{Cron: "CRON_TZ=UTC 0 0 * * *"},
 			"cron: want five fields; set the time zone in timezone"},
 		{"unknown time zone", schedule.Spec{Cron: "@daily", Timezone: "Europe/Atlantis"}, "timezone: want an IANA name"},
+		{"a time zone in another case", schedule.Spec{Cron: "@daily", Timezone: "europe/berlin"}, `timezone: want an IANA name such as Europe/Berlin: unknown time zone europe/berlin (did you mean "Europe/Berlin"?)`},
+		{"a time zone in another area", schedule.Spec{Cron: "@daily", Timezone: "Europe/new york"}, `timezone: want an IANA name such as Europe/Berlin: unknown time zone Europe/new york (did you mean "America/New_York"?)`},
 		{"the server's own time zone", schedule.Spec{Cron: "@daily", Timezone: "Local"}, "timezone: want an IANA name"},
 		{"half a second", schedule.Spec{Every: 500 * time.Millisecond}, "every: want whole seconds"},
 		{"negative", schedule.Spec{Every: -time.Hour}, "every: want whole seconds"},

@@ -144,12 +144,15 @@ func TestEveryChangeIsAuditedWithItsChangedFields(t *testing.T) {
 				w.deployment("e", "p")
 				return w.DeletePool(ctx, "p", store.DeleteOptions{Force: true}, actor)
 			},
-				`ada: delete pool p [] with 1 deployments`},
+				`ada: delete pool p [] with 1 deployment, live runs cancelled`},
 		} {
 			w.check(step.do())
 			if got := w.newest(); !strings.HasPrefix(got, step.want) {
 				t.Errorf("%s: got  %s\nwant %s", step.name, got, step.want)
 			}
+		}
+		if all := strings.Join(w.audited(store.AuditFilter{}), "\n"); !strings.Contains(all, "ada: delete deployment e [] with its work pool") {
+			t.Errorf("a deployment that went with its pool is not in\n%s", all)
 		}
 		if all := strings.Join(w.audited(store.AuditFilter{}), "\n"); strings.Contains(all, "hunter") {
 			t.Errorf("a secret is in\n%s", all)

@@ -224,6 +224,7 @@ func bindingNames(bindings []Binding) []string {
 type deletion struct {
 	DeleteOptions
 	deployments int
+	withPool    bool // it went because its work pool did
 }
 
 func (tx *Tx) deleted(
@@ -232,6 +233,12 @@ func (tx *Tx) deleted(
 	e := AuditEntry{Actor: actor, Action: AuditDelete, Kind: kind, Name: name, Pool: pool}
 	if with.deployments > 0 {
 		e.Detail = fmt.Sprintf("with %d deployments", with.deployments)
+		if with.deployments == 1 {
+			e.Detail = "with 1 deployment"
+		}
+	}
+	if with.withPool {
+		e.Detail = joined(e.Detail, "with its work pool")
 	}
 	if with.Force {
 		e.Detail = joined(e.Detail, "live runs cancelled")

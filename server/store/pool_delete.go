@@ -74,6 +74,12 @@ func (tx *Tx) DeletePool(ctx context.Context, name string, o DeleteOptions, acto
 	if err := tx.keepPool(ctx, name, p, deployments, o, actor); err != nil {
 		return err
 	}
+	for _, d := range deployments {
+		with := deletion{DeleteOptions: DeleteOptions{Permanently: o.Permanently}, withPool: true}
+		if err := tx.deleted(ctx, AuditDeployment, d.Name, name, with, actor); err != nil {
+			return err
+		}
+	}
 	return tx.deleted(ctx, AuditPool, name, name, deletion{DeleteOptions: o, deployments: len(deployments)}, actor)
 }
 

@@ -15,7 +15,8 @@ func TestDeletingSaysWhatGoesAndNeedsAYes(t *testing.T) {
 	for _, test := range []struct {
 		args, says []string
 	}{
-		{[]string{"pool", "delete", "etl"}, []string{`delete pool "etl", with 1 deployment, 1 queue, 1 template version, 0 runs (0 active)`, "berth pool delete etl --yes"}},
+		{[]string{"pool", "delete", "etl"}, []string{`pool "etl" has 1 deployment (load) and 0 active runs`, "berth pool delete etl --force"}},
+		{[]string{"pool", "delete", "etl", "--force"}, []string{`delete pool "etl", with 1 deployment, 1 queue, 1 template version, 0 runs (0 active)`, "berth pool delete etl --force --yes"}},
 		{[]string{"deployment", "delete", "load"}, []string{`delete deployment "load", with 0 schedules and 0 runs (0 active)`, "berth deployment delete load --yes"}},
 		{[]string{"variable", "delete", "place"}, []string{`delete variable "place"`, "berth variable delete place --yes"}},
 	} {
@@ -27,16 +28,16 @@ func TestDeletingSaysWhatGoesAndNeedsAYes(t *testing.T) {
 	}
 	for _, test := range []struct {
 		args []string
-		says string
+		says []string
 	}{
-		{[]string{"pool", "delete", "etl", "--yes"}, "has deployments (load)"},
-		{[]string{"variable", "delete", "place", "--yes"}, "used by deployment load"},
+		{[]string{"pool", "delete", "etl", "--yes"}, []string{"has deployments (load)", "berth pool delete etl --yes --force"}},
+		{[]string{"variable", "delete", "place", "--yes"}, []string{"used by deployment load", "berth variable delete place --yes --force"}},
 	} {
 		r := u.run(t, test.args...)
 		if r.code == 0 {
 			t.Errorf("%v: done while in use", test.args)
 		}
-		demand(t, test.args[0], r.stderr, test.says)
+		demand(t, test.args[0], r.stderr, test.says...)
 	}
 
 	wrong := newTerminal(t, 120)

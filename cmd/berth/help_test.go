@@ -46,6 +46,9 @@ func TestEveryHelpTextIsInTheForm(t *testing.T) {
 			}
 		}
 		cmd.LocalFlags().VisitAll(func(flag *pflag.Flag) {
+			if flag.Value.Type() == "duration" {
+				t.Errorf("%s --%s: a duration knows no days; use cli.PeriodVar", cmd.CommandPath(), flag.Name)
+			}
 			if flag.Usage == "" || strings.HasSuffix(flag.Usage, ".") {
 				t.Errorf("%s --%s: usage %q: want text without a period", cmd.CommandPath(), flag.Name,
 					flag.Usage)

@@ -72,7 +72,11 @@ type Member struct {
 	Name string
 	Place
 	Value *Value
+	plain bool // the name has no quotes
 }
+
+// IsPlain is true for a name that is not quoted, which versions of YAML may read as something else than text.
+func (m Member) IsPlain() bool { return m.plain }
 
 // Get is the member with the name, nil where there is none.
 func (v *Value) Get(name string) *Value {
@@ -134,6 +138,9 @@ func (v *Value) AsWritten() string {
 		if text, err := templating.EncodeJSON(n); err == nil {
 			number = string(text)
 		}
+	}
+	if number == v.written {
+		return fmt.Sprintf("%s has more digits than numbers keep: quote it to keep the text: %q", v.written, v.written)
 	}
 	return fmt.Sprintf("%s is the number %s: write that, or quote it to keep the text: %q", v.written, number, v.written)
 }
@@ -234,7 +241,8 @@ func (r *reader) object(n *yaml.Node) (*Value, error) {
 		if v.Get(key.Value) != nil {
 			return nil, &Error{Place: placeOf(key), Message: fmt.Sprintf("duplicate key %q", key.Value)}
 		}
-		v.Names = append(v.Names, Member{Name: key.Value, Place: placeOf(key), Value: value})
+		v.Names = append(v.Names,
+			Member{Name: key.Value, Place: placeOf(key), Value: value, plain: !isQuoted(key)})
 	}
 	for _, m := range merged {
 		if err := v.merge(m); err != nil {
@@ -277,9 +285,12 @@ func (v *Value) merge(from *Value) error {
 	return &Error{Place: from.Place, Message: "<< takes an object"}
 }
 
+func isQuoted(n *yaml.Node) bool {
+	return n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0
+}
+
 func (r *reader) scalar(n *yaml.Node) (*Value, error) {
-	quoted := n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0
-	v := &Value{Place: placeOf(n), written: n.Value, plain: !quoted}
+	v := &Value{Place: placeOf(n), written: n.Value, plain: !isQuoted(n)}
 	switch n.ShortTag() {
 	case "!!str", "!!timestamp":
 		v.Kind, v.text = String, n.Value
@@ -300,6 +311,8 @@ func (r *reader) scalar(n *yaml.Node) (*Value, error) {
 		if r.env > 0 && (err != nil || !v.IsExact()) {
 			v.Kind, v.text = String, n.Value
 		}
+	case "!!merge":
+		return nil, &Error{Place: placeOf(n), Message: `<< is a key of YAML; to write the text, quote it: "<<"`}
 	default:
 		return nil, &Error{Place: placeOf(n), Message: fmt.Sprintf("the YAML tag %s is not supported", n.Tag)}
 	}
@@ -317,7 +330,7 @@ func number(n *yaml.Node) (string, error) {
 	}
 	text, err := json.Marshal(decoded)
 	if err != nil {
-		return "", &Error{Place: placeOf(n), Message: fmt.Sprintf("%s has no form in JSON", n.Value)}
+		return "", &Error{Place: placeOf(n), Message: fmt.Sprintf("%s is no number of JSON; to keep the text, quote it: %q", n.Value, n.Value)}
 	}
 	return string(text), nil
 }

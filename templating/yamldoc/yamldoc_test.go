@@ -45,7 +45,7 @@ func TestBrokenYAMLIsRefusedWithItsLine(t *testing.T) {
 		{"bad indentation", "a:\n  b: 1\n c: 2\n", "line 3: did not find"},
 		{"a second document", "a: 1\n---\nb: 2\n", "line 2: a second document"},
 		{"a tag of a language", "a: !!python/object:os.system x\n", "is not supported"},
-		{"infinity", "a: .inf\n", "line 1: .inf has no form in JSON"},
+		{"infinity", "a: .inf\n", `line 1: .inf is no number of JSON; to keep the text, quote it`},
 		{"an alias bomb", bomb, "too large"},
 		{"an alias that holds itself", "a: &x [*x]\n", "*x holds itself"},
 		{"a merge of a word", "a:\n  <<: b\n", "<< takes an object"},

@@ -146,6 +146,7 @@ func load(path string, root *yamldoc.Value, read ReadFile) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
+	compose(root)
 	f := &File{path: path, root: root, templates: map[string]source{}}
 	c := checker{file: path, root: known}
 	f.check(&c, read)

@@ -141,11 +141,16 @@ func restrictsBothDays(cron *yamldoc.Value) bool {
 	return len(fields) == 5 && fields[2] != "*" && fields[2] != "?" && fields[4] != "*" && fields[4] != "?"
 }
 
-// interval is a number of seconds, 1:30:00 or PT90M.
+// interval is a number of seconds, 1:30:00 or PT90M. Without quotes, 12:30 is a number in base 60 there: 750 seconds.
 func (p *prefect) interval(v *yamldoc.Value, where string) *yamldoc.Value {
 	text := v.Literal()
-	if v.Kind == yamldoc.String {
+	switch {
+	case v.IsPlain() && base60.MatchString(v.Written()):
+		text = sixties(v.Written())
+	case v.Kind == yamldoc.String:
 		text = p.plain(v, where).Text()
+	case v.Kind == yamldoc.Number && !decimal.MatchString(v.Written()) && !olderOctal.MatchString(v.Written()):
+		text = v.Written() // 1e3 and 0o17 are text there, and no duration
 	}
 	seconds, ok := parseInterval(text)
 	if !ok || seconds < 1 || seconds != math.Trunc(seconds) || seconds > 1e12 {
@@ -157,13 +162,14 @@ func (p *prefect) interval(v *yamldoc.Value, where string) *yamldoc.Value {
 }
 
 var (
+	decimal       = regexp.MustCompile(`^[0-9][0-9_]*(\.[0-9]*)?$`)
 	clockInterval = regexp.MustCompile(`^(?:(\d+)(?: days?,?)? )?(\d+):(\d{2})(?::(\d{2}))?$`)
 	isoInterval   = regexp.MustCompile(`^P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$`)
 )
 
 func parseInterval(text string) (seconds float64, ok bool) {
 	text = strings.TrimSpace(text)
-	if n, err := strconv.ParseFloat(text, 64); err == nil {
+	if n, err := strconv.ParseFloat(text, 64); err == nil && decimal.MatchString(text) {
 		return n, true
 	}
 	if m := clockInterval.FindStringSubmatch(text); m != nil {

@@ -30,6 +30,7 @@ func (p *prefect) values(v *yamldoc.Value, where string) *yamldoc.Value {
 	}
 	switch v.Kind {
 	case yamldoc.Object:
+		p.refuseOlderNames(v.Names, where)
 		to := yamldoc.NewObject(v.Place)
 		for _, m := range v.Names {
 			to.Add(m.Name, m.Place, p.values(m.Value, where+"."+m.Name))

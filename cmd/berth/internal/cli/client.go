@@ -19,8 +19,8 @@ import (
 	"github.com/berth-dev/berth/server/apikey"
 )
 
-// apiPath is where a server has its API. A URL may end in it, as that of other servers does.
-const apiPath = "/api/v1"
+// apiPaths are how the URL of an API may end, here and on other servers; the client adds the path itself.
+var apiPaths = []string{"/api/v1", "/api"}
 
 // DefaultAPIURL is where `berth dev` serves.
 const DefaultAPIURL = "http://127.0.0.1:4200"
@@ -62,7 +62,10 @@ func (a *App) Connection(cmd *cobra.Command) (Connection, error) {
 		return Connection{}, err
 	}
 	c := Connection{URL: cmp.Or(flag("api-url"), config.APIURL, sessions.Current, DefaultAPIURL)}
-	c.URL = strings.TrimSuffix(strings.TrimRight(c.URL, "/"), apiPath)
+	c.URL = strings.TrimRight(strings.TrimSpace(c.URL), "/")
+	for _, path := range apiPaths {
+		c.URL = strings.TrimSuffix(c.URL, path)
+	}
 	if u, err := url.Parse(c.URL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return Connection{}, Usagef("%q is not a server URL; expected a URL such as %s", c.URL, DefaultAPIURL)
 	}

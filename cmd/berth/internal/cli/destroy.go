@@ -30,7 +30,7 @@ func (a *App) Destroy(ctx context.Context, cmd *cobra.Command, args []string, fo
 		return nil
 	}
 	if format != Table || !a.Interactive() {
-		return Usagef("this would %s; to confirm, repeat it with --yes: %s", d.What, repeated(cmd, args))
+		return Usagef("this would %s; to confirm, repeat it with --yes: %s", d.What, Repeated(cmd, args, "yes"))
 	}
 	agreed, err := a.agrees(ctx, d)
 	if err != nil || agreed {
@@ -55,15 +55,15 @@ func (a *App) agrees(ctx context.Context, d Destruction) (bool, error) {
 	return strings.TrimSpace(answer) == d.Name, nil
 }
 
-// repeated is the command line with --yes. Flags that say how to reach the server are left out: they may hold
-// a key, and are usually in the environment.
-func repeated(cmd *cobra.Command, args []string) string {
+// Repeated is the command line with another flag. Flags that say how to reach the server are left out: they may
+// hold a key, and are usually in the environment.
+func Repeated(cmd *cobra.Command, args []string, flag string) string {
 	words := []string{cmd.CommandPath()}
 	for _, arg := range args {
 		words = append(words, quotedWord(arg))
 	}
 	cmd.Flags().Visit(func(f *pflag.Flag) {
-		if strings.HasPrefix(f.Name, "api-") || f.Name == "yes" {
+		if strings.HasPrefix(f.Name, "api-") || f.Name == flag {
 			return
 		}
 		values := []string{f.Value.String()}
@@ -78,7 +78,7 @@ func repeated(cmd *cobra.Command, args []string) string {
 			words = append(words, "--"+f.Name+"="+quotedWord(value))
 		}
 	})
-	return strings.Join(append(words, "--yes"), " ")
+	return strings.Join(append(words, "--"+flag), " ")
 }
 
 // CommandLine is a command with arguments, as a person types it into a shell.

@@ -57,6 +57,8 @@ type ProblemError struct {
 	// Locate turns the pointer of a finding into a place that its author knows, such as a line of a file; nil
 	// leaves it.
 	Locate func(pointer string) string
+	// Next is what to do about it, with the command; empty where the answer says it.
+	Next string
 }
 
 func (e *ProblemError) Error() string {
@@ -115,6 +117,9 @@ func (e *ProblemError) Details() []string {
 		}
 	}
 	lines = append(lines, e.users()...)
+	if e.Next != "" {
+		lines = append(lines, "next: "+e.Next)
+	}
 	switch e.Status {
 	case http.StatusUnauthorized:
 		lines = append(lines,
@@ -122,7 +127,7 @@ func (e *ProblemError) Details() []string {
 				"configuration file")
 	case http.StatusForbidden:
 		if e.Problem.Code == "forbidden" {
-			lines = append(lines, "your role does not permit this operation")
+			lines = append(lines, "berth whoami shows your roles and the pools in which they count; an admin can give you others")
 		}
 	}
 	return lines

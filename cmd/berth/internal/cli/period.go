@@ -2,9 +2,11 @@ package cli
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
-	"strings"
 	"time"
+
+	"github.com/spf13/pflag"
 )
 
 // Period is a flag for times that are long: a duration as Go writes it, or a number of days as in 90d.
@@ -31,21 +33,46 @@ func (p *Period) Set(text string) error {
 	return err
 }
 
-// ParsePeriod reads 90d, 36h or 0.
+// ParsePeriod reads 90d, 36h, 1d12h, 2w or 0.
 func ParsePeriod(text string) (time.Duration, error) {
-	if number, isDays := strings.CutSuffix(text, "d"); isDays {
-		const most = 100_000 // more overflow a duration
-		days, err := strconv.Atoi(number)
-		if err != nil || days < 0 || days > most {
-			return 0, fmt.Errorf("%q is not a number of days, such as 90d", text)
+	long, rest := longUnits.FindStringSubmatch(text), text
+	var days int
+	if long != nil {
+		for i, unit := range []int{7, 1} {
+			if long[i+1] == "" {
+				continue
+			}
+			n, err := strconv.Atoi(long[i+1])
+			if err != nil || n > maxDays {
+				return 0, fmt.Errorf("%q is longer than %dd", text, maxDays)
+			}
+			days += n * unit
 		}
-		return time.Duration(days) * day, nil
+		rest = text[len(long[0]):]
 	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 {
-		return 0, fmt.Errorf("%q is not a period, such as 90d or 36h", text)
+	var d time.Duration
+	if rest != "" || long == nil || long[0] == "" {
+		var err error
+		if d, err = time.ParseDuration(rest); err != nil || d < 0 {
+			return 0, fmt.Errorf("%q is not a period, such as 90d, 36h or 15m", text)
+		}
 	}
-	return d, nil
+	if days+int(d/day) > maxDays {
+		return 0, fmt.Errorf("%q is longer than %dd", text, maxDays)
+	}
+	return time.Duration(days)*day + d, nil
+}
+
+// maxDays is as long as a period can be: more overflows a duration.
+const maxDays = 100_000
+
+// longUnits matches what a period begins with that durations do not have: weeks and days.
+var longUnits = regexp.MustCompile(`^(?:(\d+)w)?(?:(\d+)d)?`)
+
+// PeriodVar adds a flag that takes a period.
+func PeriodVar(flags *pflag.FlagSet, d *time.Duration, name string, value time.Duration, usage string) {
+	*d = value
+	flags.Var((*Period)(d), name, usage)
 }
 
 // Type is what help calls the value.

@@ -45,11 +45,11 @@ func (s *SignIn) Add(cmd *cobra.Command) {
 		"treat email addresses as verified although the provider does not say so")
 	flags.StringVar(&s.caFile, "oidc-ca-file", "",
 		"PEM file with additional certificate authorities for the provider")
-	flags.DurationVar(&s.sessionMaxAge, "session-max-age", identity.DefaultSessionMaxAge,
+	cli.PeriodVar(flags, &s.sessionMaxAge, "session-max-age", identity.DefaultSessionMaxAge,
 		"time after which people must sign in again")
-	flags.DurationVar(&s.sessionIdle, "session-idle", identity.DefaultSessionIdle,
+	cli.PeriodVar(flags, &s.sessionIdle, "session-idle", identity.DefaultSessionIdle,
 		"time without a request after which a session expires")
-	flags.DurationVar(&s.check, "oidc-recheck", identity.DefaultRecheck,
+	cli.PeriodVar(flags, &s.check, "oidc-recheck", identity.DefaultRecheck,
 		"interval at which the provider is asked again for the groups of a session")
 }
 

@@ -59,14 +59,29 @@ func Until(at *time.Time) string {
 	return " until " + at.Local().Format("2006-01-02 15:04")
 }
 
-// Refused prints the problem document for programs when a deletion was refused, so that they get what uses the
-// object, and returns the error.
-func Refused(app *cli.App, format cli.Format, err error) error {
+// Refused says how to delete the object all the same when a deletion was refused because something uses it, and
+// returns the error. For programs it prints the problem document, so that they get what uses the object.
+func Refused(app *cli.App, cmd *cobra.Command, args []string, format cli.Format, err error) error {
 	var refusal *cli.ProblemError
-	if format == cli.Table || !errors.As(err, &refusal) || refusal.Problem.UsersTotal == nil {
+	if !errors.As(err, &refusal) || refusal.Problem.UsersTotal == nil {
+		return err
+	}
+	if cmd.Flags().Lookup("force") != nil {
+		refusal.Next = "delete it all the same: " + cli.Repeated(cmd, args, "force")
+	}
+	if format == cli.Table {
 		return err
 	}
 	return errors.Join(err, app.PrintDocument(format, refusal.Problem))
+}
+
+// InUse refuses to ask about a deletion that the server would refuse: something uses the object.
+func InUse(cmd *cobra.Command, args []string, object, users string) error {
+	err := cli.Usagef("%s has %s", object, users)
+	err.Details = []string{
+		"next: wait for them, move or delete them, or delete it all the same: " + cli.Repeated(cmd, args, "force"),
+	}
+	return err
 }
 
 // RestoreCommand is `restore` of a kind. selection reads the arguments, and is not given a kind.

@@ -3,8 +3,10 @@ package watch
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
@@ -29,7 +31,22 @@ type Printer struct {
 	printed string
 	// progress is how far the attempt says it is; nil where it has not.
 	progress *api.RunProgress
+	// early is output that arrived before the state in which its attempt wrote it. Output and states travel
+	// separately, and a short job is over before both have arrived.
+	early struct {
+		chunks   []api.LogChunk
+		size     int
+		release  *time.Timer // ends the wait for a state
+		released int32       // the attempt whose output is not held back any more
+		err      error
+	}
 }
+
+// Early output waits for the state of its attempt no longer than this, and no more of it.
+const (
+	earlyPatience = 2 * time.Second
+	earlyMax      = 64 << 10
+)
 
 // NewPrinter prints to the app's standard output. Close ends it.
 func NewPrinter(app *cli.App) *Printer {
@@ -67,15 +84,31 @@ func (p *Printer) Close() error {
 	return p.Flush()
 }
 
+// Flush prints what was held back: output, a line that did not end, and the run's end.
+func (p *Printer) Flush() error { return p.status.PrintAbove(p.flush) }
+
 // Event prints a line; that of the end waits for the last output.
 func (p *Printer) Event(e api.RunEvent) error {
 	return p.status.PrintAbove(func() error {
 		switch e.State.Type {
-		case "COMPLETED", "FAILED", "CRASHED", "CANCELLED":
+		case api.COMPLETED, api.FAILED, api.CRASHED, api.CANCELLED:
 			p.end = &e
-			return nil
+			return p.releaseEarly(0)
+		case api.PENDING:
+			if err := p.flushEnded(); err != nil {
+				return err
+			}
+			return p.printEvent(e)
+		case api.RUNNING:
+			if err := errors.Join(p.flushEnded(), p.printEvent(e)); err != nil {
+				return err
+			}
+			if e.Attempt == nil {
+				return p.releaseEarly(0)
+			}
+			return p.releaseEarly(*e.Attempt)
 		}
-		if err := p.Flush(); err != nil {
+		if err := p.flush(); err != nil {
 			return err
 		}
 		return p.printEvent(e)
@@ -109,7 +142,38 @@ func (p *Printer) printEvent(e api.RunEvent) error {
 
 // Output prints whole lines and keeps the rest until it ends.
 func (p *Printer) Output(chunk api.LogChunk) error {
-	return p.status.PrintAbove(func() error { return p.printOutput(chunk) })
+	return p.status.PrintAbove(func() error {
+		if p.end != nil || chunk.Attempt <= p.early.released {
+			return errors.Join(p.early.err, p.printOutput(chunk))
+		}
+		p.early.chunks = append(p.early.chunks, chunk)
+		if p.early.size += len(chunk.Text); p.early.size > earlyMax {
+			return p.releaseEarly(chunk.Attempt)
+		}
+		if p.early.release == nil {
+			p.early.release = time.AfterFunc(earlyPatience, func() {
+				// An error of standard output comes back with the next call.
+				_ = p.status.PrintAbove(func() error { p.early.err = p.releaseEarly(chunk.Attempt); return nil })
+			})
+		}
+		return nil
+	})
+}
+
+// releaseEarly prints the output that was held back, and holds back no more of the attempt.
+func (p *Printer) releaseEarly(attempt int32) error {
+	p.early.released = max(p.early.released, attempt)
+	if p.early.release != nil {
+		p.early.release.Stop()
+		p.early.release = nil
+	}
+	chunks := p.early.chunks
+	p.early.chunks, p.early.size = nil, 0
+	errs := []error{p.early.err}
+	for _, chunk := range chunks {
+		errs = append(errs, p.printOutput(chunk))
+	}
+	return errors.Join(errs...)
 }
 
 func (p *Printer) printOutput(chunk api.LogChunk) error {
@@ -131,8 +195,10 @@ func (p *Printer) printOutput(chunk api.LogChunk) error {
 	}
 }
 
-// Flush prints what was held back: a line that did not end, and the run's end.
-func (p *Printer) Flush() error {
+func (p *Printer) flush() error { return errors.Join(p.releaseEarly(0), p.flushEnded()) }
+
+// flushEnded prints what no later state comes before: a line that did not end, and the run's end.
+func (p *Printer) flushEnded() error {
 	if err := p.flushLine(); err != nil || p.end == nil {
 		return err
 	}

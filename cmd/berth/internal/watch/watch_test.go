@@ -237,3 +237,92 @@ TIME  COMPLETED
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
+
+// Output and states travel separately. What a person reads is in the order in which it happened.
+func TestOutputComesAfterTheStateThatItWasWrittenIn(t *testing.T) {
+	id := uuid.Must(uuid.NewV7())
+	event := func(seq int, state, message string) string {
+		return fmt.Sprintf("id: %d\nevent: event\ndata: {\"seq\":%d,\"at\":\"2026-01-01T10:00:00Z\",\"actor\":\"w\",\"attempt\":1,"+
+			"\"message\":%q,\"state\":{\"type\":%q,\"name\":%q,\"at\":\"2026-01-01T10:00:00Z\"}}\n\n", seq, seq, message, state, state)
+	}
+	log := func(offset int, text string) string {
+		return fmt.Sprintf("id: 1-%d\nevent: log\ndata: {\"attempt\":1,\"offset\":%d,\"text\":%q}\n\n", offset, offset, text)
+	}
+	for _, test := range []struct {
+		name   string
+		stream []string
+		want   string
+	}{
+		{
+			"all of it before the states",
+			[]string{log(0, "one\n"), event(1, "PENDING", "created"), log(4, "two\n"), event(2, "RUNNING", "on node a"), completed},
+			"TIME  PENDING     created\nTIME  RUNNING     on node a\n        │ one\n        │ two\nTIME  COMPLETED\n",
+		},
+		{
+			"the last of it after the end",
+			[]string{event(1, "PENDING", "created"), event(2, "RUNNING", "on node a"), completed, log(0, "one\n")},
+			"TIME  PENDING     created\nTIME  RUNNING     on node a\n        │ one\nTIME  COMPLETED\n",
+		},
+		{
+			"of an attempt that was never seen to run",
+			[]string{event(1, "PENDING", "created"), log(0, "one\n"), completed},
+			"TIME  PENDING     created\n        │ one\nTIME  COMPLETED\n",
+		},
+		{
+			"so much that it does not wait",
+			[]string{log(0, strings.Repeat("x", 80<<10)+"\n"), event(2, "RUNNING", "on node a"), completed},
+			"        │ " + strings.Repeat("x", 80<<10) + "\nTIME  RUNNING     on node a\nTIME  COMPLETED\n",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server := &breaking{scripts: []func(http.ResponseWriter, *http.Request){stream(append(test.stream, end(id))...)}}
+			out, _, _, err := follow(t, server, id, time.Minute)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := anyTime.ReplaceAllString(out, "TIME"); got != test.want {
+				t.Errorf("got\n%s\nwant\n%s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestOutputOfAnAttemptThatIsNotSaidToRunWaitsShortly(t *testing.T) {
+	id := uuid.Must(uuid.NewV7())
+	server := &breaking{scripts: []func(http.ResponseWriter, *http.Request){func(w http.ResponseWriter, r *http.Request) {
+		stream(pending, hello, rest)(w, r)
+		<-r.Context().Done()
+	}}}
+	listener := httptest.NewServer(server)
+	defer listener.Close()
+	out := &printed{lines: make(chan string, 10)}
+	app := &cli.App{Out: out, Err: &bytes.Buffer{}, Now: time.Now, Transport: &http.Transport{DisableKeepAlives: true}}
+	client, err := app.NewClient(cli.Connection{URL: listener.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	printer := watch.NewPrinter(app)
+	go func() {
+		_, err := watch.New(client, id, true).Follow(ctx, printer)
+		done <- errors.Join(err, printer.Close())
+	}()
+	for line := range out.lines {
+		if strings.Contains(line, "│ hello") {
+			break
+		}
+	}
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+// printed is a standard output of which a test waits for lines.
+type printed struct{ lines chan string }
+
+func (p *printed) Write(text []byte) (int, error) {
+	p.lines <- string(text)
+	return len(text), nil
+}

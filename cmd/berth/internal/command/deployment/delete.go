@@ -24,9 +24,12 @@ func deleteCommand(app *cli.App) *cobra.Command {
 	reason := cli.BreakGlassFlag(cmd)
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
-		what, err := contents(ctx, client, args[0])
+		what, users, err := contents(ctx, client, args[0])
 		if err != nil {
 			return err
+		}
+		if users != "" && !force && !*yes {
+			return undo.InUse(cmd, args, fmt.Sprintf("deployment %q", args[0]), users)
 		}
 		what += undo.Permanence(*permanently)
 		err = app.Destroy(ctx, cmd, args, *format, cli.Destruction{What: what, Yes: *yes})
@@ -37,7 +40,7 @@ func deleteCommand(app *cli.App) *cobra.Command {
 			Force: &force, Permanently: permanently, BreakGlass: cli.StringOrNil(*reason),
 		}))
 		if err != nil {
-			return undo.Refused(app, *format, err)
+			return undo.Refused(app, cmd, args, *format, err)
 		}
 		return undo.Done(app, *format, undo.Object{
 			Name: args[0], Text: fmt.Sprintf("deployment %q", args[0]),
@@ -47,11 +50,11 @@ func deleteCommand(app *cli.App) *cobra.Command {
 	return cmd
 }
 
-// contents says what a deployment takes along.
-func contents(ctx context.Context, client *cli.Client, name string) (string, error) {
+// contents says what a deployment takes along, and what of it keeps it from being deleted without --force.
+func contents(ctx context.Context, client *cli.Client, name string) (what, users string, _ error) {
 	d, err := cli.Value(client.GetDeploymentWithResponse(ctx, name))
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	schedules := 0
 	if d.Schedules != nil {
@@ -62,14 +65,17 @@ func contents(ctx context.Context, client *cli.Client, name string) (string, err
 		State:      &[]api.StateType{api.SCHEDULED, api.PENDING, api.RUNNING, api.CANCELLING},
 	}))
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	all, err := cli.Value(client.CountRunsWithResponse(ctx, &api.CountRunsParams{Deployment: &name}))
 	if err != nil {
-		return "", err
+		return "", "", err
+	}
+	if live.Total > 0 {
+		users = cli.Plural(int(live.Total), "active run")
 	}
 	return fmt.Sprintf("delete deployment %q, with %s and %s (%d active)", name,
-		cli.Plural(schedules, "schedule"), lookup.Counted(all), live.Total), nil
+		cli.Plural(schedules, "schedule"), lookup.Counted(all), live.Total), users, nil
 }
 
 func restoreCommand(app *cli.App) *cobra.Command {

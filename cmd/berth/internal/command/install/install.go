@@ -34,7 +34,7 @@ type releaseFlags struct {
 func (f *releaseFlags) add(cmd *cobra.Command) {
 	f.cluster.Add(cmd, "berth")
 	cmd.Flags().StringVar(&f.name, "name", "berth", "name of the release")
-	cmd.Flags().DurationVar(&f.timeout, "timeout", release.DefaultTimeout, "time to wait for the cluster")
+	cli.PeriodVar(cmd.Flags(), &f.timeout, "timeout", release.DefaultTimeout, "time to wait for the cluster")
 }
 
 func (f *releaseFlags) addValues(cmd *cobra.Command) {

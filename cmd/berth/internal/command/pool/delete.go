@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -29,9 +30,12 @@ On a terminal the command says what goes along, and asks for the name of the poo
 	reason := cli.BreakGlassFlag(cmd)
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
-		what, err := contents(ctx, client, args[0])
+		what, users, err := contents(ctx, client, args[0])
 		if err != nil {
 			return err
+		}
+		if users != "" && !force && !*yes {
+			return undo.InUse(cmd, args, fmt.Sprintf("pool %q", args[0]), users)
 		}
 		what += undo.Permanence(*permanently)
 		err = app.Destroy(ctx, cmd, args, *format, cli.Destruction{What: what, Name: args[0], Yes: *yes})
@@ -42,7 +46,7 @@ On a terminal the command says what goes along, and asks for the name of the poo
 			Force: &force, Permanently: permanently, BreakGlass: cli.StringOrNil(*reason),
 		}))
 		if err != nil {
-			return undo.Refused(app, *format, err)
+			return undo.Refused(app, cmd, args, *format, err)
 		}
 		return undo.Done(app, *format, undo.Object{
 			Name: args[0], Text: fmt.Sprintf("pool %q", args[0]),
@@ -52,11 +56,11 @@ On a terminal the command says what goes along, and asks for the name of the poo
 	return cmd
 }
 
-// contents says what a pool takes along.
-func contents(ctx context.Context, client *cli.Client, name string) (string, error) {
+// contents says what a pool takes along, and what of it keeps it from being deleted without --force.
+func contents(ctx context.Context, client *cli.Client, name string) (what, users string, _ error) {
 	pool, err := cli.Value(client.GetWorkPoolWithResponse(ctx, name))
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	deployments, err := cli.Pages(0, func(limit int32, cursor *string) ([]api.Deployment, *string, error) {
 		page, err := cli.Value(client.ListDeploymentsWithResponse(ctx,
@@ -64,27 +68,47 @@ func contents(ctx context.Context, client *cli.Client, name string) (string, err
 		return page.Items, page.NextCursor, err
 	})
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	queues, err := cli.Value(client.ListWorkQueuesWithResponse(ctx, name))
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	live, err := cli.Value(client.CountRunsWithResponse(ctx, &api.CountRunsParams{
 		Pool:  &name,
 		State: &[]api.StateType{api.SCHEDULED, api.PENDING, api.RUNNING, api.CANCELLING},
 	}))
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	all, err := cli.Value(client.CountRunsWithResponse(ctx, &api.CountRunsParams{Pool: &name}))
 	if err != nil {
-		return "", err
+		return "", "", err
+	}
+	if len(deployments) > 0 || live.Total > 0 {
+		users = fmt.Sprintf("%s%s and %s", cli.Plural(len(deployments), "deployment"), someNames(deployments),
+			cli.Plural(int(live.Total), "active run"))
 	}
 	return fmt.Sprintf("delete pool %q, with %s, %s, %s, %s (%d active)", name,
 		cli.Plural(len(deployments), "deployment"), cli.Plural(len(queues.Items), "queue"),
 		cli.Plural(int(pool.TemplateVersion), "template version"), lookup.Counted(all),
-		live.Total), nil
+		live.Total), users, nil
+}
+
+// someNames are the first names of a list, in brackets.
+func someNames(deployments []api.Deployment) string {
+	const most = 5
+	var names []string
+	for _, d := range deployments[:min(len(deployments), most)] {
+		names = append(names, d.Name)
+	}
+	if more := len(deployments) - most; more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(names, ", ") + ")"
 }
 
 func restoreCommand(app *cli.App) *cobra.Command {

@@ -25,7 +25,7 @@ func deleteCommand(app *cli.App, pool *string) *cobra.Command {
 		}
 		gone, err := cli.Value(client.DeleteWorkQueueWithResponse(ctx, *pool, args[0]))
 		if err != nil {
-			return undo.Refused(app, *format, err)
+			return undo.Refused(app, cmd, args, *format, err)
 		}
 		return undo.Done(app, *format, undo.Object{
 			Name: args[0], Pool: *pool, Text: fmt.Sprintf("queue %q of pool %q", args[0], *pool),

@@ -100,9 +100,9 @@ func cause(r api.Run) string {
 		return ""
 	}
 	text := string(*r.Category)
-	if r.State.Message != nil {
-		line, _, _ := strings.Cut(strings.TrimSpace(*r.State.Message), "\n")
-		text += ": " + line
+	line, _, _ := strings.Cut(strings.TrimSpace(cli.Text(r.State.Message)), "\n")
+	if line == text || strings.HasPrefix(line, text+", ") {
+		return line // where the program has said nothing, the message is the category itself
 	}
-	return text
+	return strings.TrimSuffix(text+": "+line, ": ")
 }

@@ -28,7 +28,7 @@ pool update --run-token-audience).`,
 		Args: cobra.MaximumNArgs(1),
 	}
 	cmd.Flags().StringVar(&audience, "audience", "", "recipient of the token, such as sts.amazonaws.com")
-	cmd.Flags().DurationVar(&lifetime, "lifetime", 10*time.Minute, "time until the token expires, up to 1h")
+	cli.PeriodVar(cmd.Flags(), &lifetime, "lifetime", 10*time.Minute, "time until the token expires, up to 1h")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		if audience == "" {

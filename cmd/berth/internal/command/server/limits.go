@@ -24,11 +24,11 @@ func (l *limitFlags) add(cmd *cobra.Command) {
 		"connections to PostgreSQL for workers, sweeps and schedules")
 	flags.IntVar(&l.peopleConnections, "database-people-connections", server.DefaultPeopleConnections,
 		"connections to PostgreSQL for the UI, the command line and streams, which use no others")
-	flags.DurationVar(&l.peopleTimeout, "database-people-timeout", server.DefaultPeopleTimeout,
+	cli.PeriodVar(flags, &l.peopleTimeout, "database-people-timeout", server.DefaultPeopleTimeout,
 		"longest time of a query for the UI, the command line and streams")
 	flags.StringVar(&l.readURL, "database-read-url", "",
 		"PostgreSQL URL of a standby that answers lists and metrics (default: --database-url)")
-	flags.DurationVar(&l.readLagMax, "database-read-lag", server.DefaultReadLagMax,
+	cli.PeriodVar(flags, &l.readLagMax, "database-read-lag", server.DefaultReadLagMax,
 		"how far the standby may be behind; beyond it, lists are read from --database-url")
 	flags.IntVar(&l.streamsPerKey, "streams-per-key", server.DefaultStreamsPerKey,
 		"streams and downloads of output that each API key can have open on this server")

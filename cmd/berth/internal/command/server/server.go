@@ -83,7 +83,7 @@ When the server accepts requests, it prints "ready URL" to standard output. It l
 		"",
 		"auto: migrate the schema at start; check: fail if it is too old (default: auto on SQLite, check on PostgreSQL)",
 	)
-	flags.DurationVar(&in.lease, "lease", server.DefaultLease,
+	cli.PeriodVar(flags, &in.lease, "lease", server.DefaultLease,
 		"time after which an attempt whose worker does not renew its lease is taken over")
 	flags.Float64Var(&in.rateLimit, "rate-limit", server.DefaultRateLimit,
 		"requests per second for each API key; ten times as many for worker keys; 0 for no limit")

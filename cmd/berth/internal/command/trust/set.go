@@ -38,7 +38,7 @@ func (g *given) flags(cmd *cobra.Command) {
 			"must match, of one claim any pattern)")
 	flags.StringSliceVar(&g.roles, "role", nil, "ROLE or ROLE:POOL of the keys (repeatable): viewer, operator, deployer or editor")
 	flags.StringSliceVar(&g.pools, "pool", nil, "pool in which a single --role counts (repeatable; default: all pools)")
-	flags.DurationVar(&g.lifetime, "lifetime", 0, "lifetime of the keys, 1m to 1h (default 15m)")
+	cli.PeriodVar(flags, &g.lifetime, "lifetime", 0, "lifetime of the keys, 1m to 1h (default 15m)")
 	flags.BoolVar(&g.singleUse, "single-use", false, "accept each token once")
 	flags.StringVar(&g.keysFile, "keys-file", "",
 		"file with the JSON Web Key Set of the issuer, if it cannot be read from there")

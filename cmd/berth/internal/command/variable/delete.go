@@ -39,7 +39,7 @@ func deleteCommand(app *cli.App) *cobra.Command {
 		gone, err := cli.Value(client.DeleteVariableWithResponse(ctx, args[0],
 			&api.DeleteVariableParams{Force: force, Permanently: permanently}))
 		if err != nil {
-			return undo.Refused(app, *format, err)
+			return undo.Refused(app, cmd, args, *format, err)
 		}
 		return undo.Done(app, *format, undo.Object{
 			Name: args[0], Text: fmt.Sprintf("variable %q", args[0]),

@@ -40,8 +40,7 @@ still holds. It can be interrupted and run again.`,
 	cmd.Flags().BoolVar(&keep, "keep-jobs", false, "finalize the Jobs without ending them")
 	cmd.Flags().
 		StringVar(&installation, "installation", "", "ID of the installation (default: provided by the server)")
-	cmd.Flags().
-		DurationVar(&timeout, "timeout", 0, "time after which the command fails and lists the remaining Jobs (default: no limit)")
+	cli.PeriodVar(cmd.Flags(), &timeout, "timeout", 0, "time after which the command fails and lists the remaining Jobs (default: no limit)")
 	yes := cli.YesFlag(cmd)
 	kube.Add(cmd)
 	kube.AddClusterConfig(cmd)

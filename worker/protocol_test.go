@@ -46,6 +46,9 @@ type fakeServer struct {
 	rules    map[uuid.UUID]api.RuleSet
 	asked    []api.ClaimRequest
 	grants   map[uuid.UUID]api.AttemptStatusStatus // what a look-up says of a run
+
+	questions []api.DryRunQuestion // not taken yet
+	dryRuns   map[uuid.UUID]api.DryRunAnswer
 }
 
 // servedAttempt is an attempt as the server has it.
@@ -271,6 +274,11 @@ func (p *fakeServer) ClaimRuns(
 		}
 		response.Claims = p.claim(r.Body)
 		response.Cancels, response.CancelsAt = p.newCancels(r.Body.CancelsAfter)
+		if r.Body.DryRuns != nil && *r.Body.DryRuns && len(p.questions) > 0 {
+			questions := p.questions
+			response.DryRuns, p.questions = &questions, nil
+			return true
+		}
 		return len(response.Claims)+len(response.Cancels) > 0
 	})
 	return response, nil

@@ -35,8 +35,8 @@ pool resume
 pool template get -o
 pool template set -f -o
 pool template edit
-pool template preview -o
-pool template lint -f -o
+pool template preview --on-cluster --timeout -o
+pool template lint -f --on-cluster --timeout -o
 pool template versions -o
 pool template diff -o
 pool template rollback --to

@@ -21,7 +21,8 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asBerth) != "" {
 		main()
 	}
-	goleak.VerifyTestMain(m)
+	// client-go keeps its connections to a cluster open for the life of the process.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("golang.org/x/net/http2.(*ClientConn).readLoop"))
 }
 
 // user runs commands as one user of one server.

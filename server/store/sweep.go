@@ -39,8 +39,9 @@ func (s *Store) Sweep(ctx context.Context) error {
 	}{
 		{"end runs past their deadlines", func(tx *Tx) (int, error) { return tx.cancelOverdue(ctx) }},
 		{"cancel the runs of deleted deployments", func(tx *Tx) (int, error) { return tx.cancelDeleted(ctx) }},
-		{"delete old workers", func(tx *Tx) (int, error) { return 0, tx.clearWorkers(ctx) }},
-		{"delete dry runs without an asker", func(tx *Tx) (int, error) { return 0, tx.clearDryRuns(ctx) }},
+		{"delete old workers and dry runs", func(tx *Tx) (int, error) {
+			return 0, errors.Join(tx.clearWorkers(ctx), tx.clearDryRuns(ctx))
+		}},
 		{"end approvals that ran out", func(tx *Tx) (int, error) { return tx.lapseOverdue(ctx) }},
 		{"remove deleted pools and deployments", func(tx *Tx) (int, error) { return tx.clearDeleted(ctx) }},
 	} {

@@ -157,7 +157,7 @@ func TestKeyLimitedToPoolsHasNoAccessToOthers(t *testing.T) {
 	id := hidden.ID.String()
 	for _, refused := range [][3]string{
 		{"GET", "/api/v1/work-pools/secret"}, {"DELETE", "/api/v1/work-pools/secret"}, {"GET", "/api/v1/work-pools/secret/template"},
-		{"PUT", "/api/v1/work-pools/secret/template", process}, {"POST", "/api/v1/work-pools", `{"name":"more","type":"process"}`},
+		{"PUT", "/api/v1/work-pools/secret/template", asSave(process)}, {"POST", "/api/v1/work-pools", `{"name":"more","type":"process"}`},
 		{"GET", "/api/v1/deployments/hidden"}, {"DELETE", "/api/v1/deployments/hidden"}, {"PATCH", "/api/v1/deployments/hidden",
 			`{"paused":true}`},
 		{"POST", "/api/v1/deployments/hidden/runs", `{}`}, {"GET", "/api/v1/runs?pool=secret"}, {"GET", "/api/v1/runs/" + id},

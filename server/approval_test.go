@@ -284,7 +284,7 @@ func TestAnApprovalHoldsForItsPlanOnly(t *testing.T) {
 				g.t.Fatal(err)
 			}
 			document["variables"].(map[string]any)["description"] = "changed"
-			g.as(g.boss, http.MethodPut, path+"?break_glass=between", encode(g.t, document)).is(http.StatusOK)
+			g.as(g.boss, http.MethodPut, path+"?break_glass=between", asSave(encode(g.t, document))).is(http.StatusOK)
 		}, false, "the template of the work pool has changed"},
 		{"the policy changes", func(_ *testing.T, g governed) {
 			g.as(g.boss, http.MethodPatch, localPool+"?break_glass=between",
@@ -342,7 +342,7 @@ func TestNoWayLeadsAroundAPolicy(t *testing.T) {
 	}
 	document["variables"].(map[string]any)["description"] = "second"
 	other := encode(t, document)
-	g.as(g.boss, http.MethodPut, localPool+"/template"+glass, other).is(http.StatusOK)
+	g.as(g.boss, http.MethodPut, localPool+"/template"+glass, asSave(other)).is(http.StatusOK)
 
 	state := func() string {
 		var b strings.Builder
@@ -363,7 +363,7 @@ func TestNoWayLeadsAroundAPolicy(t *testing.T) {
 		{"a deployment is deleted", g.ci, "DELETE", "/api/v1/deployments/etl?force=true", ""},
 		{"a deployment leaves the pool", global, "POST", "/api/v1/apply", `{"deployments":[{"name":"etl","pool":"other"}]}`},
 		{"a schedule is resumed", g.ci, "PATCH", "/api/v1/deployments/etl/schedules/nightly", `{"active":true}`},
-		{"a template is saved", g.dev, "PUT", localPool + "/template", string(template)},
+		{"a template is saved", g.dev, "PUT", localPool + "/template", asSave(string(template))},
 		{"a template is rolled back", g.dev, "POST", localPool + "/template/rollback", `{"version":1}`},
 		{"a file has another template", g.dev, "POST", "/api/v1/apply",
 			`{"pools":[{"name":"local","base_job_template":` + string(template) + `}]}`},
@@ -402,7 +402,7 @@ func TestNoWayLeadsAroundAPolicy(t *testing.T) {
 	for _, test := range []struct{ name, key, method, path, body string }{
 		{"the same deployment again", g.ci, "POST", "/api/v1/apply", strings.Replace(aDeployment("1"), "{", `{"project":"p",`, 1)},
 		{"the same rule again", g.dev, "PUT", localPool + "/rules/registry", `{"from":"registries-allowed","action":"warn"}`},
-		{"the same template again", g.dev, "PUT", localPool + "/template", other},
+		{"the same template again", g.dev, "PUT", localPool + "/template", asSave(other)},
 		{"the same policy again", g.dev, "PATCH", localPool, `{"approvals":` + allApprovals + `}`},
 		{"a limit", g.dev, "PATCH", localPool, `{"concurrency_limit":3}`},
 		{"a pause", g.ci, "PATCH", "/api/v1/deployments/etl", `{"paused":true}`},
@@ -427,7 +427,7 @@ func TestAnApprovedChangeOfEachKindIsCarriedOut(t *testing.T) {
 	for _, test := range []struct{ name, key, method, path, body string }{
 		{"a rule is set", g.dev, "PUT", localPool + "/rules/more", `{"from":"registries-allowed","action":"warn"}`},
 		{"a rule is deleted", g.dev, "DELETE", localPool + "/rules/more", ""},
-		{"a template is saved", g.dev, "PUT", localPool + "/template", encode(t, document)},
+		{"a template is saved", g.dev, "PUT", localPool + "/template", asSave(encode(t, document))},
 		{"a template is rolled back", g.dev, "POST", localPool + "/template/rollback", `{"version":1}`},
 		{"references change", g.dev, "PATCH", localPool, `{"references":{"secrets":[{"name":"db"}]}}`},
 		{"a file changes everything", g.dev, "POST", "/api/v1/apply", `{"pools":[{"name":"local","run_token_audiences":["vault"],` +
@@ -579,7 +579,8 @@ func TestEveryChangeIsGovernedOrSaysWhyNot(t *testing.T) {
 		"CreateRun":          "runs what was approved", "CreateRuns": "runs what was approved", "RetryRun": "runs what was approved",
 		"RetryRuns": "runs what was approved", "CancelRun": "stops work", "CancelRuns": "stops work", "AbandonRun": "stops work",
 		"SetRunResult": "of a run", "SetRunProgress": "of a run", "CreateRunToken": "of a run",
-		"IntrospectRunToken": "reads", "LintTemplate": "reads", "PreviewTemplate": "reads", "DryRunTemplate": "reads", "DiffTemplate": "reads",
+		"IntrospectRunToken": "reads", "LintTemplate": "reads", "PreviewTemplate": "reads", "DryRunTemplate": "reads", "CheckTemplate": "reads",
+		"DiffTemplate":   "reads",
 		"ImpactTemplate": "reads", "PreviewSchedule": "reads", "TestPoolRule": "reads", "TestRule": "reads",
 	}
 	for _, o := range operations(t) {

@@ -12,7 +12,7 @@ import (
 // about runs, whose events say who did what. Who adds an operation that is neither lets it be audited.
 func unaudited() []string {
 	return []string{
-		"LintTemplate", "PreviewTemplate", "DryRunTemplate", "DiffTemplate", "ImpactTemplate", "PreviewSchedule", "TestPoolRule", "TestRule",
+		"LintTemplate", "PreviewTemplate", "DryRunTemplate", "CheckTemplate", "DiffTemplate", "ImpactTemplate", "PreviewSchedule", "TestPoolRule", "TestRule",
 		"CreateRun", "CreateRuns", "CancelRun", "CancelRuns", "RetryRun", "RetryRuns", "AbandonRun",
 		"SetRunResult", "SetRunProgress", "IntrospectRunToken", "TestTokenExchange",
 		// The session that comes of it is audited as its person's.

@@ -123,7 +123,7 @@ func (w *contractWorld) newTemplateVersion() {
 	w.t.Helper()
 	const path = "/api/v1/work-pools/" + contractPool + "/template"
 	first := read[api.TemplateVersion](w.call(http.MethodGet, path, "").is(http.StatusOK))
-	w.call(http.MethodPut, path, strings.Replace(string(first.Document), "512Mi", "1Gi", 1)).is(http.StatusOK)
+	w.call(http.MethodPut, path, asSave(strings.Replace(string(first.Document), "512Mi", "1Gi", 1))).is(http.StatusOK)
 }
 
 // aCall is a call of an operation.

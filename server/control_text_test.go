@@ -15,8 +15,8 @@ import (
 
 // freeText are the texts of requests that may hold any character: documents of users, whose texts are values of
 // their jobs, and output of workloads and clusters. The command line escapes them.
-var freeText = regexp.MustCompile(`(^|/)(job_variables|parameters|parameter_schema|document|template|value|scenario|values|` +
-	`diagnosis|last_lines|message|manifest|text|job_configuration|variables/properties)(/|$)`)
+var freeText = regexp.MustCompile(`(^|/)(job_variables|parameters|parameter_schema|document|source|base_job_template_source|template|value|` +
+	`scenario|values|diagnosis|last_lines|message|manifest|text|job_configuration|variables/properties)(/|$)`)
 
 // textPlace is a place in a body that holds a text, with a way to change it.
 type textPlace struct {
@@ -54,7 +54,7 @@ func TestControlCharactersAreRefusedInEveryTextThatPeopleSet(t *testing.T) {
 	places := 0
 	for _, o := range operations(t) {
 		// The body is a document of a user, and messages quote what is in it.
-		document := o.OperationID == "SetTemplate" || o.OperationID == "LintTemplate"
+		document := o.OperationID == "LintTemplate"
 		if o.RequestBody == nil || document {
 			continue
 		}

@@ -49,7 +49,7 @@ func TestWhoThawsAValueIsInTheAudit(t *testing.T) {
 
 	r.saveTemplate(`{"frozen":{"resources.cpu":1},`+strings.TrimPrefix(freeTemplate, "{"), "").is(http.StatusOK)
 	editor := r.makeKey("bob", api.RoleEditor, "local")
-	r.send(r.request(editor, http.MethodPut, templatePath, freeTemplate)).is(http.StatusOK)
+	r.send(r.request(editor, http.MethodPut, templatePath, asSave(freeTemplate))).is(http.StatusOK)
 	audit = string(r.call(http.MethodGet, "/api/v1/audit?kind=template&limit=1", "").is(http.StatusOK).body)
 	if !strings.Contains(audit, `"actor":"bob"`) || !strings.Contains(audit, "resources.cpu") {
 		t.Errorf("the audit does not say who thawed a value of the template, and which: %s", audit)

@@ -233,7 +233,7 @@ func TestACostlySchemaIsNotTriedOnEveryDeployment(t *testing.T) {
 	open := `{"variables":{"type":"object","properties":{"command":{"type":"array"},"x":{}}},"job_configuration":` +
 		`{"job_manifest":{"spec":{"template":{"spec":{"containers":[{"name":"job","image":"x","command":"{{ command }}"}]}}}}}}`
 	const path = "/api/v1/work-pools/local/template"
-	r.call(http.MethodPut, path, open).is(http.StatusOK)
+	r.call(http.MethodPut, path, asSave(open)).is(http.StatusOK)
 	r.call(http.MethodPost, "/api/v1/apply", `{"deployments":[`+strings.Join(deployments, ",")+`]}`).is(http.StatusOK)
 
 	costly := strings.Replace(open, `{"type":"object","properties":{"command":{"type":"array"},"x":{}}}`,
@@ -241,7 +241,7 @@ func TestACostlySchemaIsNotTriedOnEveryDeployment(t *testing.T) {
 	viewer := r.makeKey("viewer", api.RoleViewer)
 	r.send(r.request(viewer, http.MethodPost, path+"/impact", `{"document":`+costly+`}`)).refused(
 		http.StatusUnprocessableEntity, "template-invalid")
-	r.call(http.MethodPut, path, costly).refused(http.StatusUnprocessableEntity, "template-invalid")
+	r.call(http.MethodPut, path, asSave(costly)).refused(http.StatusUnprocessableEntity, "template-invalid")
 }
 
 // TestReadingOutputCostsWhatItHas measures allocations: what one reader holds is what a slow one holds for long.

@@ -59,17 +59,17 @@ func TestInvalidInputIsRefusedAndNotStored(t *testing.T) {
 			status: 422, code: "template-invalid",
 			pointers: []string{"/base_job_template/job_configuration/job_manifest/spec/tmplate"}},
 		{name: "a placeholder that is not declared", method: "PUT", path: "/api/v1/work-pools/local/template",
-			body:   strings.Replace(process, `"process"`, `"{{ imgae }}"`, 1),
+			body:   asSave(strings.Replace(process, `"process"`, `"{{ imgae }}"`, 1)),
 			status: 422, code: "template-invalid",
 			pointers: []string{"/job_configuration/job_manifest/spec/template/spec/containers/0/image"}},
 		{
 			name: "a template with an unknown key", method: "PUT",
-			path: "/api/v1/work-pools/local/template", body: `{"jobconfiguration":{}}`, status: 422,
+			path: "/api/v1/work-pools/local/template", body: asSave(`{"jobconfiguration":{}}`), status: 422,
 			code: "template-invalid", pointers: []string{"/jobconfiguration"},
 		},
 		{
 			name: "a template for a pool that does not exist", method: "PUT",
-			path: "/api/v1/work-pools/nowhere/template", body: process, status: 404, code: "not-found",
+			path: "/api/v1/work-pools/nowhere/template", body: asSave(process), status: 404, code: "not-found",
 		},
 		{
 			name: "an unknown pool", method: "GET", path: "/api/v1/work-pools/nowhere", status: 404,

@@ -286,7 +286,7 @@ func TestEveryOperationRefusesAnInvalidKey(t *testing.T) {
 // looks are operations that take a body and change nothing.
 func looks(operation string) bool {
 	switch operation {
-	case "LintTemplate", "PreviewTemplate", "DiffTemplate", "ImpactTemplate", "PreviewSchedule",
+	case "LintTemplate", "PreviewTemplate", "CheckTemplate", "DiffTemplate", "ImpactTemplate", "PreviewSchedule",
 		"IntrospectRunToken", "TestPoolRule", "TestRule", "SignOut":
 		return true
 	}

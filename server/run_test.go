@@ -324,8 +324,8 @@ func TestTemplatesAreVersioned(t *testing.T) {
 	if got := first.header.Get("ETag"); got != `"1"` {
 		t.Errorf("ETag is %s", got)
 	}
-	put := func(ifMatch, body string) answer {
-		request := r.request(r.admin, http.MethodPut, path, body)
+	put := func(ifMatch, document string) answer {
+		request := r.request(r.admin, http.MethodPut, path, asSave(document))
 		if ifMatch != "" {
 			request.Header.Set("If-Match", ifMatch)
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,8 +24,11 @@ func aTemplate(maximum int, memory string) string {
 
 func (r *running) saveTemplate(document, query string) answer {
 	r.t.Helper()
-	return r.call(http.MethodPut, templatePath+query, document)
+	return r.call(http.MethodPut, templatePath+query, asSave(document))
 }
+
+// asSave is the body that saves a template as a document.
+func asSave(document string) string { return `{"document":` + document + `}` }
 
 // withTemplate starts a server whose pool has a template and three deployments: small, big (200 MiB) and
 // dated.
@@ -114,7 +118,7 @@ func TestDiffOfTwoTemplates(t *testing.T) {
 		t.Error("two versions are the same")
 	}
 	r.call(http.MethodPost, templatePath+"/diff", `{}`).refused(http.StatusBadRequest, "invalid-body",
-		"/document")
+		"/to_version")
 	r.call(http.MethodPost, templatePath+"/diff",
 		`{"document":{"job_configuration":{}}}`).refused(http.StatusUnprocessableEntity, "template-invalid",
 		"/document/job_configuration/job_manifest")
@@ -204,4 +208,171 @@ func TestUpdateWithAnOldETagIsRefused(t *testing.T) {
 	with(http.MethodDelete, "").refused(http.StatusPreconditionFailed, "precondition-failed")
 	tag = changed.header.Get("ETag")
 	with(http.MethodDelete, "").is(http.StatusOK)
+}
+
+// written is a template as people write one: comments, quotes, anchors, a block text.
+const written = "# the team's own\r\nvariables: {type: object, properties: {memory: {type: string, default: \"512Mi\"}}} # not 'integer'\n" +
+	"x-limits: &limits {memory: \"{{ memory }}\"}\n\n" + `job_configuration:
+  job_manifest: {apiVersion: 'batch/v1', kind: "Job", spec: {template: {spec: {containers: [
+    {name: job, image: busybox, args: [yes, '1.50'], resources: {limits: *limits}}]}}}}   ` + "\n"
+
+func TestTheTextOfATemplateComesBackByteForByte(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	get := func(query string) api.TemplateVersion {
+		return read[api.TemplateVersion](r.call(http.MethodGet, templatePath+query, "").is(http.StatusOK))
+	}
+	save := func(source, comment string) api.TemplateVersion {
+		body := encode(t, api.TemplateSave{Source: source, Comment: comment})
+		return read[api.TemplateVersion](r.call(http.MethodPut, templatePath, body).is(http.StatusOK))
+	}
+
+	if first := get(""); !strings.HasPrefix(first.Source, "# The base job template of a new") {
+		t.Errorf("the default template has lost its comments: %.80q", first.Source)
+	}
+	saved := save(written, "as we write")
+	if saved.Version != 2 || saved.Source != written || get("").Source != written || get("").Comment != "as we write" {
+		t.Errorf("version %d, %q: %q", saved.Version, get("").Comment, get("").Source)
+	}
+	if again := save(written, "again"); again.Version != 2 || again.Comment != "as we write" {
+		t.Errorf("the same text has made version %d", again.Version)
+	}
+
+	// The same document with another comment is another version, for the file would not come back otherwise.
+	other := "# one more line\n" + written
+	if v := save(other, ""); v.Version != 3 || v.Source != other || encode(t, v.Document) != encode(t, saved.Document) {
+		t.Errorf("version %d: %q", v.Version, v.Source)
+	}
+	// A program that sends the document alone does not take the text away.
+	body := encode(t, api.TemplateSave{Document: saved.Document})
+	if v := read[api.TemplateVersion](r.call(http.MethodPut, templatePath, body).is(http.StatusOK)); v.Version != 3 || v.Source != other {
+		t.Errorf("version %d: %q", v.Version, v.Source)
+	}
+	body = encode(t, api.TemplateSave{Document: json.RawMessage(process)})
+	if v := read[api.TemplateVersion](r.call(http.MethodPut, templatePath, body).is(http.StatusOK)); v.Version != 4 ||
+		!strings.HasPrefix(v.Source, "job_configuration:\n") {
+		t.Errorf("version %d of a document reads %q", v.Version, v.Source)
+	}
+	back := read[api.TemplateVersion](r.call(http.MethodPost, templatePath+"/rollback", `{"version":2}`).is(http.StatusOK))
+	if back.Version != 5 || back.Source != written || back.Comment != "Roll back to version 2" {
+		t.Errorf("the rollback is version %d, %q: %q", back.Version, back.Comment, back.Source)
+	}
+
+	diff := read[api.TemplateDiff](r.call(http.MethodPost, templatePath+"/diff", `{"from_version":2,"to_version":3}`).is(http.StatusOK))
+	if len(diff.Changes) != 0 || !strings.Contains(diff.Text, "\n+# one more line\n") {
+		t.Errorf("%d changes: %s", len(diff.Changes), diff.Text)
+	}
+	list := read[api.TemplateVersionList](r.call(http.MethodGet, templatePath+"/versions", "").is(http.StatusOK))
+	if len(list.Items) != 5 || list.Items[3].Comment != "as we write" || list.Items[3].Source != "" {
+		t.Errorf("the list is %s", encode(t, list))
+	}
+}
+
+func TestADeployKeepsTheTextOfATemplate(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	apply := func(source string) api.ApplyResult {
+		body := encode(t, map[string]any{"pools": []any{map[string]any{"name": "local", "base_job_template_source": source}}})
+		return read[api.ApplyResult](r.call(http.MethodPost, "/api/v1/apply", body).is(http.StatusOK))
+	}
+	apply(written)
+	if again := apply(written); again.Changes[0].Action != api.Unchanged {
+		t.Errorf("the same text changes something: %s", encode(t, again))
+	}
+	changed := apply(written + "# more\n").Changes[0]
+	if changed.Action != api.Update || !slices.Equal(*changed.Fields, []string{"base_job_template_source"}) {
+		t.Errorf("a comment changes %s", encode(t, changed))
+	}
+	if v := read[api.TemplateVersion](r.call(http.MethodGet, templatePath, "")); v.Version != 3 || v.Source != written+"# more\n" {
+		t.Errorf("version %d: %q", v.Version, v.Source)
+	}
+}
+
+func TestATextThatIsNoTemplateIsRefusedWithItsPlace(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	for _, test := range []struct {
+		name, source string
+		place        string // line:column:length; empty: none
+	}{
+		{"no YAML", "a: [\n", "1:1:1"},
+		{"a tab", "a:\n\tb: 1\n", "2:1:1"},
+		{"a key that comes twice", "job_configuration: {}\njob_configuration: {}\n", "2:1:1"},
+		{"an unknown key", "job_configuration: {}\nvariabels: {}\n", "2:1:9"},
+		{"a variable that is not declared", strings.Replace(written, "{{ memory }}", "{{ memroy }}", 1), "3:29:12"},
+		{"one in a manifest that is a text", "job_configuration:\n  job_manifest: |\n    kind: Job\n    x: '{{ nothing }}'\n", "4:12:7"},
+		{"a text that stands for gigabytes", billion(), "1:5:1"},
+		{"many values", "a: [" + strings.Repeat("1,", 250_000) + "1]", ""},
+		{"many keys", "{" + strings.Repeat("a", 500_000) + ": 1}", "1:1:1"},
+		{"a NUL", "a: \x00", "1:1:1"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			body := encode(t, api.TemplateSave{Source: test.source})
+			refusal := r.call(http.MethodPut, templatePath, body).refused(http.StatusUnprocessableEntity, "template-invalid")
+			got := ""
+			if p := (*refusal.Errors)[0].Place; p != nil {
+				got = fmt.Sprintf("%d:%d:%d", p.Line, p.Column, p.Length)
+			}
+			if got != test.place {
+				t.Errorf("the place is %q, want %q: %s", got, test.place, encode(t, refusal.Errors))
+			}
+		})
+	}
+	r.call(http.MethodPut, templatePath, `{}`).refused(http.StatusBadRequest, "invalid-body")
+	r.call(http.MethodPut, templatePath, `{"source":"a: 1","document":{}}`).refused(http.StatusBadRequest, "invalid-body")
+	if v := read[api.TemplateVersion](r.call(http.MethodGet, templatePath, "")); v.Version != 1 {
+		t.Errorf("a refused text is version %d", v.Version)
+	}
+}
+
+// billion is a text of a kilobyte that stands for ten to the tenth texts of a kilobyte.
+func billion() string {
+	text := "x0: &x0 " + strings.Repeat("a", 1000) + "\n"
+	for i := 1; i <= 10; i++ {
+		text += fmt.Sprintf("x%d: &x%d [%s]\n", i, i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*x%d, ", i-1), 10), ", "))
+	}
+	return text
+}
+
+func TestACheckSaysWhatAnEditorShows(t *testing.T) {
+	t.Parallel()
+	r := withTemplate(t)
+	check := func(c api.TemplateCheck) api.TemplateChecked {
+		return read[api.TemplateChecked](r.call(http.MethodPost, templatePath+"/check", encode(t, c)).is(http.StatusOK))
+	}
+	source := strings.ReplaceAll(aTemplate(256, "{{ memory }}Mi"), "\t", "  ")
+
+	good := check(api.TemplateCheck{Source: source, Deployment: "dated"})
+	if len(good.Errors) != 0 || good.Yaml == nil || !strings.Contains(*good.Yaml, "2026-01-01") || good.Version != 2 ||
+		good.Impact == nil || good.Impact.Deployments != 3 || good.Impact.Unchanged != 3 || len(good.Document) == 0 {
+		t.Errorf("of the template itself: %s", encode(t, good))
+	}
+	none := false
+	if quick := check(api.TemplateCheck{Source: source, Impact: &none}); quick.Impact != nil || quick.Job == nil {
+		t.Errorf("without impact: %s", encode(t, quick))
+	}
+
+	narrow := check(api.TemplateCheck{Source: strings.Replace(source, `"maximum":256`, `"maximum":150`, 1), Deployment: "big"})
+	if len(narrow.Errors) != 1 || narrow.Errors[0].Pointer != "/job_variables/memory" || narrow.Errors[0].Place != nil || narrow.Job != nil {
+		t.Errorf("of a deployment that does not fit: %s", encode(t, narrow))
+	}
+	if narrow.Impact.NewlyBroken != 1 || (*narrow.Breaks)[0].Deployment != "big" || (*narrow.Breaks)[0].Reason == "" {
+		t.Errorf("the impact is %s", encode(t, narrow.Impact))
+	}
+
+	wrong := check(api.TemplateCheck{Source: strings.Replace(strings.Replace(source, "{{ date }}", "{{ dat }}", 1), `"image":`, `"imgae":`, 1)})
+	if len(wrong.Errors) < 2 || wrong.Job != nil || wrong.Impact != nil {
+		t.Fatalf("of two mistakes: %s", encode(t, wrong))
+	}
+	for _, e := range wrong.Errors {
+		if e.Place == nil || e.Place.Line < 4 {
+			t.Errorf("no place: %s", encode(t, e))
+		}
+	}
+
+	r.call(http.MethodPost, templatePath+"/check", encode(t, api.TemplateCheck{Source: source, Deployment: "nobody"})).
+		refused(http.StatusNotFound, "not-found")
+	if v := read[api.TemplateVersion](r.call(http.MethodGet, templatePath, "")); v.Version != 2 {
+		t.Errorf("a check has saved version %d", v.Version)
+	}
 }

@@ -262,7 +262,7 @@ func TestCommandsSayWhatTheyDid(t *testing.T) {
 		{"variable ls", "NAME VALUE UPDATED\nplace {\"city\":\"Bremen\"} TIME\nport 8080 TIME\nzip \"01067\" TIME\n"},
 		{"variable get zip", "01067\n"},
 		{"variable delete zip --yes", "variable \"zip\" deleted; berth variable restore zip brings it back until DAY\n"},
-		{"pool template versions quick", "VERSION SAVED BY ID\n1 TIME ACTOR ID\n"},
+		{"pool template versions quick", "VERSION SAVED BY ID COMMENT\n1 TIME ACTOR ID -\n"},
 		{"deployment delete etl --yes", "deployment \"etl\" deleted; berth deployment restore etl brings it back until DAY\n"},
 		{"pool delete quick --yes", "pool \"quick\" deleted; berth pool restore quick brings it back until DAY\n"},
 		{"run ls", ""},
@@ -271,8 +271,8 @@ func TestCommandsSayWhatTheyDid(t *testing.T) {
 		stdout := untilDay.ReplaceAllString(r.stdout, "until DAY\n")
 		got := normal(diffLine.ReplaceAllString(stdout, "")) // the diffs of a plan have a separate test
 		if strings.HasPrefix(step.args, "pool template versions") {
-			if fields := strings.Fields(got); len(fields) > 6 {
-				got = strings.Replace(got, " "+fields[6]+" ", " ACTOR ", 1)
+			if fields := strings.Fields(got); len(fields) > 7 {
+				got = strings.Replace(got, " "+fields[7]+" ", " ACTOR ", 1)
 			}
 		}
 		if r.code != 0 || got != step.want {

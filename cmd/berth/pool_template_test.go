@@ -56,7 +56,7 @@ func TestAChangeOfATemplateIsSeenBeforeItIsSaved(t *testing.T) {
 	if diff.code != 1 {
 		t.Errorf("a change that breaks a deployment ends with %d, so that CI does not stop", diff.code)
 	}
-	demand(t, "diff", diff.stdout, "-      default: hello", "+      default: hi",
+	demand(t, "diff", diff.stdout, "-    greeting: {type: string, default: hello, maxLength: 20}", "+    greeting: {type: string, default: hi, maxLength: 9}",
 		"2 deployments: 0 unchanged, 1 changed, 1 broken, 1 of them by this change", "broken   own",
 		`variable "greeting"`, "changed  plain", "-            - hello", "+            - hi")
 	if again := u.run(t, "pool", "template", "diff", "governed", "-f", changed, "--jobs"); again.stdout != diff.stdout {
@@ -111,7 +111,7 @@ func TestAPreviewIsTheJobOfADeployment(t *testing.T) {
 func TestATemplateThatIsReadAndSetAgainIsTheSame(t *testing.T) {
 	t.Parallel()
 	u := governedPool(t)
-	file := write(t, t.TempDir(), "t.yaml", strings.Replace(governed, "  properties:\n", `  properties:
+	source := strings.Replace(governed, "  properties:\n", `  properties: # and more
     ratio: {default: 2.0}
     word: {default: "yes"}
     time: {default: "12:30"}
@@ -120,7 +120,8 @@ func TestATemplateThatIsReadAndSetAgainIsTheSame(t *testing.T) {
     exponent: {default: "1e3"}
     large: {default: 9007199254740993}
     lines: {default: "a\n\n  b\n"}
-`, 1))
+`, 1)
+	file := write(t, t.TempDir(), "t.yaml", source)
 	u.ok(t, "pool", "template", "set", "governed", "-f", file)
 	read := func() string {
 		document := u.ok(t, "pool", "template", "get", "governed", "-o", "json")
@@ -136,12 +137,21 @@ func TestATemplateThatIsReadAndSetAgainIsTheSame(t *testing.T) {
 	}
 	before := read()
 	demand(t, "the template", before, `"default":2.0`)
-	again := write(t, t.TempDir(), "again.yaml", u.ok(t, "pool", "template", "get", "governed"))
+	again := write(t, t.TempDir(), "again.yaml", u.ok(t, "pool", "template", "get", "governed", "-o", "yaml"))
 	u.ok(t, "pool", "template", "set", "governed", "-f", again)
 	if after := read(); after != before {
 		t.Errorf("got\n%s\nwant\n%s", after, before)
 	}
-	demand(t, "diff", u.ok(t, "pool", "template", "diff", "governed"), "the templates do not differ")
+	var change pool.TemplateChange
+	if err := json.Unmarshal([]byte(u.ok(t, "pool", "template", "diff", "governed", "-o", "json")), &change); err != nil ||
+		len(change.Diff.Changes) != 0 || *change.Diff.ToVersion != 3 {
+		t.Errorf("the template in other words differs: %v, %+v", err, change.Diff)
+	}
+	if text := u.ok(t, "pool", "template", "get", "governed", "--version", "2"); text != source {
+		t.Errorf("the text has come back as\n%s", text)
+	}
+	demand(t, "a template and itself", u.ok(t, "pool", "template", "diff", "governed", "--from", "2", "--to", "2"),
+		"the templates do not differ")
 }
 
 func TestAnEditIsCheckedShownAndSaved(t *testing.T) {
@@ -155,7 +165,7 @@ func TestAnEditIsCheckedShownAndSaved(t *testing.T) {
 	if r.code != 0 {
 		t.Fatalf("exit code %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
-	demand(t, "edit", r.stdout, "-      default: hello", "1 unchanged, 1 changed, 0 broken", "is version 2")
+	demand(t, "edit", r.stdout, "-    greeting: {type: string, default: hello, maxLength: 20}", "1 unchanged, 1 changed, 0 broken", "is version 2")
 	if r := edit("s/default: hi/default: hey/", "n\n"); r.code != 1 ||
 		!strings.Contains(r.stderr, "your changes are saved in") {
 		t.Errorf("no: exit code %d\n%s", r.code, r.stderr)

@@ -41,6 +41,7 @@ var operations = []Operation{
 	{"GetTemplate", viewer, false, in(PathPool), "read the template of a work pool"},
 	{"ListTemplateVersions", viewer, false, in(PathPool), "list the template versions of a work pool"},
 	{"LintTemplate", viewer, false, in(PathPool), "lint a template"},
+	{"CheckTemplate", viewer, false, in(PathPool, BodyDeployment), "check the text of a template"},
 	{"PreviewTemplate", viewer, false, in(PathPool, BodyDeployment), "preview a Job"},
 	// The handler asks for the role that it takes to save the template, or to deploy the values, where the request brings
 	// them along.

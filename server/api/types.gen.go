@@ -1374,6 +1374,12 @@ type Binding struct {
 // BindingPool The name of a work pool, which need not exist yet, or `*` for all
 type BindingPool = string
 
+// BrokenDeployment Example: {"deployment":"etl","reason":"value \"2Gi\" is not one of \"512Mi\", \"1Gi\""}
+type BrokenDeployment struct {
+	Deployment string `json:"deployment"`
+	Reason     string `json:"reason"`
+}
+
 // CallerKind `user`: a person with a session; `ci`: a key that was exchanged for a token of another issuer; `anonymous`: the server runs without API keys
 type CallerKind string
 
@@ -1769,6 +1775,11 @@ type Finding struct {
 	Line    *int32 `json:"line,omitempty"`
 	Message string `json:"message"`
 
+	// Place Where a problem is in the text of a template that was sent as text
+	//
+	// Example: {"column":28,"length":11,"line":20}
+	Place *SourcePlace `json:"place,omitempty"`
+
 	// Pointer JSON pointer to the value
 	//
 	// Example: /job_configuration/job_manifest/spec
@@ -1939,10 +1950,23 @@ type PoolSpec struct {
 	// BaseJobTemplate Base job template with `engine`, `variables`, `frozen`, `template_env` and `job_configuration`
 	//
 	// Example: {"job_configuration":{"job_manifest":{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"image":"{{ image }}","name":"job","resources":{"limits":{"memory":"{{ memory_limit }}"}}}]}}}}},"variables":{"properties":{"image":{"default":"ghcr.io/acme/etl:1.4.2","type":"string"},"memory_limit":{"default":"512Mi","type":"string"}},"required":["image"],"type":"object"}}
-	BaseJobTemplate  TemplateDocument `json:"base_job_template,omitempty"`
-	ConcurrencyLimit *int32           `json:"concurrency_limit,omitempty"`
-	Description      *string          `json:"description,omitempty"`
-	Name             Name             `json:"name"`
+	BaseJobTemplate TemplateDocument `json:"base_job_template,omitempty"`
+
+	// BaseJobTemplateSource Base job template as YAML or JSON text, which is kept byte for byte: comments, order, quotes and block scalars come back as they were written
+	//
+	// Example: variables:
+	//   type: object
+	//   properties:
+	//     image: {type: string, default: "ghcr.io/acme/etl:1.4.2"} # the team's own
+	// job_configuration:
+	//   job_manifest:
+	//     apiVersion: batch/v1
+	//     kind: Job
+	//     spec: {template: {spec: {containers: [{name: job, image: "{{ image }}"}]}}}
+	BaseJobTemplateSource TemplateSource `json:"base_job_template_source,omitempty"`
+	ConcurrencyLimit      *int32         `json:"concurrency_limit,omitempty"`
+	Description           *string        `json:"description,omitempty"`
+	Name                  Name           `json:"name"`
 
 	// Queues Queues to create or update, possibly including `default`
 	Queues *[]QueueSpec `json:"queues,omitempty"`
@@ -2911,6 +2935,20 @@ type SigningKeyRotation struct {
 	Revoke *bool `json:"revoke,omitempty"`
 }
 
+// SourcePlace Where a problem is in the text of a template that was sent as text
+//
+// Example: {"column":28,"length":11,"line":20}
+type SourcePlace struct {
+	// Column Column in characters, starting at 1
+	Column int32 `json:"column"`
+
+	// Length Characters that are meant, on this line
+	Length int32 `json:"length"`
+
+	// Line Line, starting at 1
+	Line int32 `json:"line"`
+}
+
 // State defines model for State.
 type State struct {
 	At      time.Time `json:"at"`
@@ -2929,7 +2967,57 @@ type StateType string
 // Tag One line that does not begin or end with a space
 type Tag = string
 
-// TemplateComparison Compares a saved version (default the newest) with a document or another saved version
+// TemplateCheck Example: {"deployment":"etl","source":"job_configuration:\n  job_manifest:\n    apiVersion: batch/v1\n    kind: Job\n    spec: {template: {spec: {containers: [{name: job, image: \"{{ imgae }}\"}]}}}\n"}
+type TemplateCheck struct {
+	// Deployment Deployment of this pool whose Job is shown; default a sample
+	Deployment string `json:"deployment,omitempty"`
+
+	// Impact `false` leaves the impact out, which looks at each deployment of the pool
+	Impact       *bool      `json:"impact,omitempty"`
+	JobVariables JSONObject `json:"job_variables,omitempty"`
+	Parameters   JSONObject `json:"parameters,omitempty"`
+
+	// Source Base job template as YAML or JSON text, which is kept byte for byte: comments, order, quotes and block scalars come back as they were written
+	//
+	// Example: variables:
+	//   type: object
+	//   properties:
+	//     image: {type: string, default: "ghcr.io/acme/etl:1.4.2"} # the team's own
+	// job_configuration:
+	//   job_manifest:
+	//     apiVersion: batch/v1
+	//     kind: Job
+	//     spec: {template: {spec: {containers: [{name: job, image: "{{ image }}"}]}}}
+	Source TemplateSource `json:"source"`
+}
+
+// TemplateChecked Example: {"errors":[{"code":"undeclared","column":1,"line":1,"message":"\"imgae\" is not declared in variables","place":{"column":64,"length":11,"line":5},"pointer":"/job_configuration/job_manifest/spec/template/spec/containers/0/image","suggestion":"did you mean \"image\"?"}],"invented":{},"version":2,"warnings":[]}
+type TemplateChecked struct {
+	// Breaks The first 20 deployments that work now and would not
+	Breaks *[]BrokenDeployment `json:"breaks,omitempty"`
+
+	// Document Base job template with `engine`, `variables`, `frozen`, `template_env` and `job_configuration`
+	//
+	// Example: {"job_configuration":{"job_manifest":{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"image":"{{ image }}","name":"job","resources":{"limits":{"memory":"{{ memory_limit }}"}}}]}}}}},"variables":{"properties":{"image":{"default":"ghcr.io/acme/etl:1.4.2","type":"string"},"memory_limit":{"default":"512Mi","type":"string"}},"required":["image"],"type":"object"}}
+	Document TemplateDocument `json:"document,omitempty"`
+
+	// Errors What is wrong with the template, or with the Job of the deployment. A place that is absent is not in the text
+	Errors []Finding `json:"errors"`
+
+	// Impact Example: {"broken":1,"changed":1,"deployments":3,"newly_broken":1,"unchanged":1}
+	Impact   *TemplateImpactSummary `json:"impact,omitempty"`
+	Invented JSONObject             `json:"invented"`
+	Job      JSONObject             `json:"job,omitempty"`
+
+	// Version The newest version; saving makes the one after it
+	Version  int32     `json:"version"`
+	Warnings []Finding `json:"warnings"`
+
+	// Yaml The Job as YAML
+	Yaml *string `json:"yaml,omitempty"`
+}
+
+// TemplateComparison Compares a saved version (default the newest) with an unsaved template, as text or as a document, or with another saved version
 //
 // Example: {"from_version":1,"to_version":2}
 type TemplateComparison struct {
@@ -2938,7 +3026,20 @@ type TemplateComparison struct {
 	// Example: {"job_configuration":{"job_manifest":{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"image":"{{ image }}","name":"job","resources":{"limits":{"memory":"{{ memory_limit }}"}}}]}}}}},"variables":{"properties":{"image":{"default":"ghcr.io/acme/etl:1.4.2","type":"string"},"memory_limit":{"default":"512Mi","type":"string"}},"required":["image"],"type":"object"}}
 	Document    TemplateDocument `json:"document,omitempty"`
 	FromVersion *int32           `json:"from_version,omitempty"`
-	ToVersion   *int32           `json:"to_version,omitempty"`
+
+	// Source Base job template as YAML or JSON text, which is kept byte for byte: comments, order, quotes and block scalars come back as they were written
+	//
+	// Example: variables:
+	//   type: object
+	//   properties:
+	//     image: {type: string, default: "ghcr.io/acme/etl:1.4.2"} # the team's own
+	// job_configuration:
+	//   job_manifest:
+	//     apiVersion: batch/v1
+	//     kind: Job
+	//     spec: {template: {spec: {containers: [{name: job, image: "{{ image }}"}]}}}
+	Source    TemplateSource `json:"source,omitempty"`
+	ToVersion *int32         `json:"to_version,omitempty"`
 }
 
 // TemplateDiff Example: {"changes":[{"after":"1Gi","before":"512Mi","kind":"replaced","pointer":"/variables/properties/memory_limit/default"}],"from_version":1,"text":"@@ -15,3 +15,3 @@\n     memory_limit:\n-      default: 512Mi\n+      default: 1Gi\n","to_version":2}
@@ -3050,12 +3151,59 @@ type TemplatePreviewRequest struct {
 
 // TemplateRollback Example: {"version":1}
 type TemplateRollback struct {
+	// Comment What it is for; default that it is a rollback
+	Comment string `json:"comment,omitempty"`
+
 	// Version Version whose content is saved again
 	Version int32 `json:"version"`
 }
 
+// TemplateSave The template as `source` or as `document`: one of them
+//
+// Example: {"comment":"Room for the larger joins","source":"job_configuration:\n  job_manifest: # nothing yet\n    apiVersion: batch/v1\n    kind: Job\n    spec: {template: {spec: {containers: [{name: job, image: \"ghcr.io/acme/etl:1.4.2\"}]}}}\n"}
+type TemplateSave struct {
+	// Comment What the version is for
+	Comment string `json:"comment,omitempty"`
+
+	// Document Base job template with `engine`, `variables`, `frozen`, `template_env` and `job_configuration`
+	//
+	// Example: {"job_configuration":{"job_manifest":{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"image":"{{ image }}","name":"job","resources":{"limits":{"memory":"{{ memory_limit }}"}}}]}}}}},"variables":{"properties":{"image":{"default":"ghcr.io/acme/etl:1.4.2","type":"string"},"memory_limit":{"default":"512Mi","type":"string"}},"required":["image"],"type":"object"}}
+	Document TemplateDocument `json:"document,omitempty"`
+
+	// Source Base job template as YAML or JSON text, which is kept byte for byte: comments, order, quotes and block scalars come back as they were written
+	//
+	// Example: variables:
+	//   type: object
+	//   properties:
+	//     image: {type: string, default: "ghcr.io/acme/etl:1.4.2"} # the team's own
+	// job_configuration:
+	//   job_manifest:
+	//     apiVersion: batch/v1
+	//     kind: Job
+	//     spec: {template: {spec: {containers: [{name: job, image: "{{ image }}"}]}}}
+	Source TemplateSource `json:"source,omitempty"`
+}
+
+// TemplateSource Base job template as YAML or JSON text, which is kept byte for byte: comments, order, quotes and block scalars come back as they were written
+//
+// Example: variables:
+//
+//	type: object
+//	properties:
+//	  image: {type: string, default: "ghcr.io/acme/etl:1.4.2"} # the team's own
+//
+// job_configuration:
+//
+//	job_manifest:
+//	  apiVersion: batch/v1
+//	  kind: Job
+//	  spec: {template: {spec: {containers: [{name: job, image: "{{ image }}"}]}}}
+type TemplateSource = string
+
 // TemplateVersion Example: {"created_at":"2026-01-01T05:00:00Z","created_by":"ada","document":{"job_configuration":{"job_manifest":{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"image":"{{ image }}","name":"job","resources":{"limits":{"memory":"{{ memory_limit }}"}}}]}}}}},"variables":{"properties":{"image":{"default":"ghcr.io/acme/etl:1.4.2","type":"string"},"memory_limit":{"default":"512Mi","type":"string"}},"required":["image"],"type":"object"}},"id":"0197a0b2-1e41-7d5a-b6c0-5a1f2e3d4c02","impact":{"broken":1,"changed":1,"deployments":3,"newly_broken":1,"unchanged":1},"pool":"analytics","version":2,"warnings":[]}
 type TemplateVersion struct {
+	// Comment What the version is for
+	Comment   string    `json:"comment,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
 	CreatedBy string    `json:"created_by"`
 
@@ -3066,9 +3214,12 @@ type TemplateVersion struct {
 	ID       openapi_types.UUID `json:"id"`
 
 	// Impact Example: {"broken":1,"changed":1,"deployments":3,"newly_broken":1,"unchanged":1}
-	Impact  *TemplateImpactSummary `json:"impact,omitempty"`
-	Pool    string                 `json:"pool"`
-	Version int32                  `json:"version"`
+	Impact *TemplateImpactSummary `json:"impact,omitempty"`
+	Pool   string                 `json:"pool"`
+
+	// Source The text as it was saved; the document as YAML where it was saved as a document
+	Source  TemplateSource `json:"source,omitempty"`
+	Version int32          `json:"version"`
 
 	// Warnings Warnings of the linter, and deployments that the template no longer fits
 	Warnings *[]Finding `json:"warnings,omitempty"`
@@ -3307,6 +3458,19 @@ type WorkPoolCreate struct {
 	//
 	// Example: {"job_configuration":{"job_manifest":{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"image":"{{ image }}","name":"job","resources":{"limits":{"memory":"{{ memory_limit }}"}}}]}}}}},"variables":{"properties":{"image":{"default":"ghcr.io/acme/etl:1.4.2","type":"string"},"memory_limit":{"default":"512Mi","type":"string"}},"required":["image"],"type":"object"}}
 	BaseJobTemplate TemplateDocument `json:"base_job_template,omitempty"`
+
+	// BaseJobTemplateSource Base job template as YAML or JSON text, which is kept byte for byte: comments, order, quotes and block scalars come back as they were written
+	//
+	// Example: variables:
+	//   type: object
+	//   properties:
+	//     image: {type: string, default: "ghcr.io/acme/etl:1.4.2"} # the team's own
+	// job_configuration:
+	//   job_manifest:
+	//     apiVersion: batch/v1
+	//     kind: Job
+	//     spec: {template: {spec: {containers: [{name: job, image: "{{ image }}"}]}}}
+	BaseJobTemplateSource TemplateSource `json:"base_job_template_source,omitempty"`
 
 	// ConcurrencyLimit Maximum number of active attempts; null means no limit, 0 allows none
 	ConcurrencyLimit *int32  `json:"concurrency_limit,omitempty"`
@@ -4031,7 +4195,10 @@ type TestPoolRuleJSONRequestBody = RuleTestRequest
 type SetPoolRuleJSONRequestBody = RuleSpec
 
 // SetTemplateJSONRequestBody defines body for SetTemplate for application/json ContentType.
-type SetTemplateJSONRequestBody = TemplateDocument
+type SetTemplateJSONRequestBody = TemplateSave
+
+// CheckTemplateJSONRequestBody defines body for CheckTemplate for application/json ContentType.
+type CheckTemplateJSONRequestBody = TemplateCheck
 
 // DiffTemplateJSONRequestBody defines body for DiffTemplate for application/json ContentType.
 type DiffTemplateJSONRequestBody = TemplateComparison

@@ -69,7 +69,7 @@ func (p *planner) createPool(ctx context.Context, spec api.PoolSpec) error {
 
 // newTemplate returns the declared template of a new pool, or the default one of its type.
 func (p *planner) newTemplate(spec api.PoolSpec) (store.TemplateDocument, error) {
-	if spec.BaseJobTemplate == nil {
+	if sentTemplate(spec).IsZero() {
 		return p.templates.Default(string(*spec.Type))
 	}
 	checked, err := p.checkTemplate(spec)
@@ -79,9 +79,13 @@ func (p *planner) newTemplate(spec api.PoolSpec) (store.TemplateDocument, error)
 	return checked.Doc, nil
 }
 
+func sentTemplate(spec api.PoolSpec) catalog.Sent {
+	return catalog.Sent{Source: spec.BaseJobTemplateSource, Document: spec.BaseJobTemplate}
+}
+
 // checkTemplate checks the declared template of a pool and keeps it for the deployments of this file.
 func (p *planner) checkTemplate(spec api.PoolSpec) (*catalog.Checked, error) {
-	checked, err := p.templates.Check(spec.BaseJobTemplate)
+	checked, err := p.templates.CheckSent(sentTemplate(spec))
 	if err != nil {
 		return nil, finding.ErrorUnder(err, "/base_job_template")
 	}
@@ -97,7 +101,7 @@ func (p *planner) updatePool(ctx context.Context, i int, spec api.PoolSpec, curr
 			At("/type", "work pool %q has type %s, which cannot be changed", spec.Name, currentType)
 	}
 	declared := declaredPool{PoolSpec: spec, index: i}
-	if spec.BaseJobTemplate != nil {
+	if !sentTemplate(spec).IsZero() {
 		var err error
 		if declared.template, err = p.checkTemplate(spec); err != nil {
 			return err
@@ -182,7 +186,11 @@ func (p *planner) poolUpdate(ctx context.Context, read readPool, d declaredPool)
 	}
 
 	version, err := p.tx.GetTemplateVersion(ctx, d.Name, 0)
-	if err != nil || jsondoc.Equal(version.Document, d.template.Doc.Document) {
+	if err != nil {
+		return u, err
+	}
+	if jsondoc.Equal(version.Document, d.template.Doc.Document) {
+		err := p.setSource(ctx, &u, version, d.template.Doc.Source)
 		return u, err
 	}
 	before, err := jsondoc.Object(version.Document)
@@ -196,6 +204,21 @@ func (p *planner) poolUpdate(ctx context.Context, read readPool, d declaredPool)
 	u.setTemplate, u.current = true, version
 	u.change.set("base_job_template", before, after)
 	return u, nil
+}
+
+// setSource saves a text that differs from that of the newest version in comments, order or quotes alone.
+func (p *planner) setSource(ctx context.Context, u *poolUpdate, version *store.TemplateVersion, source string) error {
+	saved, err := p.tx.GetTemplateSource(ctx, version.ID)
+	if err != nil || source == "" || source == saved {
+		return err
+	}
+	before, err := catalog.SourceOf(saved, version.Document)
+	if err != nil {
+		return err
+	}
+	u.setTemplate, u.current = true, version
+	u.change.set("base_job_template_source", before, source)
+	return nil
 }
 
 func (u *poolUpdate) setAudiences(before, after []string) {

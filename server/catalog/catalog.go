@@ -1,7 +1,6 @@
 package catalog
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -54,26 +53,7 @@ type Checked struct {
 // Check lints a template before it is saved. A template with errors is refused with problem.TemplateInvalid
 // and a finding for each of them.
 func (c *Catalog) Check(document json.RawMessage) (*Checked, error) {
-	compiled, report := c.lint(document)
-	if len(report.Errors) > 0 {
-		return nil, &problem.Error{
-			Code:     problem.TemplateInvalid,
-			Detail:   finding.Summary(report.Errors),
-			Findings: finding.FromProblems(report.Errors),
-		}
-	}
-
-	var compact bytes.Buffer
-	if err := json.Compact(&compact, document); err != nil {
-		return nil, fmt.Errorf("compact the template: %w", err)
-	}
-	return &Checked{
-		Doc: store.TemplateDocument{
-			Document: compact.Bytes(), StoredNames: compiled.StoredReferences(), Reaches: reaches(report),
-		},
-		Compiled: compiled,
-		Warnings: finding.FromProblems(report.Warnings),
-	}, nil
+	return c.CheckSent(Sent{Document: document})
 }
 
 // Lint reports the errors and warnings of a template and refuses nothing.

@@ -10,6 +10,7 @@ import (
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/locate"
 )
 
 // FromProblems converts problems to findings. The list is never nil.
@@ -27,6 +28,30 @@ func FromProblems(problems []templating.Problem) []api.Finding {
 		findings = append(findings, finding)
 	}
 	return findings
+}
+
+// InSource sets the places of findings about a template that was sent as text.
+func InSource(source *locate.Source, findings []api.Finding) []api.Finding {
+	for i, f := range findings {
+		p := templating.Problem{Pointer: f.Pointer, Code: valueOr(f.Code, "")}
+		p.Line, p.Column = int(valueOr(f.Line, 0)), int(valueOr(f.Column, 0))
+		if place := source.Locate(p); place.Line > 0 {
+			findings[i].Place = SourcePlace(place)
+		}
+	}
+	return findings
+}
+
+func valueOr[T any](p *T, otherwise T) T {
+	if p == nil {
+		return otherwise
+	}
+	return *p
+}
+
+// SourcePlace converts a place.
+func SourcePlace(p locate.Place) *api.SourcePlace {
+	return &api.SourcePlace{Line: int32(p.Line), Column: int32(p.Column), Length: int32(p.Length)}
 }
 
 // Under returns the findings with their pointers below at.

@@ -103,7 +103,7 @@ func (h *Handler) breakage(ctx context.Context, c apply.TemplateChange) (apply.B
 	if err != nil {
 		return apply.Breakage{}, err
 	}
-	return apply.Breakage{Deployments: b.Names, Warnings: b.Warnings()}, nil
+	return apply.Breakage{Deployments: b.Names(), Warnings: b.Warnings()}, nil
 }
 
 func actor(ctx context.Context) string { return access.From(ctx).Name }

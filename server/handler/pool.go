@@ -2,7 +2,6 @@ package handler
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
@@ -37,7 +36,9 @@ func (h *Handler) ListWorkPools(
 func (h *Handler) CreateWorkPool(
 	ctx context.Context, r apiserver.CreateWorkPoolRequestObject,
 ) (apiserver.CreateWorkPoolResponseObject, error) {
-	template, err := h.firstTemplate(r.Body.Type, r.Body.BaseJobTemplate)
+	template, err := h.firstTemplate(r.Body.Type, catalog.Sent{
+		Source: r.Body.BaseJobTemplateSource, Document: r.Body.BaseJobTemplate,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -66,12 +67,12 @@ func (h *Handler) CreateWorkPool(
 
 func (h *Handler) firstTemplate(
 	poolType api.PoolType,
-	document json.RawMessage,
+	sent catalog.Sent,
 ) (store.TemplateDocument, error) {
-	if document == nil {
+	if sent.IsZero() {
 		return h.Templates.Default(string(poolType))
 	}
-	checked, err := h.Templates.Check(document)
+	checked, err := h.Templates.CheckSent(sent)
 	if err != nil {
 		return store.TemplateDocument{}, finding.ErrorUnder(err, "/base_job_template")
 	}

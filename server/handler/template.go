@@ -1,11 +1,14 @@
 package handler
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 
 	"github.com/berth-dev/berth/server/api/apiserver"
+	"github.com/berth-dev/berth/server/catalog"
 	"github.com/berth-dev/berth/server/impact"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/wire"
@@ -19,8 +22,12 @@ func (h *Handler) GetTemplate(
 	if err != nil {
 		return nil, err
 	}
+	shown, err := h.impact.Shown(ctx, version)
+	if err != nil {
+		return nil, err
+	}
 	return apiserver.GetTemplate200JSONResponse{
-		Body:    wire.TemplateVersion(*version),
+		Body:    *shown,
 		Headers: apiserver.GetTemplate200ResponseHeaders{ETag: templateETag(version.Version)},
 	}, nil
 }
@@ -35,7 +42,7 @@ func (h *Handler) SetTemplate(
 	}
 	saved, err := h.impact.Save(ctx, impact.SaveRequest{
 		Pool:            r.Pool,
-		Document:        *r.Body,
+		Template:        catalog.Sent{Source: r.Body.Source, Document: r.Body.Document, Comment: r.Body.Comment},
 		Base:            base,
 		RequireUnbroken: wire.Or(r.Params.RequireUnbroken, false),
 		Actor:           actor(ctx),
@@ -63,9 +70,16 @@ func (h *Handler) RollBackTemplate(
 	if err != nil {
 		return nil, err
 	}
+	again := catalog.Sent{Comment: cmp.Or(r.Body.Comment, fmt.Sprintf("Roll back to version %d", old.Version))}
+	if again.Source, err = h.store.GetTemplateSource(ctx, old.ID); err != nil {
+		return nil, err
+	}
+	if again.Source == "" {
+		again.Document = old.Document
+	}
 	saved, err := h.impact.Save(ctx, impact.SaveRequest{
 		Pool:            r.Pool,
-		Document:        old.Document,
+		Template:        again,
 		Base:            base,
 		RequireUnbroken: wire.Or(r.Params.RequireUnbroken, false),
 		Actor:           actor(ctx),
@@ -90,6 +104,17 @@ func (h *Handler) LintTemplate(
 		return nil, err
 	}
 	return apiserver.LintTemplate200JSONResponse(*report), nil
+}
+
+// CheckTemplate says of the text of a template what an editor shows at each pause of typing.
+func (h *Handler) CheckTemplate(
+	ctx context.Context, r apiserver.CheckTemplateRequestObject,
+) (apiserver.CheckTemplateResponseObject, error) {
+	checked, err := h.impact.Check(ctx, r.Pool, r.Body, caller(ctx, r.Pool))
+	if err != nil {
+		return nil, err
+	}
+	return apiserver.CheckTemplate200JSONResponse(*checked), nil
 }
 
 // PreviewTemplate returns the Job that a run would have.

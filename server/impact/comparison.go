@@ -8,6 +8,7 @@ import (
 	"github.com/aymanbagabas/go-udiff"
 
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/catalog"
 	"github.com/berth-dev/berth/server/finding"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
@@ -20,19 +21,25 @@ import (
 
 // comparison is two templates of a pool.
 type comparison struct {
-	before, after                 *templating.Compiled
-	beforeDocument, afterDocument json.RawMessage
-	from                          int32
-	to                            *int32 // nil: a document that is not saved
-	check                         func(context.Context, preview.Subject, *manifest.Finished) error
+	before, after side
+	from          int32
+	to            *int32 // nil: a template that is not saved
+	check         func(context.Context, preview.Subject, *manifest.Finished) error
 
 	budget templating.SchemaBudget
+}
+
+// side is one of two templates. The source is empty for one that was sent as a document.
+type side struct {
+	compiled *templating.Compiled
+	document json.RawMessage
+	source   string
 }
 
 // bound makes both templates share a budget: a schema may take much for one deployment, and a pool may have
 // thousands.
 func (c *comparison) bound() {
-	c.before, c.after = c.before.Within(&c.budget), c.after.Within(&c.budget)
+	c.before.compiled, c.after.compiled = c.before.compiled.Within(&c.budget), c.after.compiled.Within(&c.budget)
 }
 
 // checkBudget refuses a comparison that has become too costly to go on with.
@@ -52,34 +59,52 @@ func (a *Analyzer) comparison(
 	pool string,
 	r *api.TemplateComparison,
 ) (*comparison, error) {
-	if (r.Document == nil) == (r.ToVersion == nil) {
-		return nil, problem.Newf(problem.InvalidBody, "set either document or to_version").
-			At("/document", "set this or to_version")
+	sent := catalog.Sent{Source: r.Source, Document: r.Document}
+	if sent.IsZero() == (r.ToVersion == nil) {
+		return nil, problem.Newf(problem.InvalidBody, "set either source, document or to_version").
+			At("/to_version", "set this, source or document")
 	}
 	from, err := a.store.GetTemplateVersion(ctx, pool, wire.Or(r.FromVersion, 0))
 	if err != nil {
 		return nil, err
 	}
-	c := &comparison{from: from.Version, to: r.ToVersion, beforeDocument: from.Document}
-	if c.before, err = a.templates.Compiled(ctx, from); err != nil {
+	c := &comparison{from: from.Version, to: r.ToVersion, before: side{document: from.Document}}
+	if c.before.source, err = a.store.GetTemplateSource(ctx, from.ID); err != nil {
+		return nil, err
+	}
+	if c.before.compiled, err = a.templates.Compiled(ctx, from); err != nil {
 		return nil, err
 	}
 
-	if r.Document != nil {
-		checked, err := a.templates.Check(r.Document)
+	if r.ToVersion == nil {
+		checked, err := a.templates.CheckSent(sent)
 		if err != nil {
 			return nil, finding.ErrorUnder(err, "/document")
 		}
-		c.after, c.afterDocument = checked.Compiled, checked.Doc.Document
+		c.after = side{checked.Compiled, checked.Doc.Document, checked.Doc.Source}
 		return c, nil
 	}
 	to, err := a.store.GetTemplateVersion(ctx, pool, *r.ToVersion)
 	if err != nil {
 		return nil, err
 	}
-	c.afterDocument = to.Document
-	c.after, err = a.templates.Compiled(ctx, to)
+	c.after.document = to.Document
+	if c.after.source, err = a.store.GetTemplateSource(ctx, to.ID); err != nil {
+		return nil, err
+	}
+	c.after.compiled, err = a.templates.Compiled(ctx, to)
 	return c, err
+}
+
+// texts are the two templates for people: as they were written, or both as YAML where one was sent as a document.
+func (c *comparison) texts() (before, after string, err error) {
+	if c.before.source != "" && c.after.source != "" {
+		return c.before.source, c.after.source, nil
+	}
+	if before, err = catalog.SourceOf("", c.before.document); err == nil {
+		after, err = catalog.SourceOf("", c.after.document)
+	}
+	return before, after, err
 }
 
 // Diff returns how two templates differ.
@@ -93,23 +118,21 @@ func (a *Analyzer) Diff(
 		return nil, err
 	}
 	var documents [2]any
-	var texts [2]string
-	for i, raw := range []json.RawMessage{c.beforeDocument, c.afterDocument} {
+	for i, raw := range []json.RawMessage{c.before.document, c.after.document} {
 		if documents[i], err = templating.DecodeJSON(raw); err != nil {
 			return nil, err
 		}
-		text, err := templating.EncodeYAML(documents[i])
-		if err != nil {
-			return nil, err
-		}
-		texts[i] = string(text)
+	}
+	before, after, err := c.texts()
+	if err != nil {
+		return nil, err
 	}
 	changes, err := wire.DocumentChanges(templating.Diff(documents[0], documents[1]))
 	if err != nil {
 		return nil, err
 	}
 
-	to := "document"
+	to := "unsaved"
 	if c.to != nil {
 		to = fmt.Sprintf("version %d", *c.to)
 	}
@@ -117,7 +140,7 @@ func (a *Analyzer) Diff(
 		FromVersion: c.from,
 		ToVersion:   c.to,
 		Changes:     changes,
-		Text:        udiff.Unified(fmt.Sprintf("version %d", c.from), to, texts[0], texts[1]),
+		Text:        udiff.Unified(fmt.Sprintf("version %d", c.from), to, before, after),
 	}, nil
 }
 
@@ -177,11 +200,11 @@ type affectedPage struct {
 func (a *Analyzer) affected(
 	ctx context.Context, pool string, c *comparison, after string, limit int,
 ) (*affectedPage, error) {
-	sampler := a.sampler(c.before, c.after)
+	sampler := a.sampler(c.before.compiled, c.after.compiled)
 	page := &affectedPage{}
 
 	if after != "" {
-		earlier := preview.Comparison{Before: c.before, After: c.after, Check: c.check}
+		earlier := preview.Comparison{Before: c.before.compiled, After: c.after.compiled, Check: c.check}
 		names := func(name string) bool { return name <= after }
 		countOnly := func(preview.Outcome) error { return c.checkBudget() }
 		counts, err := earlier.Run(ctx, sampler.runs(ctx, pool, names), countOnly)
@@ -191,7 +214,9 @@ func (a *Analyzer) affected(
 		page.summary = counts
 	}
 
-	rest := preview.Comparison{Before: c.before, After: c.after, Check: c.check, Details: limit}
+	rest := preview.Comparison{
+		Before: c.before.compiled, After: c.after.compiled, Check: c.check, Details: limit,
+	}
 	names := func(name string) bool { return name > after }
 	counts, err := rest.Run(ctx, sampler.runs(ctx, pool, names), func(o preview.Outcome) error {
 		if err := c.checkBudget(); err != nil {

@@ -51,6 +51,15 @@ func (a *Analyzer) Previewed(
 	if err == nil {
 		seen, err = a.preview(ctx, pool, r, template, caller)
 	}
+	if seen, err = orFindings(seen, err); err != nil {
+		return nil, err
+	}
+	seen.Shown.Warnings = wire.NonNil(append(template.warnings, seen.Shown.Warnings...))
+	return seen, nil
+}
+
+// orFindings turns what is wrong with the template or the values into a preview without a Job.
+func orFindings(seen *Previewed, err error) (*Previewed, error) {
 	if err != nil {
 		var refusal *problem.Error
 		if !errors.As(err, &refusal) || len(refusal.Findings) == 0 || !finding.AboutValues(refusal.Code) {
@@ -59,7 +68,6 @@ func (a *Analyzer) Previewed(
 		seen = &Previewed{Shown: &api.TemplatePreview{Errors: refusal.Findings}}
 	}
 	shown := seen.Shown
-	shown.Warnings = append(template.warnings, shown.Warnings...)
 	shown.Errors, shown.Warnings = wire.NonNil(shown.Errors), wire.NonNil(shown.Warnings)
 	shown.Invented = jsondoc.OrEmpty(shown.Invented)
 	return seen, nil

@@ -23,8 +23,8 @@ const maxNamed = 20
 // SaveRequest is a template to save as the next version of a pool's template.
 type SaveRequest struct {
 	Pool     string
-	Document json.RawMessage
-	// Base is the version that the document was made from: saving is refused when there is a newer one. Nil:
+	Template catalog.Sent
+	// Base is the version that the template was made from: saving is refused when there is a newer one. Nil:
 	// it does not matter.
 	Base *int32
 	// RequireUnbroken refuses a template that breaks a deployment that works now.
@@ -38,7 +38,7 @@ type SaveRequest struct {
 
 // Save checks a template, works out its impact, and saves it. The answer warns of deployments that it breaks.
 func (a *Analyzer) Save(ctx context.Context, r SaveRequest) (*api.TemplateVersion, error) {
-	checked, err := a.templates.Check(r.Document)
+	checked, err := a.templates.CheckSent(r.Template)
 	if err != nil {
 		return nil, err
 	}
@@ -68,10 +68,24 @@ func (a *Analyzer) Save(ctx context.Context, r SaveRequest) (*api.TemplateVersio
 	if err != nil {
 		return nil, err
 	}
-	saved := wire.TemplateVersion(*version)
+	saved, err := a.Shown(ctx, version)
+	if err != nil {
+		return nil, err
+	}
 	warnings, summary := append(checked.Warnings, breakage.Warnings()...), wireSummary(breakage.Summary)
 	saved.Warnings, saved.Impact = &warnings, &summary
-	return &saved, nil
+	return saved, nil
+}
+
+// Shown is a template version with its source.
+func (a *Analyzer) Shown(ctx context.Context, version *store.TemplateVersion) (*api.TemplateVersion, error) {
+	saved, err := a.store.GetTemplateSource(ctx, version.ID)
+	if err != nil {
+		return nil, err
+	}
+	shown := wire.TemplateVersion(*version)
+	shown.Source, err = catalog.SourceOf(saved, version.Document)
+	return &shown, err
 }
 
 // update saves a checked template, unless Admit refuses it.
@@ -113,8 +127,7 @@ func everything(string) bool { return true }
 // Breakage is which deployments of a pool a new template breaks that work with the current one.
 type Breakage struct {
 	preview.Summary
-	Names   []string // of the first ones
-	reasons []string
+	first []api.BrokenDeployment
 }
 
 // Breakage compares without working out differences, which keeps a save fast.
@@ -137,12 +150,8 @@ func (a *Analyzer) Breakage(ctx context.Context, r BreakageRequest) (*Breakage, 
 		if err := checkBudget(budget); err != nil {
 			return err
 		}
-		if o.Verdict == preview.Broken && !o.BrokenBefore && len(b.Names) < maxNamed {
-			b.Names = append(b.Names, o.Deployment)
-			b.reasons = append(
-				b.reasons,
-				fmt.Sprintf("deployment %q: %s", o.Deployment, o.Problems[0].Message),
-			)
+		if o.Verdict == preview.Broken && !o.BrokenBefore && len(b.first) < maxNamed {
+			b.first = append(b.first, api.BrokenDeployment{Deployment: o.Deployment, Reason: o.Problems[0].Message})
 		}
 		return nil
 	})
@@ -156,8 +165,8 @@ func (b *Breakage) refuse() error {
 	}
 	refusal := problem.Newf(problem.TemplateBreaks,
 		"%d of %d deployments would break: %s", b.NewlyBroken, b.Deployments, b.list())
-	for _, reason := range b.reasons {
-		refusal.At("", "%s", reason)
+	for _, d := range b.first {
+		refusal.At("", "deployment %q: %s", d.Deployment, d.Reason)
 	}
 	return refusal
 }
@@ -177,9 +186,14 @@ func (b *Breakage) Warnings() []api.Finding {
 	}}
 }
 
+// Names are those of the first broken deployments.
+func (b *Breakage) Names() []string {
+	return wire.Each(b.first, func(d api.BrokenDeployment) string { return d.Deployment })
+}
+
 func (b *Breakage) list() string {
-	names := strings.Join(b.Names, ", ")
-	if more := b.NewlyBroken - len(b.Names); more > 0 {
+	names := strings.Join(b.Names(), ", ")
+	if more := b.NewlyBroken - len(b.first); more > 0 {
 		names += fmt.Sprintf(" and %d more", more)
 	}
 	return names

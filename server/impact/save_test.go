@@ -23,7 +23,7 @@ func TestATemplateThatBreaksNothingNewIsNotRefused(t *testing.T) {
 func TestBrokenDeploymentsAreNamedAndTheRestIsCounted(t *testing.T) {
 	b := &Breakage{
 		Summary: preview.Summary{Deployments: 9, Broken: 5, NewlyBroken: 4},
-		Names:   []string{"a", "b"}, reasons: []string{"a: x", "b: y"},
+		first:   []api.BrokenDeployment{{Deployment: "a", Reason: "x"}, {Deployment: "b", Reason: "y"}},
 	}
 	if got, want := b.list(), "a, b and 2 more"; got != want {
 		t.Errorf("got %q, want %q", got, want)

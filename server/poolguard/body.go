@@ -88,6 +88,8 @@ func (c call) checkBodyDeployment(ctx context.Context) error {
 		name = r.Body.Deployment
 	case apiserver.DryRunTemplateRequestObject:
 		name = r.Body.Deployment
+	case apiserver.CheckTemplateRequestObject:
+		name = &r.Body.Deployment
 	case apiserver.TestPoolRuleRequestObject:
 		name = r.Body.Deployment
 	default:

@@ -24,7 +24,7 @@ type bounds struct {
 func boundsOf(operation string) bounds {
 	switch operation {
 	case "Apply", "CreateWorkPool", "SetTemplate", "LintTemplate", "PreviewTemplate", "DiffTemplate",
-		"ImpactTemplate":
+		"ImpactTemplate", "CheckTemplate":
 		return bounds{MaxDocumentBody, 200_000}
 	case "CreateRun": // its values may have 256 and 64 KiB; what is larger is refused with its place
 		return bounds{MaxBulkBody, 20_000}

@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// outputExtension marks texts of openapi.yaml that are output of a workload or of its cluster. They may
-	// hold any character; the server cuts long ones.
-	outputExtension = "x-output"
+	// verbatimExtension marks texts of openapi.yaml that may hold any character: output of a workload or of its cluster,
+	// which the server cuts, and the source of a template.
+	verbatimExtension = "x-verbatim"
 	// plainExtension marks documents whose texts are shown in messages, such as the parameters of rules. They may
 	// hold line breaks and tabs, and no other control characters.
 	plainExtension = "x-plain"
@@ -30,7 +30,7 @@ func (d *decoder) checkText(text string, schema *openapi3.Schema) error {
 	}
 	declared := textOf(schema)
 	switch {
-	case declared != nil && declared.Extensions[outputExtension] == true:
+	case declared != nil && declared.Extensions[verbatimExtension] == true:
 		return nil
 	case declared == nil && d.plain:
 		if message := controlMessage(text, false); message != "" {

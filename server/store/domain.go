@@ -63,6 +63,10 @@ type PoolUpdate struct {
 // TemplateDocument is a base job template that has passed its lint.
 type TemplateDocument struct {
 	Document json.RawMessage
+	// Source is the text that the document was read from, YAML or JSON; empty if it was sent as a document.
+	Source string
+	// Comment says what the version is for.
+	Comment string
 	// StoredNames are the stored variables that the template itself refers to.
 	StoredNames []string
 	// Reaches say, for the audit, through which job variables a reference can reach the Job.
@@ -76,6 +80,7 @@ type TemplateVersion struct {
 	Pool      string
 	Version   int32
 	Document  json.RawMessage // nil in lists
+	Comment   string
 	CreatedAt time.Time
 	CreatedBy string
 }

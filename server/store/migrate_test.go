@@ -19,8 +19,8 @@ import (
 const earlier = `
 INSERT INTO pools (id, name, type, description, paused, template_version, created_at, created_by, updated_at, updated_by)
 VALUES ('01900000-0000-7000-8000-000000000001', 'p', 'kubernetes', '', FALSE, 1, NOW, 'ada', NOW, 'ada');
-INSERT INTO template_versions (id, pool_id, version, document, document_hash, stored_names, created_at, created_by)
-VALUES ('01900000-0000-7000-8000-000000000002', '01900000-0000-7000-8000-000000000001', 1, '{}', 'h', '[]', NOW, 'ada');
+INSERT INTO template_versions (id, pool_id, version, document, document_hash, source, comment, stored_names, created_at, created_by)
+VALUES ('01900000-0000-7000-8000-000000000002', '01900000-0000-7000-8000-000000000001', 1, '{}', 'h', '', '', '[]', NOW, 'ada');
 INSERT INTO queues (id, pool_id, name, priority, paused, created_at, created_by)
 VALUES ('01900000-0000-7000-8000-000000000003', '01900000-0000-7000-8000-000000000001', 'default', 1, FALSE, NOW, 'ada');
 INSERT INTO deployments (id, name, pool_id, queue_id, revision_id, description, tags, paused, created_at, created_by, updated_at, updated_by)

@@ -21,6 +21,7 @@ type templateRow struct {
 	Pool      string        `db:"pool"`
 	Version   int32         `db:"version"`
 	Document  database.JSON `db:"document"`
+	Comment   string        `db:"comment"`
 	CreatedAt database.Time `db:"created_at"`
 	CreatedBy string        `db:"created_by"`
 }
@@ -28,18 +29,19 @@ type templateRow struct {
 func (r templateRow) version() TemplateVersion {
 	return TemplateVersion{
 		ID: r.ID, PoolID: r.PoolID, Pool: r.Pool, Version: r.Version, Document: r.Document.Raw(),
-		CreatedAt: r.CreatedAt.Time(), CreatedBy: r.CreatedBy,
+		Comment: r.Comment, CreatedAt: r.CreatedAt.Time(), CreatedBy: r.CreatedBy,
 	}
 }
 
 const (
 	templateSQL = `
-SELECT t.id, t.pool_id, p.name AS pool, t.version, t.document, t.created_at, t.created_by
+SELECT t.id, t.pool_id, p.name AS pool, t.version, t.document, t.comment, t.created_at, t.created_by
 FROM template_versions t
 JOIN pools p ON p.id = t.pool_id`
 	newestTemplateSQL    = templateSQL + " WHERE p.name = ? AND p.deleted_at IS NULL AND t.version = p.template_version"
 	templateByVersionSQL = templateSQL + " WHERE p.name = ? AND p.deleted_at IS NULL AND t.version = ?"
 	templateByIDSQL      = templateSQL + " WHERE t.id = ?"
+	templateSourceSQL    = "SELECT source FROM template_versions WHERE id = ?"
 )
 
 // GetTemplateVersion returns a version of the pool's template, the newest for 0.
@@ -71,8 +73,16 @@ func (q Reader) GetTemplateVersionByID(ctx context.Context, id uuid.UUID) (*Temp
 	return &v, nil
 }
 
+// GetTemplateSource returns the text that a template version was read from, byte for byte; empty for one that was sent as
+// a document.
+func (q Reader) GetTemplateSource(ctx context.Context, id uuid.UUID) (string, error) {
+	var source string
+	err := q.db.Get(ctx, &source, templateSourceSQL, id)
+	return source, database.NotFoundError(err, "template version %s", id)
+}
+
 const listTemplatesSQL = `
-SELECT t.id, t.pool_id, p.name AS pool, t.version, t.created_at, t.created_by
+SELECT t.id, t.pool_id, p.name AS pool, t.version, t.comment, t.created_at, t.created_by
 FROM template_versions t
 JOIN pools p ON p.id = t.pool_id
 WHERE t.pool_id = ?
@@ -113,13 +123,13 @@ func (q Reader) ListTemplateVersions(
 
 const (
 	templateBeforeSQL = `
-SELECT document_hash, document
+SELECT document_hash, document, source
 FROM template_versions
 WHERE pool_id = ?
 	AND version = ?`
 	insertTemplateSQL = `
-INSERT INTO template_versions (id, pool_id, version, document, document_hash, stored_names, created_at, created_by)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+INSERT INTO template_versions (id, pool_id, version, document, document_hash, source, comment, stored_names, created_at, created_by)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	setTemplateSQL = `
 UPDATE pools
 SET template_version = ?,
@@ -128,8 +138,8 @@ SET template_version = ?,
 WHERE id = ?`
 )
 
-// UpdateTemplate saves a new version of the pool's template, or returns the newest if the document is
-// unchanged. With ifMatch it fails unless that is the newest version.
+// UpdateTemplate saves a new version of the pool's template, or returns the newest if document and source are
+// unchanged. A document without a source leaves the source of an equal one as it is. With ifMatch it fails unless that is the newest version.
 func (tx *Tx) UpdateTemplate(
 	ctx context.Context, pool string, doc TemplateDocument, ifMatch *int32, actor string,
 ) (*TemplateVersion, error) {
@@ -152,7 +162,7 @@ func (s *Store) UpdateTemplate(
 	})
 }
 
-// savedTemplate holds the newest version before and after; they are equal if the document is unchanged.
+// savedTemplate holds the newest version before and after; they are equal if nothing changed.
 type savedTemplate struct {
 	before, version  int32 // before is 0 for the first
 	hashBefore, hash string
@@ -199,12 +209,13 @@ func (tx *Tx) saveTemplate(
 		var before struct {
 			Hash     string        `db:"document_hash"`
 			Document database.JSON `db:"document"`
+			Source   string        `db:"source"`
 		}
 		if err := tx.db.Get(ctx, &before, templateBeforeSQL, p.ID, p.TemplateVersion); err != nil {
 			return saved, fmt.Errorf("read the newest template of work pool %q: %w", pool, err)
 		}
 		saved.hashBefore, saved.frozenBefore = before.Hash, frozenOf(before.Document.Raw())
-		if saved.hashBefore == hash {
+		if saved.hashBefore == hash && (doc.Source == "" || doc.Source == before.Source) {
 			return saved, nil
 		}
 	}
@@ -218,7 +229,7 @@ func (tx *Tx) saveTemplate(
 	}
 	saved.version++
 	_, err = tx.db.Exec(ctx, insertTemplateSQL, id, p.ID, saved.version, database.JSON(doc.Document), hash,
-		database.StringsOf(doc.StoredNames), now, actor)
+		doc.Source, doc.Comment, database.StringsOf(doc.StoredNames), now, actor)
 	if err != nil {
 		return saved, fmt.Errorf("save the template of work pool %q: %w", pool, err)
 	}

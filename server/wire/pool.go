@@ -104,6 +104,7 @@ func TemplateVersion(t store.TemplateVersion) api.TemplateVersion {
 		Pool:      t.Pool,
 		Version:   t.Version,
 		Document:  t.Document,
+		Comment:   t.Comment,
 		CreatedAt: Time(t.CreatedAt),
 		CreatedBy: t.CreatedBy,
 	}

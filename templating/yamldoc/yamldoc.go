@@ -21,9 +21,13 @@ import (
 	"github.com/berth-dev/berth/templating"
 )
 
-// maxNodes bounds a document after its aliases are followed: a file of a few hundred bytes can stand for
-// terabytes.
-const maxNodes = 1_000_000
+// Limits bound a document after its aliases are followed: a file of a few hundred bytes can stand for terabytes.
+type Limits struct {
+	Nodes int // values and the containers around them
+	Bytes int // of names and scalars
+}
+
+var fileLimits = Limits{Nodes: 1_000_000, Bytes: 64 << 20}
 
 // Place is where something was written. Lines and columns count from 1; a Line of 0 means the whole, a Column
 // of 0 all of the line.
@@ -145,8 +149,11 @@ func (v *Value) AsWritten() string {
 	return fmt.Sprintf("%s is the number %s: write that, or quote it to keep the text: %q", v.written, number, v.written)
 }
 
-// Parse reads one document. An empty one is null.
-func Parse(data []byte) (*Value, error) {
+// Parse reads one document of a file. An empty one is null.
+func Parse(data []byte) (*Value, error) { return ParseWithin(data, fileLimits) }
+
+// ParseWithin is Parse with the given limits.
+func ParseWithin(data []byte, limits Limits) (*Value, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var document, second yaml.Node
 	if err := decoder.Decode(&document); errors.Is(err, io.EOF) {
@@ -163,7 +170,7 @@ func Parse(data []byte) (*Value, error) {
 			Message: "a second document begins here, only one is read",
 		}
 	}
-	r := reader{budget: maxNodes}
+	r := reader{budget: limits}
 	return r.value(&document)
 }
 
@@ -175,13 +182,14 @@ func syntaxError(data []byte, err error) error {
 func placeOf(n *yaml.Node) Place { return Place{n.Line, n.Column} }
 
 type reader struct {
-	budget int
+	budget Limits
 	within []*yaml.Node // aliases that are being followed, to see one that holds itself
 	env    int          // how many environments the value is in
 }
 
 func (r *reader) value(n *yaml.Node) (*Value, error) {
-	if r.budget--; r.budget < 0 {
+	r.budget.Nodes--
+	if r.budget.Bytes -= len(n.Value); r.budget.Nodes < 0 || r.budget.Bytes < 0 {
 		return nil, &Error{Place: placeOf(n), Message: "too large once its aliases are followed"}
 	}
 	switch n.Kind {
@@ -220,6 +228,7 @@ func (r *reader) alias(n *yaml.Node) (*Value, error) {
 func (r *reader) object(n *yaml.Node) (*Value, error) {
 	v := &Value{Kind: Object, Place: placeOf(n), Names: []Member{}}
 	var merged []*Value
+	names := map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := n.Content[i]
 		if text := templating.UnquotedPlaceholder(key); text != "" {
@@ -238,14 +247,15 @@ func (r *reader) object(n *yaml.Node) (*Value, error) {
 		if key.Kind != yaml.ScalarNode {
 			return nil, &Error{Place: placeOf(key), Message: "a name must be a string"}
 		}
-		if v.Get(key.Value) != nil {
+		if r.budget.Bytes -= len(key.Value); names[key.Value] {
 			return nil, &Error{Place: placeOf(key), Message: fmt.Sprintf("duplicate key %q", key.Value)}
 		}
+		names[key.Value] = true
 		v.Names = append(v.Names,
 			Member{Name: key.Value, Place: placeOf(key), Value: value, plain: !isQuoted(key)})
 	}
 	for _, m := range merged {
-		if err := v.merge(m); err != nil {
+		if err := v.merge(m, names); err != nil {
 			return nil, err
 		}
 	}
@@ -261,12 +271,13 @@ func (r *reader) member(name string, n *yaml.Node) (*Value, error) {
 	return r.value(n)
 }
 
-// merge takes over what `<<` brings and is not there yet.
-func (v *Value) merge(from *Value) error {
+// merge takes over what `<<` brings and is not among the names yet.
+func (v *Value) merge(from *Value, names map[string]bool) error {
 	switch from.Kind {
 	case Object:
 		for _, m := range from.Names {
-			if v.Get(m.Name) == nil {
+			if !names[m.Name] {
+				names[m.Name] = true
 				v.Names = append(v.Names, m)
 			}
 		}
@@ -276,7 +287,7 @@ func (v *Value) merge(from *Value) error {
 			if item.Kind != Object {
 				return &Error{Place: item.Place, Message: "<< takes objects"}
 			}
-			if err := v.merge(item); err != nil {
+			if err := v.merge(item, names); err != nil {
 				return err
 			}
 		}

@@ -1012,7 +1012,7 @@ type ClientInterface interface {
 
 	// SetTemplateWithBody Save a new version of the base job template
 	//
-	// Versions are immutable. A template with errors is rejected with 422 `template-invalid`, and nothing is stored. `If-Match` holds the ETag of the version that was edited. The response lists the effect of the new version on the pool's deployments. With `require_unbroken`, a version that breaks a working deployment is rejected with 409 `template-breaks-deployments`.
+	// Versions are immutable. A template with errors is rejected with 422 `template-invalid`, and nothing is stored. `If-Match` holds the ETag of the version that was edited. The response lists the effect of the new version on the pool's deployments. With `require_unbroken`, a version that breaks a working deployment is rejected with 409 `template-breaks-deployments`. A text that reads as the same document, with other comments for example, is a new version whose Jobs are the same; it needs no approval.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1021,12 +1021,30 @@ type ClientInterface interface {
 
 	// SetTemplate Save a new version of the base job template
 	//
-	// Versions are immutable. A template with errors is rejected with 422 `template-invalid`, and nothing is stored. `If-Match` holds the ETag of the version that was edited. The response lists the effect of the new version on the pool's deployments. With `require_unbroken`, a version that breaks a working deployment is rejected with 409 `template-breaks-deployments`.
+	// Versions are immutable. A template with errors is rejected with 422 `template-invalid`, and nothing is stored. `If-Match` holds the ETag of the version that was edited. The response lists the effect of the new version on the pool's deployments. With `require_unbroken`, a version that breaks a working deployment is rejected with 409 `template-breaks-deployments`. A text that reads as the same document, with other comments for example, is a new version whose Jobs are the same; it needs no approval.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /api/v1/work-pools/{pool}/template (the `SetTemplate` operationId).
 	SetTemplate(ctx context.Context, pool PoolParam, params *SetTemplateParams, body SetTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CheckTemplateWithBody Check the text of a template: findings with their places, the Job of a run, and the impact
+	//
+	// Answers in one call what an editor asks at each pause of typing, and stores nothing. Findings have their place in the text. What is wrong with the template is part of the answer and no error. Without errors the answer has the Job that a run of the given deployment would have, or of a sample, and what saving the template would do to the deployments of the pool.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/work-pools/{pool}/template/check (the `CheckTemplate` operationId).
+	CheckTemplateWithBody(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CheckTemplate Check the text of a template: findings with their places, the Job of a run, and the impact
+	//
+	// Answers in one call what an editor asks at each pause of typing, and stores nothing. Findings have their place in the text. What is wrong with the template is part of the answer and no error. Without errors the answer has the Job that a run of the given deployment would have, or of a sample, and what saving the template would do to the deployments of the pool.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/work-pools/{pool}/template/check (the `CheckTemplate` operationId).
+	CheckTemplate(ctx context.Context, pool PoolParam, body CheckTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DiffTemplateWithBody Compare a template version with another version or with an unsaved document
 	//
@@ -1130,7 +1148,7 @@ type ClientInterface interface {
 
 	// ListTemplateVersions List the versions of the pool's template, newest first
 	//
-	// The list does not contain the documents.
+	// The list contains neither documents nor sources.
 	//
 	// Corresponds with GET /api/v1/work-pools/{pool}/template/versions (the `ListTemplateVersions` operationId).
 	ListTemplateVersions(ctx context.Context, pool PoolParam, params *ListTemplateVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3439,7 +3457,7 @@ func (c *Client) GetTemplate(ctx context.Context, pool PoolParam, params *GetTem
 
 // SetTemplateWithBody Save a new version of the base job template
 //
-// Versions are immutable. A template with errors is rejected with 422 `template-invalid`, and nothing is stored. `If-Match` holds the ETag of the version that was edited. The response lists the effect of the new version on the pool's deployments. With `require_unbroken`, a version that breaks a working deployment is rejected with 409 `template-breaks-deployments`.
+// Versions are immutable. A template with errors is rejected with 422 `template-invalid`, and nothing is stored. `If-Match` holds the ETag of the version that was edited. The response lists the effect of the new version on the pool's deployments. With `require_unbroken`, a version that breaks a working deployment is rejected with 409 `template-breaks-deployments`. A text that reads as the same document, with other comments for example, is a new version whose Jobs are the same; it needs no approval.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3458,13 +3476,51 @@ func (c *Client) SetTemplateWithBody(ctx context.Context, pool PoolParam, params
 
 // SetTemplate Save a new version of the base job template
 //
-// Versions are immutable. A template with errors is rejected with 422 `template-invalid`, and nothing is stored. `If-Match` holds the ETag of the version that was edited. The response lists the effect of the new version on the pool's deployments. With `require_unbroken`, a version that breaks a working deployment is rejected with 409 `template-breaks-deployments`.
+// Versions are immutable. A template with errors is rejected with 422 `template-invalid`, and nothing is stored. `If-Match` holds the ETag of the version that was edited. The response lists the effect of the new version on the pool's deployments. With `require_unbroken`, a version that breaks a working deployment is rejected with 409 `template-breaks-deployments`. A text that reads as the same document, with other comments for example, is a new version whose Jobs are the same; it needs no approval.
 //
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /api/v1/work-pools/{pool}/template (the `SetTemplate` operationId).
 func (c *Client) SetTemplate(ctx context.Context, pool PoolParam, params *SetTemplateParams, body SetTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSetTemplateRequest(c.Server, pool, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CheckTemplateWithBody Check the text of a template: findings with their places, the Job of a run, and the impact
+//
+// Answers in one call what an editor asks at each pause of typing, and stores nothing. Findings have their place in the text. What is wrong with the template is part of the answer and no error. Without errors the answer has the Job that a run of the given deployment would have, or of a sample, and what saving the template would do to the deployments of the pool.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/work-pools/{pool}/template/check (the `CheckTemplate` operationId).
+func (c *Client) CheckTemplateWithBody(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCheckTemplateRequestWithBody(c.Server, pool, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CheckTemplate Check the text of a template: findings with their places, the Job of a run, and the impact
+//
+// Answers in one call what an editor asks at each pause of typing, and stores nothing. Findings have their place in the text. What is wrong with the template is part of the answer and no error. Without errors the answer has the Job that a run of the given deployment would have, or of a sample, and what saving the template would do to the deployments of the pool.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/work-pools/{pool}/template/check (the `CheckTemplate` operationId).
+func (c *Client) CheckTemplate(ctx context.Context, pool PoolParam, body CheckTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCheckTemplateRequest(c.Server, pool, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3697,7 +3753,7 @@ func (c *Client) RollBackTemplate(ctx context.Context, pool PoolParam, params *R
 
 // ListTemplateVersions List the versions of the pool's template, newest first
 //
-// The list does not contain the documents.
+// The list contains neither documents nor sources.
 //
 // Corresponds with GET /api/v1/work-pools/{pool}/template/versions (the `ListTemplateVersions` operationId).
 func (c *Client) ListTemplateVersions(ctx context.Context, pool PoolParam, params *ListTemplateVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9119,6 +9175,53 @@ func NewSetTemplateRequestWithBody(server string, pool PoolParam, params *SetTem
 	return req, nil
 }
 
+// NewCheckTemplateRequest calls the generic CheckTemplate builder with application/json body
+func NewCheckTemplateRequest(server string, pool PoolParam, body CheckTemplateJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCheckTemplateRequestWithBody(server, pool, "application/json", bodyReader)
+}
+
+// NewCheckTemplateRequestWithBody constructs an http.Request for the CheckTemplate method, with any body, and a specified content type
+func NewCheckTemplateRequestWithBody(server string, pool PoolParam, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "pool", pool, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/work-pools/%s/template/check", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewDiffTemplateRequest calls the generic DiffTemplate builder with application/json body
 func NewDiffTemplateRequest(server string, pool PoolParam, body DiffTemplateJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -11218,7 +11321,7 @@ type ClientWithResponsesInterface interface {
 
 	// SetTemplateWithBodyWithResponse Save a new version of the base job template
 	//
-	// Versions are immutable. A template with errors is rejected with 422 `template-invalid`, and nothing is stored. `If-Match` holds the ETag of the version that was edited. The response lists the effect of the new version on the pool's deployments. With `require_unbroken`, a version that breaks a working deployment is rejected with 409 `template-breaks-deployments`.
+	// Versions are immutable. A template with errors is rejected with 422 `template-invalid`, and nothing is stored. `If-Match` holds the ETag of the version that was edited. The response lists the effect of the new version on the pool's deployments. With `require_unbroken`, a version that breaks a working deployment is rejected with 409 `template-breaks-deployments`. A text that reads as the same document, with other comments for example, is a new version whose Jobs are the same; it needs no approval.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11227,12 +11330,30 @@ type ClientWithResponsesInterface interface {
 
 	// SetTemplateWithResponse Save a new version of the base job template
 	//
-	// Versions are immutable. A template with errors is rejected with 422 `template-invalid`, and nothing is stored. `If-Match` holds the ETag of the version that was edited. The response lists the effect of the new version on the pool's deployments. With `require_unbroken`, a version that breaks a working deployment is rejected with 409 `template-breaks-deployments`.
+	// Versions are immutable. A template with errors is rejected with 422 `template-invalid`, and nothing is stored. `If-Match` holds the ETag of the version that was edited. The response lists the effect of the new version on the pool's deployments. With `require_unbroken`, a version that breaks a working deployment is rejected with 409 `template-breaks-deployments`. A text that reads as the same document, with other comments for example, is a new version whose Jobs are the same; it needs no approval.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /api/v1/work-pools/{pool}/template (the `SetTemplate` operationId).
 	SetTemplateWithResponse(ctx context.Context, pool PoolParam, params *SetTemplateParams, body SetTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*SetTemplateResponse, error)
+
+	// CheckTemplateWithBodyWithResponse Check the text of a template: findings with their places, the Job of a run, and the impact
+	//
+	// Answers in one call what an editor asks at each pause of typing, and stores nothing. Findings have their place in the text. What is wrong with the template is part of the answer and no error. Without errors the answer has the Job that a run of the given deployment would have, or of a sample, and what saving the template would do to the deployments of the pool.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/work-pools/{pool}/template/check (the `CheckTemplate` operationId).
+	CheckTemplateWithBodyWithResponse(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CheckTemplateResponse, error)
+
+	// CheckTemplateWithResponse Check the text of a template: findings with their places, the Job of a run, and the impact
+	//
+	// Answers in one call what an editor asks at each pause of typing, and stores nothing. Findings have their place in the text. What is wrong with the template is part of the answer and no error. Without errors the answer has the Job that a run of the given deployment would have, or of a sample, and what saving the template would do to the deployments of the pool.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/work-pools/{pool}/template/check (the `CheckTemplate` operationId).
+	CheckTemplateWithResponse(ctx context.Context, pool PoolParam, body CheckTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckTemplateResponse, error)
 
 	// DiffTemplateWithBodyWithResponse Compare a template version with another version or with an unsaved document
 	//
@@ -11336,7 +11457,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListTemplateVersionsWithResponse List the versions of the pool's template, newest first
 	//
-	// The list does not contain the documents.
+	// The list contains neither documents nor sources.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15724,6 +15845,54 @@ func (r SetTemplateResponse) ContentType() string {
 	return ""
 }
 
+type CheckTemplateResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TemplateChecked
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CheckTemplateResponse) GetJSON200() *TemplateChecked {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CheckTemplateResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CheckTemplateResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CheckTemplateResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CheckTemplateResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CheckTemplateResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type DiffTemplateResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18489,7 +18658,7 @@ func (c *ClientWithResponses) GetTemplateWithResponse(ctx context.Context, pool 
 
 // SetTemplateWithBodyWithResponse Save a new version of the base job template
 //
-// Versions are immutable. A template with errors is rejected with 422 `template-invalid`, and nothing is stored. `If-Match` holds the ETag of the version that was edited. The response lists the effect of the new version on the pool's deployments. With `require_unbroken`, a version that breaks a working deployment is rejected with 409 `template-breaks-deployments`.
+// Versions are immutable. A template with errors is rejected with 422 `template-invalid`, and nothing is stored. `If-Match` holds the ETag of the version that was edited. The response lists the effect of the new version on the pool's deployments. With `require_unbroken`, a version that breaks a working deployment is rejected with 409 `template-breaks-deployments`. A text that reads as the same document, with other comments for example, is a new version whose Jobs are the same; it needs no approval.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -18504,7 +18673,7 @@ func (c *ClientWithResponses) SetTemplateWithBodyWithResponse(ctx context.Contex
 
 // SetTemplateWithResponse Save a new version of the base job template
 //
-// Versions are immutable. A template with errors is rejected with 422 `template-invalid`, and nothing is stored. `If-Match` holds the ETag of the version that was edited. The response lists the effect of the new version on the pool's deployments. With `require_unbroken`, a version that breaks a working deployment is rejected with 409 `template-breaks-deployments`.
+// Versions are immutable. A template with errors is rejected with 422 `template-invalid`, and nothing is stored. `If-Match` holds the ETag of the version that was edited. The response lists the effect of the new version on the pool's deployments. With `require_unbroken`, a version that breaks a working deployment is rejected with 409 `template-breaks-deployments`. A text that reads as the same document, with other comments for example, is a new version whose Jobs are the same; it needs no approval.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -18515,6 +18684,36 @@ func (c *ClientWithResponses) SetTemplateWithResponse(ctx context.Context, pool 
 		return nil, err
 	}
 	return ParseSetTemplateResponse(rsp)
+}
+
+// CheckTemplateWithBodyWithResponse Check the text of a template: findings with their places, the Job of a run, and the impact
+//
+// Answers in one call what an editor asks at each pause of typing, and stores nothing. Findings have their place in the text. What is wrong with the template is part of the answer and no error. Without errors the answer has the Job that a run of the given deployment would have, or of a sample, and what saving the template would do to the deployments of the pool.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/work-pools/{pool}/template/check (the `CheckTemplate` operationId).
+func (c *ClientWithResponses) CheckTemplateWithBodyWithResponse(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CheckTemplateResponse, error) {
+	rsp, err := c.CheckTemplateWithBody(ctx, pool, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCheckTemplateResponse(rsp)
+}
+
+// CheckTemplateWithResponse Check the text of a template: findings with their places, the Job of a run, and the impact
+//
+// Answers in one call what an editor asks at each pause of typing, and stores nothing. Findings have their place in the text. What is wrong with the template is part of the answer and no error. Without errors the answer has the Job that a run of the given deployment would have, or of a sample, and what saving the template would do to the deployments of the pool.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/work-pools/{pool}/template/check (the `CheckTemplate` operationId).
+func (c *ClientWithResponses) CheckTemplateWithResponse(ctx context.Context, pool PoolParam, body CheckTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckTemplateResponse, error) {
+	rsp, err := c.CheckTemplate(ctx, pool, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCheckTemplateResponse(rsp)
 }
 
 // DiffTemplateWithBodyWithResponse Compare a template version with another version or with an unsaved document
@@ -18691,7 +18890,7 @@ func (c *ClientWithResponses) RollBackTemplateWithResponse(ctx context.Context, 
 
 // ListTemplateVersionsWithResponse List the versions of the pool's template, newest first
 //
-// The list does not contain the documents.
+// The list contains neither documents nor sources.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -21942,6 +22141,39 @@ func ParseSetTemplateResponse(rsp *http.Response) (*SetTemplateResponse, error) 
 			headers.ETag = &value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCheckTemplateResponse parses an HTTP response from a CheckTemplateWithResponse call
+func ParseCheckTemplateResponse(rsp *http.Response) (*CheckTemplateResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CheckTemplateResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TemplateChecked
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
 	}
 
 	return response, nil

@@ -281,6 +281,9 @@ type ServerInterface interface {
 	// SetTemplate Save a new version of the base job template
 	// (PUT /api/v1/work-pools/{pool}/template)
 	SetTemplate(w http.ResponseWriter, r *http.Request, pool PoolParam, params SetTemplateParams)
+	// CheckTemplate Check the text of a template: findings with their places, the Job of a run, and the impact
+	// (POST /api/v1/work-pools/{pool}/template/check)
+	CheckTemplate(w http.ResponseWriter, r *http.Request, pool PoolParam)
 	// DiffTemplate Compare a template version with another version or with an unsaved document
 	// (POST /api/v1/work-pools/{pool}/template/diff)
 	DiffTemplate(w http.ResponseWriter, r *http.Request, pool PoolParam)
@@ -3898,6 +3901,32 @@ func (siw *ServerInterfaceWrapper) SetTemplate(w http.ResponseWriter, r *http.Re
 	handler.ServeHTTP(w, r)
 }
 
+// CheckTemplate operation middleware
+func (siw *ServerInterfaceWrapper) CheckTemplate(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pool" -------------
+	var pool PoolParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pool", mux.Vars(r)["pool"], &pool, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pool", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CheckTemplate(w, r, pool)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // DiffTemplate operation middleware
 func (siw *ServerInterfaceWrapper) DiffTemplate(w http.ResponseWriter, r *http.Request) {
 
@@ -4773,6 +4802,8 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/template", wrapper.GetTemplate).Methods(http.MethodGet)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/template", wrapper.SetTemplate).Methods(http.MethodPut)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/template/check", wrapper.CheckTemplate).Methods(http.MethodPost)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/template/diff", wrapper.DiffTemplate).Methods(http.MethodPost)
 
@@ -8361,6 +8392,46 @@ func (response SetTemplatedefaultApplicationProblemPlusJSONResponse) VisitSetTem
 	return err
 }
 
+type CheckTemplateRequestObject struct {
+	Pool PoolParam `json:"pool"`
+	Body *CheckTemplateJSONRequestBody
+}
+
+type CheckTemplateResponseObject interface {
+	VisitCheckTemplateResponse(w http.ResponseWriter) error
+}
+
+type CheckTemplate200JSONResponse TemplateChecked
+
+func (response CheckTemplate200JSONResponse) VisitCheckTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckTemplatedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CheckTemplatedefaultApplicationProblemPlusJSONResponse) VisitCheckTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type DiffTemplateRequestObject struct {
 	Pool PoolParam `json:"pool"`
 	Body *DiffTemplateJSONRequestBody
@@ -9459,6 +9530,9 @@ type StrictServerInterface interface {
 	// SetTemplate Save a new version of the base job template
 	// (PUT /api/v1/work-pools/{pool}/template)
 	SetTemplate(ctx context.Context, request SetTemplateRequestObject) (SetTemplateResponseObject, error)
+	// CheckTemplate Check the text of a template: findings with their places, the Job of a run, and the impact
+	// (POST /api/v1/work-pools/{pool}/template/check)
+	CheckTemplate(ctx context.Context, request CheckTemplateRequestObject) (CheckTemplateResponseObject, error)
 	// DiffTemplate Compare a template version with another version or with an unsaved document
 	// (POST /api/v1/work-pools/{pool}/template/diff)
 	DiffTemplate(ctx context.Context, request DiffTemplateRequestObject) (DiffTemplateResponseObject, error)
@@ -12042,6 +12116,39 @@ func (sh *strictHandler) SetTemplate(w http.ResponseWriter, r *http.Request, poo
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(SetTemplateResponseObject); ok {
 		if err := validResponse.VisitSetTemplateResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CheckTemplate operation middleware
+func (sh *strictHandler) CheckTemplate(w http.ResponseWriter, r *http.Request, pool PoolParam) {
+	var request CheckTemplateRequestObject
+
+	request.Pool = pool
+
+	var body CheckTemplateJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CheckTemplate(ctx, request.(CheckTemplateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CheckTemplate")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CheckTemplateResponseObject); ok {
+		if err := validResponse.VisitCheckTemplateResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -103,7 +103,7 @@ func missingBound(schema *openapi3.Schema) string {
 // boundedText reports whether a text has a bound. Output of workloads is cut instead of refused.
 func boundedText(schema *openapi3.Schema) bool {
 	switch {
-	case schema.MaxLength != nil, len(schema.Enum) > 0, schema.Extensions["x-output"] == true:
+	case schema.MaxLength != nil, len(schema.Enum) > 0, schema.Extensions["x-verbatim"] == true:
 		return true
 	case schema.Format == "uuid", schema.Format == "date-time":
 		return true

@@ -2,8 +2,8 @@
 -- finished runs, one each ten seconds up to now, one in a hundred failed, with an attempt and four events each, the first of which is the run itself.
 INSERT INTO pools (id, name, type, description, paused, template_version, created_at, created_by, updated_at, updated_by)
 SELECT gen_random_uuid(), 'pool-' || i, 'kubernetes', '', FALSE, 1, now(), 'ada', now(), 'ada' FROM generate_series(1, 9) AS i;
-INSERT INTO template_versions (id, pool_id, version, document, document_hash, stored_names, created_at, created_by)
-SELECT gen_random_uuid(), id, 1, '{}', '', '[]', now(), 'ada' FROM pools WHERE name LIKE 'pool-%%';
+INSERT INTO template_versions (id, pool_id, version, document, document_hash, source, comment, stored_names, created_at, created_by)
+SELECT gen_random_uuid(), id, 1, '{}', '', '', '', '[]', now(), 'ada' FROM pools WHERE name LIKE 'pool-%%';
 INSERT INTO queues (id, pool_id, name, priority, paused, created_at, created_by)
 SELECT gen_random_uuid(), id, 'default', 1, FALSE, now(), 'ada' FROM pools WHERE name LIKE 'pool-%%';
 CREATE TEMPORARY TABLE made AS

@@ -29,6 +29,7 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/berth-dev/berth/templating/yamldoc"
 )
@@ -78,6 +79,7 @@ type File struct {
 
 type source struct {
 	path  string
+	text  string
 	value *yamldoc.Value
 }
 
@@ -117,10 +119,11 @@ type Source struct {
 // Load reads the berth.yaml at path and the files it names, relative to it; or a prefect.yaml. What is wrong
 // comes back as Problems.
 func Load(path string, from Source) (*File, error) {
-	root, problems := parse(path, from.Read)
+	file, problems := parse(path, from.Read)
 	if problems != nil {
 		return nil, problems
 	}
+	root := file.value
 	if root.Kind != yamldoc.Object || !isPrefect(path, root) {
 		selected, problems := from.choose(path, root)
 		if problems != nil {
@@ -163,20 +166,24 @@ func (p Problem) compare(other Problem) int {
 		cmp.Compare(p.Column, other.Column))
 }
 
-func parse(path string, read ReadFile) (*yamldoc.Value, Problems) {
+func parse(path string, read ReadFile) (source, Problems) {
+	none := source{path: path}
 	data, err := read(path)
 	if err != nil {
-		return nil, Problems{{Message: err.Error()}}
+		return none, Problems{{Message: err.Error()}}
 	}
 	value, err := yamldoc.Parse(data)
 	var syntax *yamldoc.Error
 	if errors.As(err, &syntax) {
-		return nil, Problems{{File: path, Place: syntax.Place, Message: syntax.Message}}
+		return none, Problems{{File: path, Place: syntax.Place, Message: syntax.Message}}
 	}
 	if err != nil {
-		return nil, Problems{{File: path, Message: err.Error()}}
+		return none, Problems{{File: path, Message: err.Error()}}
 	}
-	return value, nil
+	if !utf8.Valid(data) {
+		return none, Problems{{File: path, Message: "must be text in UTF-8"}}
+	}
+	return source{path: path, text: string(data), value: value}, nil
 }
 
 func (f *File) check(c *checker, read ReadFile) {
@@ -235,23 +242,23 @@ func (f *File) loadTemplate(c *checker, where string, pool *yamldoc.Value, read 
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(filepath.Dir(f.path), path)
 	}
-	value, problems := parse(path, read)
+	template, problems := parse(path, read)
 	switch {
 	case problems != nil && problems[0].File == "":
 		c.fail(name.Place, problems[0].Message)
 	case problems != nil:
 		c.problems = append(c.problems, problems...)
-	case value.Kind != yamldoc.Object:
+	case template.value.Kind != yamldoc.Object:
 		c.problems = append(
 			c.problems,
 			Problem{
 				File:    path,
-				Place:   value.Place,
+				Place:   template.value.Place,
 				Message: "a template is an object with variables and job_configuration",
 			},
 		)
 	default:
-		f.templates[pool.Get("name").Text()] = source{path: path, value: value}
+		f.templates[pool.Get("name").Text()] = template
 	}
 }
 
@@ -332,7 +339,7 @@ func (f *File) item(section string, e entry) map[string]any {
 	}
 	for _, m := range e.value.Names {
 		if m.Name == templateKey && section == "pools" {
-			item["base_job_template"] = f.templates[e.name].value
+			item["base_job_template_source"] = f.templates[e.name].text
 			continue
 		}
 		item[m.Name] = m.Value

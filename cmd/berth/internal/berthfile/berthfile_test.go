@@ -32,7 +32,7 @@ deployments:
   retries: {max: 2}
 `
 
-const goodTemplate = `variables: {}
+const goodTemplate = `variables: {} # none yet
 job_configuration:
   job_manifest:
     kind: Job
@@ -51,7 +51,7 @@ func TestAFileBecomesTheRequestThatTheServerTakes(t *testing.T) {
 	}
 	want := `{"deployments":[{"name":"nightly","parameters":{"date":"2026-01-01"},"pool":"etl","retries":{"max":2}}],` +
 		`"dry_run":true,` +
-		`"pools":[{"base_job_template":{"variables":{},"job_configuration":{"job_manifest":{"kind":"Job"}}},"concurrency_limit":null,"name":"etl","type":"kubernetes"}],` +
+		`"pools":[{"base_job_template_source":"variables: {} # none yet\njob_configuration:\n  job_manifest:\n    kind: Job\n","concurrency_limit":null,"name":"etl","type":"kubernetes"}],` +
 		`"variables":[{"name":"warehouse","value":{"host":"db"}}]}`
 	if string(got) != want {
 		t.Errorf("got  %s\nwant %s", got, want)

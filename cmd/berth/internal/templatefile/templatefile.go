@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/diagnostic"
@@ -62,8 +63,10 @@ func (f File) PrintPreview(format cli.Format, seen api.TemplatePreview) error {
 type File struct {
 	App      *cli.App
 	Document json.RawMessage
-	name     string
-	source   *locate.Source
+	// Text is the file's, byte for byte.
+	Text   string
+	name   string
+	source *locate.Source
 }
 
 // Read reads the file of a template; nothing is read where none is named.
@@ -76,7 +79,10 @@ func Read(app *cli.App, file string) (File, error) {
 	if err != nil {
 		return f, err
 	}
-	f.name, f.source = FileName(file), locate.New(data)
+	if !utf8.Valid(data) {
+		return f, cli.Usagef("%s: a template is text in UTF-8", FileName(file))
+	}
+	f.Text, f.name, f.source = string(data), FileName(file), locate.New(data)
 	f.Document, err = cli.ParseDocument(file, data)
 	return f, err
 }

@@ -48,6 +48,8 @@ CREATE TABLE template_versions (
     version       INTEGER NOT NULL,
     document      TEXT NOT NULL,
     document_hash TEXT NOT NULL,
+    source        TEXT NOT NULL, -- as it was written; empty: as a document
+    comment       TEXT NOT NULL,
     stored_names  TEXT NOT NULL,
     created_at    TIMESTAMPTZ NOT NULL,
     created_by    TEXT NOT NULL,

@@ -57,7 +57,7 @@ func createCommand(app *cli.App) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		body.BaseJobTemplate = given.Document
+		body.BaseJobTemplateSource = given.Text
 		pool, err := cli.Created(client.CreateWorkPoolWithResponse(ctx, body))
 		if err != nil {
 			return given.PrintRejection(err)

@@ -2,7 +2,6 @@ package pool
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/spf13/cobra"
 
@@ -42,7 +41,7 @@ The exit code is 1 if the change breaks a deployment that works now.
 		if err != nil {
 			return err
 		}
-		comparison, err := comparison(ctx, client, args[0], from, to, given.Document)
+		comparison, err := comparison(ctx, client, args[0], from, to, given.Text)
 		if err != nil {
 			return err
 		}
@@ -75,15 +74,15 @@ func printChange(app *cli.App, format cli.Format, change TemplateChange, jobs bo
 
 // comparison says what is compared with what.
 func comparison(
-	ctx context.Context, client *cli.Client, pool string, from, to int32, document json.RawMessage,
+	ctx context.Context, client *cli.Client, pool string, from, to int32, source string,
 ) (api.TemplateComparison, error) {
 	var c api.TemplateComparison
 	if from > 0 {
 		c.FromVersion = &from
 	}
 	switch {
-	case document != nil:
-		c.Document = document
+	case source != "":
+		c.Source = source
 		return c, nil
 	case to > 0:
 		c.ToVersion = &to

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -18,11 +17,11 @@ import (
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/berth-dev/berth/templating/yamldoc"
 )
 
 func templateEditCommand(app *cli.App) *cobra.Command {
 	var yes, unbroken bool
+	var comment string
 	cmd := &cobra.Command{
 		Use:   "edit POOL",
 		Short: "Edit the template in an editor, review the effect and save a new version",
@@ -36,9 +35,10 @@ nothing is overwritten.`,
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "save without confirmation")
 	cmd.Flags().BoolVar(&unbroken, "require-unbroken", false, "fail if the change breaks a deployment")
+	cmd.Flags().StringVarP(&comment, "message", "m", "", "what the version is for, shown in the list of versions")
 	reason := cli.BreakGlassFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
-		e := &templateEdit{app: app, client: client, pool: args[0], yes: yes, unbroken: unbroken, breakGlass: *reason}
+		e := &templateEdit{app: app, client: client, pool: args[0], yes: yes, unbroken: unbroken, comment: comment, breakGlass: *reason}
 		return e.run(ctx)
 	})
 	return cmd
@@ -52,6 +52,7 @@ type templateEdit struct {
 	yes, unbroken bool
 	version       int32
 	file          string
+	comment       string
 	breakGlass    string
 }
 
@@ -61,18 +62,15 @@ func (e *templateEdit) run(ctx context.Context) error {
 		return err
 	}
 	e.version = current.Version
-	original, err := yamldoc.FromJSON(current.Document)
-	if err != nil {
-		return fmt.Errorf("write the template as YAML: %w", err)
-	}
+	original := []byte(current.Source)
 	dir, err := os.MkdirTemp(e.app.Env["TMPDIR"], "berth-edit-")
 	if err != nil {
 		return fmt.Errorf("create a temporary directory: %w", err)
 	}
 	e.file = filepath.Join(dir, e.pool+".yaml")
-	document, err := e.edited(ctx, original)
-	if err == nil && document != nil {
-		err = e.save(ctx, document)
+	edited, err := e.edited(ctx, original)
+	if err == nil && edited != nil {
+		err = e.save(ctx, string(edited))
 	}
 	if err != nil && e.wrote(original) {
 		e.app.Notef("your changes are saved in %s", e.file)
@@ -94,7 +92,7 @@ const notePrefix = "# berth: "
 
 // edited opens the editor until there is a template without errors. Nothing comes back where there is nothing
 // to save.
-func (e *templateEdit) edited(ctx context.Context, text []byte) (json.RawMessage, error) {
+func (e *templateEdit) edited(ctx context.Context, text []byte) ([]byte, error) {
 	before := text
 	for {
 		if err := os.WriteFile(e.file, text, 0o600); err != nil {
@@ -111,9 +109,12 @@ func (e *templateEdit) edited(ctx context.Context, text []byte) (json.RawMessage
 		if len(bytes.TrimSpace(body)) == 0 || bytes.Equal(body, before) {
 			return nil, e.app.Printf("nothing to save\n")
 		}
-		document, problems, err := e.lint(ctx, body)
-		if err != nil || len(problems) == 0 {
-			return document, err
+		problems, err := e.lint(ctx, body)
+		if err != nil {
+			return nil, err
+		}
+		if len(problems) == 0 {
+			return body, nil
 		}
 		if bytes.Equal(written, text) {
 			return nil, errors.New("the template still has errors; nothing was saved")
@@ -122,17 +123,20 @@ func (e *templateEdit) edited(ctx context.Context, text []byte) (json.RawMessage
 	}
 }
 
-// lint says what is wrong, as lines for the top of the file.
-func (e *templateEdit) lint(ctx context.Context, body []byte) (json.RawMessage, []string, error) {
-	document, err := yamldoc.ToJSON(body)
+// lint says what is wrong, as lines for the top of the file, with the line numbers that the file has with them.
+func (e *templateEdit) lint(ctx context.Context, body []byte) ([]string, error) {
+	impact := false
+	checked, err := cli.Value(e.client.CheckTemplateWithResponse(ctx, e.pool,
+		api.TemplateCheck{Source: string(body), Impact: &impact}))
 	if err != nil {
-		return nil, []string{err.Error()}, nil
+		return nil, err
 	}
-	report, err := cli.Value(e.client.LintTemplateWithResponse(ctx, e.pool, document))
-	if err != nil {
-		return nil, nil, err
-	}
-	return document, cli.Map(report.Errors, cli.FindingLine), nil
+	return cli.Map(checked.Errors, func(f api.Finding) string {
+		if f.Place == nil {
+			return cli.FindingLine(f)
+		}
+		return fmt.Sprintf("line %d: %s", int(f.Place.Line)+len(checked.Errors)+1, cli.FindingLine(f))
+	}), nil
 }
 
 func addNotes(problems []string, body []byte) []byte {
@@ -172,13 +176,13 @@ func (e *templateEdit) open(ctx context.Context) error {
 }
 
 // save shows what the change does, asks, and saves.
-func (e *templateEdit) save(ctx context.Context, document json.RawMessage) error {
+func (e *templateEdit) save(ctx context.Context, source string) error {
 	change, err := getChange(ctx, e.client, e.pool,
-		api.TemplateComparison{FromVersion: &e.version, Document: document})
+		api.TemplateComparison{FromVersion: &e.version, Source: source})
 	if err != nil {
 		return err
 	}
-	if err := printPatch(e.app, change.Diff.Text, "the template says the same as before"); err != nil {
+	if err := printPatch(e.app, change.Diff.Text, "the template says the same as before, in other words"); err != nil {
 		return err
 	}
 	if err := printImpact(e.app, change.Impact, false); err != nil {
@@ -192,7 +196,8 @@ func (e *templateEdit) save(ctx context.Context, document json.RawMessage) error
 	if e.unbroken {
 		params.RequireUnbroken = &e.unbroken
 	}
-	version, err := cli.Value(e.client.SetTemplateWithResponse(ctx, e.pool, params, document))
+	version, err := cli.Value(e.client.SetTemplateWithResponse(ctx, e.pool, params,
+		api.TemplateSave{Source: source, Comment: e.comment}))
 	if err != nil {
 		return err
 	}

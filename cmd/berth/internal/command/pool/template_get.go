@@ -14,8 +14,10 @@ func templateGetCommand(app *cli.App) *cobra.Command {
 	var number int32
 	cmd := &cobra.Command{
 		Use:   "get POOL",
-		Short: "Print the template as YAML",
-		Args:  cobra.ExactArgs(1), ValidArgsFunction: lookup.PoolNames(app),
+		Short: "Print the template as it was saved, with its comments",
+		Long: `Print the template as it was saved, byte for byte. With -o json or -o yaml, print what it stands for:
+without comments, with anchors resolved.`,
+		Args: cobra.ExactArgs(1), ValidArgsFunction: lookup.PoolNames(app),
 	}
 	cmd.Flags().Int32Var(&number, "version", 0, "version to print (default: the newest)")
 	format := cli.OutputFlag(cmd)
@@ -28,9 +30,8 @@ func templateGetCommand(app *cli.App) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		// A template has no form as a table: it is shown as people write it.
-		if *format == cli.Table {
-			*format = cli.YAML
+		if *format == cli.Table { // a template has no form as a table: it is shown as it was written
+			return app.WriteRaw(version.Source)
 		}
 		return app.PrintDocument(*format, version.Document)
 	})

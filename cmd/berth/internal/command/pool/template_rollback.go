@@ -13,6 +13,7 @@ import (
 
 func templateRollbackCommand(app *cli.App) *cobra.Command {
 	var to int32
+	var comment string
 	var unbroken bool
 	cmd := &cobra.Command{
 		Use:   "rollback POOL --to N",
@@ -22,6 +23,7 @@ rolled back, too. To see the effect first: berth pool template diff POOL --to N`
 		Args: cobra.ExactArgs(1), ValidArgsFunction: lookup.PoolNames(app),
 	}
 	cmd.Flags().Int32Var(&to, "to", 0, "version to restore")
+	cmd.Flags().StringVarP(&comment, "message", "m", "", "what the rollback is for, shown in the list of versions")
 	cmd.Flags().BoolVar(&unbroken, "require-unbroken", false, "fail if the change breaks a deployment")
 	cli.Required(cmd, "to")
 	reason := cli.BreakGlassFlag(cmd)
@@ -32,7 +34,7 @@ rolled back, too. To see the effect first: berth pool template diff POOL --to N`
 			params.RequireUnbroken = &unbroken
 		}
 		version, err := cli.Value(client.RollBackTemplateWithResponse(ctx, args[0], params,
-			api.TemplateRollback{Version: to}))
+			api.TemplateRollback{Version: to, Comment: comment}))
 		if err != nil {
 			return err
 		}

@@ -13,16 +13,22 @@ import (
 )
 
 func templateSetCommand(app *cli.App) *cobra.Command {
-	var file string
+	var file, comment string
 	var edited int32
 	var unbroken bool
 	cmd := &cobra.Command{
 		Use:   "set POOL -f FILE",
 		Short: "Save a new version of the template; a template with errors is not saved",
-		Args:  cobra.ExactArgs(1), ValidArgsFunction: lookup.PoolNames(app),
+		Long: `Save a new version of the template. A template with errors is not saved.
+
+The file is kept byte for byte: comments, order, quotes and block texts come back with
+berth pool template get. A file that differs in these alone is a new version whose Jobs are the same.`,
+		Example: `  berth pool template set default -f template.yaml -m "room for the larger joins"`,
+		Args:    cobra.ExactArgs(1), ValidArgsFunction: lookup.PoolNames(app),
 	}
 	cmd.Flags().
 		StringVarP(&file, "file", "f", "", "YAML or JSON file with the template; - for standard input")
+	cmd.Flags().StringVarP(&comment, "message", "m", "", "what the version is for, shown in the list of versions")
 	cmd.Flags().BoolVar(&unbroken, "require-unbroken", false, "fail if the change breaks a deployment")
 	cmd.Flags().Int32Var(&edited, "if-version", 0, "fail unless this is still the newest version")
 	cli.Required(cmd, "file")
@@ -41,7 +47,8 @@ func templateSetCommand(app *cli.App) *cobra.Command {
 		if unbroken {
 			params.RequireUnbroken = &unbroken
 		}
-		version, err := cli.Value(client.SetTemplateWithResponse(ctx, args[0], params, given.Document))
+		version, err := cli.Value(client.SetTemplateWithResponse(ctx, args[0], params,
+			api.TemplateSave{Source: given.Text, Comment: comment}))
 		if err != nil {
 			return given.PrintRejection(err)
 		}

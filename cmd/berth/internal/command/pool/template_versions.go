@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -34,7 +35,13 @@ func templateVersionsCommand(app *cli.App) *cobra.Command {
 			{Title: "saved", Cell: func(v api.TemplateVersion) string { return app.Ago(v.CreatedAt) }},
 			{Title: "by", Cell: func(v api.TemplateVersion) string { return v.CreatedBy }},
 			{Title: "id", Cell: func(v api.TemplateVersion) string { return v.ID.String() }},
+			{Title: "comment", Cell: func(v api.TemplateVersion) string { return firstLine(v.Comment) }},
 		})
 	})
 	return cmd
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	return line
 }

@@ -16,7 +16,10 @@ build: ## build the static binary, build/berth
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BUILD)/berth ./cmd/berth
 
 run: ## start server, UI, SQLite and a process worker on http://127.0.0.1:4200
-	@go run ./cmd/berth dev
+	@command -v go >/dev/null || { echo "make run needs Go $$(sed -n 's/^go //p' go.mod): https://go.dev/dl" >&2; exit 1; }
+	@[ -x $(BUILD)/berth ] || echo "building $(BUILD)/berth; the first time this takes some minutes and downloads the modules" >&2
+	@$(MAKE) --no-print-directory build
+	@$(BUILD)/berth dev
 
 test: ## run every test: unit, both databases, chart, browser, and end to end on a real cluster
 	@e2e/test.sh

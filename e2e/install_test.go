@@ -9,6 +9,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
@@ -274,5 +275,38 @@ func examplesRun(t *testing.T, s site) {
 		if watched.code != 0 || !strings.Contains(watched.stdout, example.prints) {
 			t.Errorf("example %s: exit code %d\n%s", example.name, watched.code, watched)
 		}
+	}
+}
+
+// TestANamespaceThatDoesNotExistIsRefusedBeforeAnythingIsMade: an installation that fails half way is worse than none.
+// With the flag, it is created.
+func TestANamespaceThatDoesNotExistIsRefusedBeforeAnythingIsMade(t *testing.T) {
+	t.Parallel()
+	c := connect(t)
+	namespace := fmt.Sprintf("berth-absent-%d", time.Now().UnixNano())
+	team := namespace + "-team"
+	berth := cli{dir: t.TempDir()}
+	release := []string{"--kubeconfig", c.kubeconfig, "-n", namespace}
+	install := append([]string{"install", "--set", "worker.namespaces={" + team + "}", "--set", "image.tag=none", "--timeout", "5s"},
+		release...)
+
+	refused := berth.run(t, install...)
+	if refused.code != 2 || !strings.Contains(refused.stderr, team) || !strings.Contains(refused.stderr, "--create-namespaces") {
+		t.Errorf("exit code %d, want a refusal that names %s\n%s", refused.code, team, refused)
+	}
+	for _, name := range []string{namespace, namespace + "-jobs", team} {
+		if _, err := c.client.CoreV1().Namespaces().Get(t.Context(), name, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+			t.Errorf("namespace %s was made: %v", name, err)
+		}
+		t.Cleanup(func() { c.removeNamespace(t, name) })
+	}
+
+	defer func() { berth.run(t, append([]string{"uninstall", "--skip-drain", "--yes"}, release...)...) }()
+	created := berth.run(t, append(install, "--create-namespaces")...) // whose image does not exist
+	if _, err := c.client.RbacV1().Roles(team).List(t.Context(), metav1.ListOptions{}); created.code != 1 || err != nil {
+		t.Errorf("exit code %d, %v\n%s", created.code, err, created)
+	}
+	if _, err := c.client.CoreV1().Namespaces().Get(t.Context(), team, metav1.GetOptions{}); err != nil {
+		t.Errorf("namespace %s is not created: %v\n%s", team, err, created)
 	}
 }

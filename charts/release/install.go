@@ -19,13 +19,17 @@ func (c *Client) Install(ctx context.Context, values map[string]any) (Status, er
 	if err != nil {
 		return Status{}, err
 	}
-	if err := c.checkValues(loaded, values); err != nil {
+	rendered, err := c.checkValues(loaded, values)
+	if err != nil {
 		return Status{}, err
 	}
 	if err := c.reach(); err != nil {
 		return Status{}, err
 	}
 	if err := c.checkInstallable(); err != nil {
+		return Status{}, err
+	}
+	if err := c.ensureNamespaces(ctx, rendered); err != nil {
 		return Status{}, err
 	}
 

@@ -45,6 +45,8 @@ type Options struct {
 	Target
 	// Timeout of one action as a whole, and of each hook in it; 0 means DefaultTimeout.
 	Timeout time.Duration
+	// CreateNamespaces creates the namespaces of worker.namespaces that do not exist.
+	CreateNamespaces bool
 	// Progress receives one line for each thing that an action does or waits for. It may be nil. It may be
 	// called from another goroutine.
 	Progress func(line string)
@@ -57,6 +59,8 @@ type Client struct {
 	timeout   time.Duration
 	progress  *progress
 	config    *action.Configuration
+
+	createNamespaces bool
 }
 
 // New returns a Client. It reads the kubeconfig but does not contact the cluster.
@@ -74,7 +78,7 @@ func New(o Options) (*Client, error) {
 	}
 	c := &Client{
 		name: o.Name, namespace: settings.Namespace(), timeout: o.Timeout,
-		progress: newProgress(o.Progress), config: &action.Configuration{},
+		progress: newProgress(o.Progress), config: &action.Configuration{}, createNamespaces: o.CreateNamespaces,
 	}
 	if c.timeout <= 0 {
 		c.timeout = DefaultTimeout

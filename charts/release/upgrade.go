@@ -54,7 +54,11 @@ func (c *Client) Upgrade(ctx context.Context, o UpgradeOptions) (Status, error) 
 	if err := c.checkIdle(rel); err != nil {
 		return Status{}, err
 	}
-	if err := c.checkValues(loaded, o.mergedOver(rel.Config)); err != nil {
+	rendered, err := c.checkValues(loaded, o.mergedOver(rel.Config))
+	if err != nil {
+		return Status{}, err
+	}
+	if err := c.ensureNamespaces(ctx, rendered); err != nil {
 		return Status{}, err
 	}
 

@@ -27,16 +27,17 @@ func (e *ValuesError) Error() string { return e.Err.Error() }
 
 func (e *ValuesError) Unwrap() error { return e.Err }
 
-// checkValues renders the chart and discards the result, so that invalid values are found before the cluster
-// is changed.
-func (c *Client) checkValues(loaded *chart.Chart, values map[string]any) error {
+// checkValues renders the chart, so that invalid values are found before the cluster is changed. It returns the
+// rendered files.
+func (c *Client) checkValues(loaded *chart.Chart, values map[string]any) (map[string]string, error) {
 	options := chartutil.ReleaseOptions{Name: c.name, Namespace: c.namespace, Revision: 1, IsInstall: true}
-	rendered, err := chartutil.ToRenderValues(loaded, values, options, chartutil.DefaultCapabilities.Copy())
+	all, err := chartutil.ToRenderValues(loaded, values, options, chartutil.DefaultCapabilities.Copy())
+	var rendered map[string]string
 	if err == nil {
-		_, err = engine.Render(loaded, rendered)
+		rendered, err = engine.Render(loaded, all)
 	}
 	if err != nil {
-		return &ValuesError{Err: fmt.Errorf("values of release %q: %w", c.name, oneLine(err))}
+		return nil, &ValuesError{Err: fmt.Errorf("values of release %q: %w", c.name, oneLine(err))}
 	}
-	return nil
+	return rendered, nil
 }

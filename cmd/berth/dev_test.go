@@ -58,8 +58,9 @@ func TestDevRunsHelloAndSurvivesARestart(t *testing.T) {
 	if code := dev.stop(t); code != 0 {
 		t.Errorf("dev ended with %d\n%s", code, dev.stderr)
 	}
-	if got := dev.stderr.String(); got != "" {
-		t.Errorf("dev had something to say:\n%s", got)
+	if got, want := dev.stderr.String(), "open "+u.url+" in a browser, or run in another terminal: berth deployment run hello "+
+		"--param name=world --watch --api-url "+u.url+"; Ctrl-C stops it\n"; got != want {
+		t.Errorf("dev says\n%swant\n%s", got, want)
 	}
 	if line, more := <-dev.lines; more {
 		t.Errorf("a second line on standard output: %q", line)

@@ -26,6 +26,8 @@ func main() {
 func runMain(
 	ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, environ []string,
 ) int {
-	app := &cli.App{In: stdin, Out: stdout, Err: stderr, Env: cli.Environ(environ), Now: time.Now}
+	app := &cli.App{
+		In: stdin, Out: stdout, Err: stderr, Env: cli.Environ(environ), Now: time.Now, Program: os.Args[0],
+	}
 	return app.Execute(ctx, rootCommand(app), args)
 }

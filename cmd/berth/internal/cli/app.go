@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -26,6 +27,8 @@ type App struct {
 	Env map[string]string
 	// Now is the clock for what is shown relative to now.
 	Now func() time.Time
+	// Program is how this program was started, for commands that a person is told to type.
+	Program string
 	// Transport carries requests to the server; nil means the usual one.
 	Transport http.RoundTripper
 
@@ -42,6 +45,16 @@ func Environ(environ []string) map[string]string {
 		}
 	}
 	return env
+}
+
+// Command is a command of this program as a person types it here: "berth run ls", or "build/berth run ls" where
+// the program was started by its path.
+func (a *App) Command(line string) string {
+	program, _ := strings.CutSuffix(a.Program, ".exe")
+	if filepath.Base(program) != "berth" || !strings.ContainsRune(program, filepath.Separator) {
+		return "berth " + line
+	}
+	return quotedWord(a.Program) + " " + line
 }
 
 // Execute runs the command line and returns the exit code. What comes back from cobra before a command has

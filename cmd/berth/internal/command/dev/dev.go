@@ -56,7 +56,8 @@ The pool "local", whose worker runs jobs as local processes, and the deployment 
 if they do not exist. Try: berth deployment run hello --param name=world --watch
 
 With --kube-context, a worker for the pool "kubernetes" starts as well. When the server accepts
-requests, the command prints "ready URL" to standard output. It logs to standard error.`,
+requests, the command prints "ready URL" to standard output, and to standard error what to do next. It
+logs to standard error.`,
 		Args: cobra.NoArgs,
 	}
 	flags := cmd.Flags()
@@ -163,8 +164,23 @@ func (d *dev) work(ctx context.Context, url string, kubernetes job.Runtime) erro
 		workers.Go(
 			func() error { return worker.Run(ctx, d.workerOptions(url, devKubernetesPool, kubernetes)) })
 	}
-	workers.Go(func() error { return d.app.Printf("ready %s\n", url) })
+	workers.Go(func() error {
+		if err := d.app.Printf("ready %s\n", url); err != nil {
+			return err
+		}
+		d.sayNext(url)
+		return nil
+	})
 	return workers.Wait()
+}
+
+// sayNext says what to do with a server that has just started.
+func (d *dev) sayNext(url string) {
+	command := d.app.Command("deployment run " + devDeployment + " --param name=world --watch")
+	if url != cli.DefaultAPIURL {
+		command += " --api-url " + url
+	}
+	d.app.Notef("open %s in a browser, or run in another terminal: %s; Ctrl-C stops it", url, command)
 }
 
 func (d *dev) workerOptions(url, pool string, runtime job.Runtime) worker.Options {

@@ -29,6 +29,8 @@ type releaseFlags struct {
 	timeout  time.Duration
 	files    []string
 	settings []string
+
+	createNamespaces bool
 }
 
 func (f *releaseFlags) add(cmd *cobra.Command) {
@@ -42,6 +44,8 @@ func (f *releaseFlags) addValues(cmd *cobra.Command) {
 		StringArrayVarP(&f.files, "values", "f", nil, "YAML file with chart values; - for standard input (repeatable; later files override earlier ones)")
 	cmd.Flags().
 		StringArrayVar(&f.settings, "set", nil, "chart value, such as server.logLevel=debug (repeatable; overrides --values)")
+	cmd.Flags().BoolVar(&f.createNamespaces, "create-namespaces", false,
+		"create the namespaces of worker.namespaces that do not exist")
 	cli.EnvPerLine(cmd, "values", "set")
 }
 
@@ -62,7 +66,7 @@ func (f *releaseFlags) client(app *cli.App) (*release.Client, error) {
 			Namespace:  f.cluster.Namespace,
 			Name:       f.name,
 		},
-		Timeout: f.timeout, Progress: func(line string) { app.Notef("%s", line) },
+		Timeout: f.timeout, CreateNamespaces: f.createNamespaces, Progress: func(line string) { app.Notef("%s", line) },
 	})
 	if err != nil {
 		return nil, cli.Usagef("%v", err)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/berth-dev/berth/server/issuer"
+	"github.com/berth-dev/berth/server/seal"
 )
 
 const (
@@ -36,12 +37,12 @@ func (s *server) newIssuer(ctx context.Context) (made *issuer.Issuer, off string
 		return nil, "the server has no key to encrypt its signing keys: " +
 			"start it with --identity-key-file or BERTH_IDENTITY_KEY", nil
 	}
-	seal, err := issuer.ParseSeal(text)
+	encryption, err := seal.Parse(text)
 	if err != nil {
 		return nil, "", fmt.Errorf("read identity key: %w", err)
 	}
 	made = issuer.New(s.store, issuer.Options{
-		URL: s.PublicURL, Seal: seal, RotateEvery: s.RotateIdentityEvery, Now: s.Now, Logger: s.Logger,
+		URL: s.PublicURL, Seal: encryption, RotateEvery: s.RotateIdentityEvery, Now: s.Now, Logger: s.Logger,
 	})
 	if err := made.Rotate(ctx); err != nil {
 		return nil, "", fmt.Errorf("create signing key: %w", err)
@@ -63,7 +64,7 @@ func (s *server) identityKey() (string, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("read identity key: %w", err)
 	}
-	created, err := issuer.NewSealText()
+	created, err := seal.NewText()
 	if err != nil {
 		return "", err
 	}

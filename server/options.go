@@ -86,7 +86,7 @@ type Options struct {
 	// PublicURL is where clients and others reach the server: https://HOST[/PATH]. It is the issuer of run
 	// tokens, which are off without it.
 	PublicURL string
-	// IdentityKey encrypts the keys that sign run tokens; see issuer.ParseSeal. Empty means a file in the data
+	// IdentityKey encrypts the keys that sign run tokens; see seal.Parse. Empty means a file in the data
 	// directory if the database is SQLite, and no run tokens if it is PostgreSQL.
 	IdentityKey string
 	// RotateIdentityEvery is how long a key signs run tokens; 0 means 30 days.

@@ -17,7 +17,7 @@ import (
 	"github.com/berth-dev/berth/server"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/api/apispec"
-	"github.com/berth-dev/berth/server/issuer"
+	"github.com/berth-dev/berth/server/seal"
 )
 
 // overheard keeps all that a server answers, by method and path.
@@ -125,7 +125,7 @@ func dump(t *testing.T, database string) string {
 
 func keepsSecrets(t *testing.T, database func(*server.Options), stored func() string) {
 	var log logged
-	identityKey, err := issuer.NewSealText()
+	identityKey, err := seal.NewText()
 	if err != nil {
 		t.Fatal(err)
 	}

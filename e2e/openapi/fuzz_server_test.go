@@ -23,7 +23,7 @@ import (
 
 	"github.com/berth-dev/berth/internal/oidctest"
 	"github.com/berth-dev/berth/server/apikey"
-	"github.com/berth-dev/berth/server/issuer"
+	"github.com/berth-dev/berth/server/seal"
 )
 
 // patience bounds waits for what must happen. Only failing tests wait that long.
@@ -119,7 +119,7 @@ func newKey(t *testing.T) string {
 // newIdentityKey is a key that encrypts the keys that sign run tokens.
 func newIdentityKey(t *testing.T) string {
 	t.Helper()
-	key, err := issuer.NewSealText()
+	key, err := seal.NewText()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,7 @@ func (s *Service) BindingsOf(person store.Person) []access.Binding {
 func principal(token apikey.Key, session *store.Session, grants []Grant) access.Principal {
 	p := session.Person
 	idToken := func() string {
-		text, err := unseal(token, session.IDToken)
+		text, err := openToken(token, session.IDToken)
 		if err != nil {
 			return "" // it has none, or a damaged one: the provider asks the person then
 		}

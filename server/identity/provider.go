@@ -16,6 +16,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/berth-dev/berth/server/openid"
+	"github.com/berth-dev/berth/server/outbound"
 	"github.com/berth-dev/berth/server/store"
 )
 
@@ -59,7 +60,7 @@ func newProvider(c Config, now func() time.Time) (*provider, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read certificate authorities of the sign-in provider: %w", err)
 		}
-		if authorities, err = openid.Authorities(text); err != nil {
+		if authorities, err = outbound.Authorities(text); err != nil {
 			return nil, fmt.Errorf("%s: %w", c.CAFile, err)
 		}
 	}

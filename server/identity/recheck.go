@@ -72,7 +72,7 @@ func (s *Service) tooOld(session *store.Session) error {
 
 // refresh reads the person again and stores the result.
 func (s *Service) refresh(ctx context.Context, token apikey.Key, session store.Session) (*store.Session, error) {
-	text, err := unseal(token, session.RefreshToken)
+	text, err := openToken(token, session.RefreshToken)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func (s *Service) refresh(ctx context.Context, token apikey.Key, session store.S
 	}
 	session.Person, session.CheckedAt = person, s.now()
 	session.CheckFrom = session.CheckedAt.Add(s.config.Recheck)
-	if session.RefreshToken, err = seal(token, renewed.RefreshToken); err != nil {
+	if session.RefreshToken, err = sealToken(token, renewed.RefreshToken); err != nil {
 		return nil, err
 	}
 	if err := s.sessions.UpdateSessionChecked(ctx, session); err != nil {

@@ -102,13 +102,13 @@ func (s *Service) Create(ctx context.Context, in SignIn) (apikey.Key, *store.Ses
 	if err != nil {
 		return token, nil, err
 	}
-	refresh, err := seal(token, in.RefreshToken)
+	refresh, err := sealToken(token, in.RefreshToken)
 	if err != nil {
 		return token, nil, err
 	}
 	idToken := ""
 	if in.Kind == store.SessionBrowser { // only a browser can sign out at the provider
-		if idToken, err = seal(token, in.IDToken); err != nil {
+		if idToken, err = sealToken(token, in.IDToken); err != nil {
 			return token, nil, err
 		}
 	}

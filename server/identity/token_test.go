@@ -302,18 +302,18 @@ func TestAChangedAccessFileIsReadAgainAndABrokenOneIsNot(t *testing.T) {
 
 func TestARefreshTokenOpensOnlyWithTheTokenOfItsSession(t *testing.T) {
 	one, two := sessionToken(t), sessionToken(t)
-	sealed, err := seal(one, "refresh")
+	sealed, err := sealToken(one, "refresh")
 	if err != nil || strings.Contains(sealed, "refresh") {
 		t.Fatalf("sealed as %s, %v", sealed, err)
 	}
-	if text, err := unseal(one, sealed); text != "refresh" || err != nil {
+	if text, err := openToken(one, sealed); text != "refresh" || err != nil {
 		t.Errorf("unsealed %q, %v", text, err)
 	}
-	if _, err := unseal(two, sealed); err == nil {
+	if _, err := openToken(two, sealed); err == nil {
 		t.Error("another session opens it")
 	}
 	for _, damaged := range []string{"", "x", sealed[:len(sealed)-2], "A" + sealed[1:]} {
-		if text, err := unseal(one, damaged); err == nil && text == "refresh" && damaged != sealed {
+		if text, err := openToken(one, damaged); err == nil && text == "refresh" && damaged != sealed {
 			t.Errorf("%q is opened", damaged)
 		}
 	}

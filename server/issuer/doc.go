@@ -8,7 +8,7 @@
 // # Keys
 //
 // Signing keys live in the database, so that all servers share them, each encrypted with a key that only the
-// servers have (Seal): a copy of the database signs nothing. A key has three times in its life. It is
+// servers have (package seal): a copy of the database signs nothing. A key has three times in its life. It is
 // published before it signs, so that recipients that cache the key set have it in time. It signs until its
 // successor does. It stays in the key set until every token that it signed has expired. All of it follows
 // from the time at which each key begins to sign; plan in rotate.go is the pure function that decides.

@@ -15,6 +15,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/google/uuid"
 
+	"github.com/berth-dev/berth/server/seal"
 	"github.com/berth-dev/berth/server/store"
 )
 
@@ -46,7 +47,7 @@ type Store interface {
 type Options struct {
 	// URL is the issuer: the public URL of the server.
 	URL  string
-	Seal Seal
+	Seal seal.Key
 	// RotateEvery is how long a key signs; 0 means 30 days.
 	RotateEvery time.Duration
 	Now         func() time.Time
@@ -150,7 +151,7 @@ func (i *Issuer) open(k store.SigningKey) (*rsa.PrivateKey, error) {
 	if private, ok := i.parsed[k.ID]; ok {
 		return private, nil
 	}
-	private, err := i.Seal.open(k)
+	private, err := openKey(i.Seal, k)
 	if err != nil {
 		return nil, err
 	}

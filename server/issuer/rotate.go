@@ -101,7 +101,7 @@ func (i *Issuer) plan(keys []store.SigningKey) steps {
 }
 
 func (i *Issuer) create(ctx context.Context, tx *store.Tx, signsFrom time.Time, actor string) error {
-	key, err := i.Seal.newKey(i.Now().UTC(), signsFrom)
+	key, err := newKey(i.Seal, i.Now().UTC(), signsFrom)
 	if err != nil {
 		return err
 	}

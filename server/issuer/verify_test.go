@@ -37,14 +37,14 @@ func signWith(t *testing.T, key jose.SigningKey, headers map[jose.HeaderKey]any,
 
 func TestVerifyRefusesConfusedTokens(t *testing.T) {
 	c := &clock{time.Now()}
-	seal := testSeal(t)
-	i := newTestIssuer(t, nil, c, seal)
-	stored, err := seal.newKey(c.now, c.now)
+	encryption := testSeal(t)
+	i := newTestIssuer(t, nil, c, encryption)
+	stored, err := newKey(encryption, c.now, c.now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	keys := []store.SigningKey{stored}
-	private, err := seal.open(stored)
+	private, err := openKey(encryption, stored)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,15 +1,11 @@
 // Package openid is how Berth reaches OpenID Connect providers: the one where people sign in, and the issuers whose
-// tokens are exchanged for keys. Calls are bounded in time and size, follow no redirect, and use TLS outside this
-// machine. The protocol itself is up to the libraries that use the client.
+// tokens are exchanged for keys, with TLS outside this machine. The protocol itself is up to the libraries that use the
+// client.
 package openid
 
 import (
-	"bytes"
-	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -17,6 +13,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/berth-dev/berth/server/outbound"
 )
 
 const (
@@ -40,53 +38,7 @@ func Algorithms() []string {
 
 // NewClient returns a client for providers. authorities are trusted beside those of the system; nil for none.
 func NewClient(authorities *x509.CertPool) *http.Client {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	if authorities != nil {
-		transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: authorities}
-	}
-	return &http.Client{
-		Transport: limited{transport},
-		// A redirect would carry secrets and codes to another address, or read keys from there.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
-
-// Authorities returns the system's certificate authorities and those of a PEM text.
-func Authorities(text []byte) (*x509.CertPool, error) {
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool() // a machine without any
-	}
-	if !pool.AppendCertsFromPEM(text) {
-		return nil, errors.New("it has no PEM certificate")
-	}
-	return pool, nil
-}
-
-// limited bounds the time of calls and the size of answers. It reads the whole answer, because not every caller
-// in the libraries closes what it reads.
-type limited struct{ next http.RoundTripper }
-
-func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithTimeout(r.Context(), CallTimeout)
-	defer cancel()
-	response, err := l.next.RoundTrip(r.WithContext(ctx))
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, responseMax))
-	if err != nil {
-		return nil, err
-	}
-	response.Body = io.NopCloser(bytes.NewReader(body))
-	return response, nil
-}
-
-func (l limited) CloseIdleConnections() {
-	if closer, ok := l.next.(interface{ CloseIdleConnections() }); ok {
-		closer.CloseIdleConnections()
-	}
+	return outbound.NewClient(outbound.Options{Timeout: CallTimeout, ResponseMax: responseMax, Authorities: authorities})
 }
 
 // CheckURL wants https, or http on this machine.

@@ -18,6 +18,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/berth-dev/berth/server/openid"
+	"github.com/berth-dev/berth/server/outbound"
 	"github.com/berth-dev/berth/server/store"
 )
 
@@ -99,7 +100,7 @@ func (r *keyRing) of(rule store.TrustRule) (keySource, error) {
 	var authorities *x509.CertPool
 	if rule.Authorities != "" {
 		var err error
-		if authorities, err = openid.Authorities([]byte(rule.Authorities)); err != nil {
+		if authorities, err = outbound.Authorities([]byte(rule.Authorities)); err != nil {
 			return nil, fmt.Errorf("authorities of trust rule %q: %w", rule.Name, err)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/openid"
+	"github.com/berth-dev/berth/server/outbound"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
 )
@@ -78,7 +79,7 @@ func (c *checker) checkIssuer(r store.TrustRule, own string) {
 	if r.Authorities == "" {
 		return
 	}
-	if _, err := openid.Authorities([]byte(r.Authorities)); err != nil {
+	if _, err := outbound.Authorities([]byte(r.Authorities)); err != nil {
 		c.add("/authorities", "%v", err)
 	}
 	if r.Keys != nil {

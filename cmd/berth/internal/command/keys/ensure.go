@@ -7,7 +7,7 @@ import (
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/apikey"
-	"github.com/berth-dev/berth/server/issuer"
+	"github.com/berth-dev/berth/server/seal"
 )
 
 // The data keys of the Secret that the chart's server and worker read.
@@ -45,7 +45,7 @@ at every install and upgrade. The hook of the Helm chart does so.`,
 			cluster.Namespace,
 			secret,
 			map[string]func() (string, error){
-				adminKeyName: newKeyText, workerKeyName: newKeyText, identityKeyName: issuer.NewSealText,
+				adminKeyName: newKeyText, workerKeyName: newKeyText, identityKeyName: seal.NewText,
 			},
 		)
 		if err != nil {

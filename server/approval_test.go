@@ -573,6 +573,8 @@ func TestEveryChangeIsGovernedOrSaysWhyNot(t *testing.T) {
 		"PurgeDeleted": "of what is gone already",
 		"CreateAPIKey": "belongs to no pool", "RevokeAPIKey": "belongs to no pool", "RotateSigningKeys": "belongs to no pool",
 		"RevokeAPIKeys": "about people", "SetTrustRule": "about people", "DeleteTrustRule": "about people",
+		"SetWebhook": "tells others", "UpdateWebhook": "tells others", "DeleteWebhook": "tells others",
+		"TestWebhook": "tells others", "ResendWebhookDeliveries": "tells others",
 		"ExchangeToken": "about people", "TestTokenExchange": "reads", "SignOut": "about people",
 		"RevokeSession": "about people", "RevokeSessions": "about people", "StartDeviceSignIn": "about people",
 		"FinishDeviceSignIn": "about people",

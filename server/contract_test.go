@@ -256,6 +256,8 @@ func creates(operation, parameter string) bool {
 		return parameter == "variable"
 	case "SetTrustRule":
 		return parameter == "trust_rule"
+	case "SetWebhook":
+		return parameter == "webhook"
 	case "SetRule", "SetPoolRule":
 		return parameter == "rule"
 	}

@@ -42,6 +42,7 @@ func newContractWorld(t *testing.T, change ...func(*server.Options)) *contractWo
 		}
 		o.RateLimit = -1 // hundreds of calls follow each other
 		o.PublicURL = publicURL
+		o.WebhookAllow = []string{"hooks.example.com", "http://127.0.0.0/8"}
 		o.EnsurePools = append(o.EnsurePools, server.PoolSpec{Name: contractPool, Type: "kubernetes"})
 	})...)}
 	w.call(http.MethodPost, "/api/v1/work-pools/"+contractPool+"/queues",
@@ -61,6 +62,8 @@ func newContractWorld(t *testing.T, change ...func(*server.Options)) *contractWo
 	w.call(http.MethodPut, "/api/v1/trust-rules/github-etl", `{"issuer":"`+provider.URL+`",
 		"audience":"https://berth.example.com","claims":{"sub":["repo:acme/etl:*"]},
 		"bindings":[{"role":"viewer","pool":"analytics"}]}`).is(http.StatusOK)
+	w.call(http.MethodPut, "/api/v1/webhooks/on-call", `{"url":"`+provider.URL+`/hook","filter":{"pools":["analytics"]}}`).
+		is(http.StatusOK)
 	w.grantAudiences(contractPool, `["sts.amazonaws.com"]`)
 	w.newTemplateVersion()
 
@@ -78,7 +81,7 @@ func newContractWorld(t *testing.T, change ...func(*server.Options)) *contractWo
 	w.parameters = map[string]string{
 		"pool": contractPool, "queue": "nightly", "worker": worker.name, "deployment": "etl", "schedule": "morning",
 		"run":     ended.ID.String(),
-		"attempt": "1", "rule": "registry", "trust_rule": "github-etl", "set": claim.Rules.Sets[0].String(), "variable": "warehouse_url", "key": "ci", "version": claim.TemplateVersionID.String(),
+		"attempt": "1", "rule": "registry", "trust_rule": "github-etl", "webhook": "on-call", "set": claim.Rules.Sets[0].String(), "variable": "warehouse_url", "key": "ci", "version": claim.TemplateVersionID.String(),
 	}
 	asker := ""
 	if w.admin != "" {

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// identityKeyFile is the file in the data directory with the key that encrypts signing keys.
+	// identityKeyFile is the file in the data directory with the key of openSeal.
 	identityKeyFile = "identity.key"
 	// rotateInterval is how often a server checks whether a signing key is due.
 	rotateInterval = time.Minute
@@ -22,32 +22,37 @@ const (
 
 // newIssuer returns the issuer of run tokens, with a key that can sign. If run tokens are off, it returns nil
 // and the reason, which tells an administrator how to turn them on.
-func (s *server) newIssuer(ctx context.Context) (made *issuer.Issuer, off string, err error) {
+func (s *server) newIssuer(ctx context.Context, encryption *seal.Key) (made *issuer.Issuer, off string, err error) {
 	if s.PublicURL == "" {
 		return nil, "the server has no public URL: start it with --public-url https://HOST", nil
 	}
 	if err := issuer.CheckURL(s.PublicURL); err != nil {
 		return nil, fmt.Sprintf("the public URL cannot be that of a token issuer: %v", err), nil
 	}
-	text, err := s.identityKey()
-	switch {
-	case err != nil:
-		return nil, "", err
-	case text == "":
+	if encryption == nil {
 		return nil, "the server has no key to encrypt its signing keys: " +
 			"start it with --identity-key-file or BERTH_IDENTITY_KEY", nil
 	}
-	encryption, err := seal.Parse(text)
-	if err != nil {
-		return nil, "", fmt.Errorf("read identity key: %w", err)
-	}
 	made = issuer.New(s.store, issuer.Options{
-		URL: s.PublicURL, Seal: encryption, RotateEvery: s.RotateIdentityEvery, Now: s.Now, Logger: s.Logger,
+		URL: s.PublicURL, Seal: *encryption, RotateEvery: s.RotateIdentityEvery, Now: s.Now, Logger: s.Logger,
 	})
 	if err := made.Rotate(ctx); err != nil {
 		return nil, "", fmt.Errorf("create signing key: %w", err)
 	}
 	return made, "", nil
+}
+
+// openSeal returns the key that encrypts signing keys and the secrets of webhooks; nil: the server has none.
+func (s *server) openSeal() (*seal.Key, error) {
+	text, err := s.identityKey()
+	if err != nil || text == "" {
+		return nil, err
+	}
+	key, err := seal.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("read identity key: %w", err)
+	}
+	return &key, nil
 }
 
 // identityKey returns the key that encrypts signing keys. A server with an SQLite file keeps it beside that

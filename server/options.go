@@ -86,9 +86,11 @@ type Options struct {
 	// PublicURL is where clients and others reach the server: https://HOST[/PATH]. It is the issuer of run
 	// tokens, which are off without it.
 	PublicURL string
-	// IdentityKey encrypts the keys that sign run tokens; see seal.Parse. Empty means a file in the data
-	// directory if the database is SQLite, and no run tokens if it is PostgreSQL.
+	// IdentityKey encrypts the keys that sign run tokens and the secrets of webhooks; see seal.Parse. Empty means a file
+	// in the data directory if the database is SQLite, and neither of these if it is PostgreSQL.
 	IdentityKey string
+	// WebhookAllow says which hosts webhooks may call; see outbound.ParsePolicy. Empty means none: webhooks are off.
+	WebhookAllow []string
 	// RotateIdentityEvery is how long a key signs run tokens; 0 means 30 days.
 	RotateIdentityEvery time.Duration
 	// SignIn says where people sign in; an empty issuer means that only API keys work. AccessFile gives them

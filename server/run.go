@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -23,11 +24,14 @@ import (
 	"github.com/berth-dev/berth/server/handler"
 	"github.com/berth-dev/berth/server/metric"
 	"github.com/berth-dev/berth/server/newrun"
+	"github.com/berth-dev/berth/server/outbound"
 	"github.com/berth-dev/berth/server/poolguard"
 	"github.com/berth-dev/berth/server/rulebook"
 	"github.com/berth-dev/berth/server/scheduler"
+	"github.com/berth-dev/berth/server/seal"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/trust"
+	"github.com/berth-dev/berth/server/webhook"
 )
 
 // Run serves until ctx ends or an essential part of the server fails. It then finishes open requests and
@@ -163,7 +167,11 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 		return fmt.Errorf("register metrics: %w", err)
 	}
 
-	identities, identitiesOff, err := s.newIssuer(ctx)
+	encryption, err := s.openSeal()
+	if err != nil {
+		return err
+	}
+	identities, identitiesOff, err := s.newIssuer(ctx, encryption)
 	if err != nil {
 		return err
 	}
@@ -186,6 +194,10 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 	if err != nil {
 		return fmt.Errorf("read installation ID: %w", err)
 	}
+	hooks, err := s.newWebhooks(ctx, installation, encryption)
+	if err != nil {
+		return err
+	}
 	rules, err := rulebook.New(s.registry)
 	if err != nil {
 		return err
@@ -203,7 +215,7 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 		Installation: installation, Templates: templates, Rules: rules, Runs: runs, Guard: guard,
 		Retention: s.retention(), KeysChanged: keys.ClearCache, Stopping: stopping, Issuer: identities,
 		IssuerOff: identitiesOff, People: people, Trust: exchange, PublicURL: s.PublicURL,
-		Approvals: gate,
+		Approvals: gate, Webhooks: hooks,
 	})
 	routes, err := s.routes(operations, []apiserver.StrictMiddlewareFunc{handler.WithApprovals(gate), guard.Middleware}, keys)
 	if err != nil {
@@ -216,6 +228,7 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 	defer stopBackground()
 	loops, background := errgroup.WithContext(background)
 	s.startLoops(background, loops, installation, keys, scheduler.New(s.store, runs, s.Logger))
+	loops.Go(func() error { return untilStopped(background, "webhooks", hooks.Run) })
 	if identities != nil {
 		loops.Go(func() error {
 			return untilStopped(background, "signing keys", s.repeat("signing keys", rotateInterval, identities.Rotate))
@@ -250,6 +263,24 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 		err = loopErr
 	}
 	return err
+}
+
+// newWebhooks returns what keeps and tells webhooks.
+func (s *server) newWebhooks(
+	ctx context.Context, installation uuid.UUID, encryption *seal.Key,
+) (*webhook.Service, error) {
+	allowed, err := outbound.ParsePolicy(s.WebhookAllow)
+	if err != nil {
+		return nil, fmt.Errorf("read which hosts webhooks may call: %w", err)
+	}
+	hooks := webhook.New(webhook.Options{
+		Store: s.store, Installation: installation, PublicURL: strings.TrimSuffix(s.PublicURL, "/"), Seal: encryption,
+		Allowed: allowed, Now: s.Now, Logger: s.Logger, Counter: metric.NewWebhooks(s.registry),
+	})
+	if err := hooks.Refresh(ctx); err != nil { // before the first run ends
+		return nil, err
+	}
+	return hooks, nil
 }
 
 // startLoops starts the background loops. Every replica runs them; the store makes sure that each thing is

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -131,6 +132,7 @@ func keepsSecrets(t *testing.T, database func(*server.Options), stored func() st
 	}
 	r := start(t, database, withPublicURL, func(o *server.Options) {
 		o.IdentityKey = identityKey
+		o.WebhookAllow = []string{"http://127.0.0.0/8"}
 		o.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	})
 	said := &overheard{next: r.http.Transport, said: map[string]*bytes.Buffer{}}
@@ -149,6 +151,7 @@ func keepsSecrets(t *testing.T, database func(*server.Options), stored func() st
 	}
 	r.call(http.MethodPut, "/api/v1/trust-rules/ci", `{"issuer":"https://issuer.example.com","claims":{"sub":["a"]},
 		"bindings":[{"role":"viewer","pool":"*"}]}`).is(http.StatusOK)
+	secrets = append(secrets, r.tellWebhooks()...)
 	jobKey, run := r.fullRun(operator, token.value)
 	secrets = append(secrets, key("the job's key", jobKey, "POST /api/v1/worker/claim"))
 	r.mistakes(gone, unknown, operator, token.value)
@@ -180,6 +183,47 @@ func keepsSecrets(t *testing.T, database func(*server.Options), stored func() st
 	if !strings.Contains(kept, token.value) ||
 		!strings.Contains(said.said["GET /api/v1/variables/token"].String(), token.value) {
 		t.Error("this test looks in the wrong places")
+	}
+}
+
+// tellWebhooks sets webhooks that fail in each way, and returns their secrets.
+func (r *running) tellWebhooks() []secret {
+	r.t.Helper()
+	const path, key, signs, answer = "T0KEN-in-the-path", "R0UTING-key-of-pagerduty", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+		"ANSWER-of-the-receiver"
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Location", "https://"+answer+".example.com/"+answer)
+		w.WriteHeader(http.StatusFound)
+		_, _ = w.Write([]byte(answer)) // fails if the server has gone
+	}))
+	r.t.Cleanup(receiver.Close)
+	closed := httptest.NewServer(http.NotFoundHandler())
+	closed.Close()
+	for name, body := range map[string]string{
+		"failing":     `{"url":"` + receiver.URL + `/` + path + `?t=` + path + `","secret":"` + signs + `"}`,
+		"unreachable": `{"url":"` + closed.URL + `/` + path + `","secret":"` + signs + `"}`,
+		"incidents":   `{"format":"pagerduty","routing_key":"` + key + `","url":"` + receiver.URL + `/` + path + `"}`,
+	} {
+		r.call(http.MethodPut, "/api/v1/webhooks/"+name, body).is(http.StatusOK)
+		if tried := read[api.WebhookTrial](r.call(http.MethodPost, "/api/v1/webhooks/"+name+"/test", "").
+			is(http.StatusOK)); tried.Delivered {
+			r.t.Errorf("%s was told", name)
+		}
+	}
+	r.call(http.MethodPut, "/api/v1/webhooks/failing", `{"rotate_secret":true,"description":"d"}`).is(http.StatusOK)
+	for _, wrong := range []string{
+		`{"url":"ftp://` + path + `"}`, `{"url":"http://10.0.0.1/` + path + `"}`, `{"url":"http://u:` + path + `@127.0.0.1"}`,
+		`{"url":"http://127.0.0.1/%zz` + path + `"}`, `{"url":"http://127.0.0.1/","secret":"` + path + `"}`,
+		`{"url":"http://127.0.0.1/","routing_key":"` + key + `"}`, `{"url":["` + path + `"]}`,
+		`{"url":"http://127.0.0.1/#` + path + `"}`, `{"secret":"` + signs + `"}`,
+	} {
+		if got := r.call(http.MethodPut, "/api/v1/webhooks/wrong", wrong); got.status < 400 {
+			r.t.Errorf("%s was taken", wrong)
+		}
+	}
+	return []secret{
+		{name: "the path of a receiver", value: path}, {name: "a routing key", value: key},
+		{name: "the secret that signs", value: strings.TrimPrefix(signs, "whsec_")}, {name: "an answer", value: answer},
 	}
 }
 
@@ -267,7 +311,7 @@ func (r *running) readEverything(run api.Run, approval string) {
 	fill := strings.NewReplacer("{pool}", "local", "{queue}", "default", "{deployment}", "etl", "{run}",
 		run.ID.String(), "{attempt}", "1",
 		"{variable}", "token", "{schedule}", "nightly", "{version}", "00000000-0000-7000-8000-000000000000",
-		"{trust_rule}", "ci", "{set}", "00000000-0000-7000-8000-000000000000", "{approval}", approval)
+		"{trust_rule}", "ci", "{webhook}", "failing", "{set}", "00000000-0000-7000-8000-000000000000", "{approval}", approval)
 	for path, item := range spec.Paths.Map() {
 		if item.Get == nil || path == "/api/v1/runs/stream" { // which never ends
 			continue

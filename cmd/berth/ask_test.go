@@ -16,7 +16,7 @@ var asks = map[string]string{
 	"deployment delete": "load", "variable delete": "place", "deleted purge": "0199a000-0000-7000-8000-0000000000d1",
 	"api-key revoke": "ci", "run cancel": "--deployment load", "run retry": "--deployment load --state scheduled",
 	"run abandon": "RUN", "deploy": "-f FILE --prune", "signing-key rotate": "--revoke",
-	"session revoke": "--user ada@example.com", "trust delete": "etl", "worker drain": "--namespace x --kubeconfig KUBECONFIG", "uninstall": "--namespace x --kubeconfig KUBECONFIG",
+	"session revoke": "--user ada@example.com", "trust delete": "etl", "webhook delete": "on-call", "worker drain": "--namespace x --kubeconfig KUBECONFIG", "uninstall": "--namespace x --kubeconfig KUBECONFIG",
 }
 
 // never are the other commands that change something, and why they do not ask.
@@ -37,8 +37,10 @@ var never = map[string]string{
 	"approval reject": "nothing changes; it can be asked for again", "approval withdraw": "of the caller",
 	"pool restore": "undoes", "queue restore": "undoes", "deployment restore": "undoes", "variable restore": "undoes",
 	"rule restore": "undoes", "pool rule restore": "undoes", "deleted restore": "undoes",
-	"trust set": "of one thing, and jobs that still match get new keys by themselves",
-	"login":     "of the caller", "logout": "of the caller: berth login undoes it",
+	"trust set":   "of one thing, and jobs that still match get new keys by themselves",
+	"webhook set": "of one thing, and secrets stay", "webhook pause": "undone by resume", "webhook resume": "undone by pause",
+	"webhook resend": "a receiver can tell",
+	"login":          "of the caller", "logout": "of the caller: berth login undoes it",
 	"run report": "of the job's own run", "install": "adds", "upgrade": "Helm keeps what was before",
 	"migrate up": "the schema is compatible", "migrate copy": "into an empty database only",
 	"migrate partition": "servers work on, and no row changes", "keys ensure": "adds",
@@ -49,7 +51,7 @@ var never = map[string]string{
 func readOnly(name string) bool {
 	words := strings.Fields(name)
 	last := words[len(words)-1]
-	reads := []string{"ls", "get", "preview", "lint", "versions", "diff", "schema", "test", "show", "watch", "logs",
+	reads := []string{"ls", "deliveries", "get", "preview", "lint", "versions", "diff", "schema", "test", "show", "watch", "logs",
 		"explain", "manifest", "events", "result", "token", "whoami", "version", "status", "render", "dev", "server", "start",
 		"impact", "completion", "help", "bash", "zsh", "fish", "powershell"}
 	return slices.Contains(reads, last)

@@ -65,6 +65,13 @@ func flagValues(app *cli.App, flag string) lookup.Completer {
 		return fixed("auto", "check")
 	case "partition":
 		return fixed("weekly")
+	case "event":
+		return fixed("run.ended", "deployment.failing", "schedule.failing", "pool.no_worker")
+	case "cause":
+		return fixed("app", "oom", "evicted", "preempted", "node_lost", "deadline", "image_pull", "config", "unschedulable",
+			"quota", "invalid", "template", "deleted", "cancelled", "unknown")
+	case "format":
+		return fixed("json", "cloudevents", "slack", "teams", "pagerduty")
 	case "log-format":
 		return fixed("text", "json")
 	case "log-level":

@@ -115,6 +115,15 @@ trust get -o
 trust set -f --issuer --audience --claim --role --pool --lifetime --single-use --keys-file --issuer-ca-file -o
 trust delete --yes -o
 trust test -o
+webhook ls -o
+webhook get -o
+webhook set -f --url --url-file --secret-file --rotate-secret --routing-key-file --format --event --failures --pool --deployment --tag --state --cause --description --paused -o
+webhook delete --yes -o
+webhook test -o
+webhook deliveries --state --limit -o
+webhook resend --failed -o
+webhook pause -o
+webhook resume -o
 import prefect --prefect-url --out --project --force -o
 whoami -o --id-token-file --id-token-audience --id-token-rule
 run token

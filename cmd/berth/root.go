@@ -28,6 +28,7 @@ import (
 	"github.com/berth-dev/berth/cmd/berth/internal/command/trust"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/variable"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/version"
+	"github.com/berth-dev/berth/cmd/berth/internal/command/webhook"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/whoami"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/worker"
 )
@@ -64,6 +65,7 @@ change waits for the approval of another person, 4 the question could not be ans
 		deleted.Command(app),
 		apikey.Command(app),
 		trust.Command(app),
+		webhook.Command(app),
 		signingkey.Command(app),
 		whoami.Command(app),
 		audit.Command(app),

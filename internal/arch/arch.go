@@ -51,12 +51,24 @@ func rooms() []room {
 		{"server/store/database", nil},
 		{
 			"server/identity",
-			[]string{"server/access", "server/api", "server/apikey", "server/openid", "server/problem", "server/store"},
+			[]string{
+				"server/access", "server/api", "server/apikey", "server/openid", "server/outbound", "server/problem", "server/seal",
+				"server/store",
+			},
 		},
-		{"server/openid", nil},
+		{"server/outbound", nil},
+		{"server/seal", nil},
+		{"server/event", nil},
+		{
+			"server/webhook",
+			[]string{"server/event", "server/lifecycle", "server/outbound", "server/seal", "server/store"},
+		},
+		{"server/openid", []string{"server/outbound"}},
 		{
 			"server/trust",
-			[]string{"server/access", "server/api", "server/apikey", "server/openid", "server/problem", "server/store"},
+			[]string{
+				"server/access", "server/api", "server/apikey", "server/openid", "server/outbound", "server/problem", "server/store",
+			},
 		},
 		{
 			"server/signin",

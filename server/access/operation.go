@@ -58,6 +58,9 @@ const (
 	PathVersion  Place = "that of the template version"
 	PathRuleSet  Place = "that of the rule set"
 	PathApproval Place = "that of the request"
+	// PathWebhook and BodyWebhook: each pool that the webhook is about now, and will be about.
+	PathWebhook  Place = "each that the webhook names"
+	BodyWebhook  Place = "each that it is to name"
 	BodyAttempts Place = "those of the attempts"
 )
 

@@ -44,6 +44,9 @@ var may = map[string]string{
 	"ListAPIKeys": "admin", "CreateAPIKey": "admin", "RevokeAPIKey": "admin", "ListAudit": "admin",
 
 	"GetPoolForWorker": "worker", "WorkerHello": "worker", "ClaimRuns": "worker", "RenewLeases": "worker", "ReportAttempts": "worker", "AppendLogs": "worker", "AnswerDryRun": "worker",
+	"ListWebhooks": "viewer", "GetWebhook": "viewer", "ListWebhookDeliveries": "viewer", "SetWebhook": "editor",
+	"UpdateWebhook": "editor", "DeleteWebhook": "editor", "TestWebhook": "editor", "ResendWebhookDeliveries": "editor",
+
 	"ListApprovals": "viewer", "GetApproval": "viewer",
 	"ApproveChange": "deployer", "RejectChange": "deployer", "WithdrawChange": "deployer",
 	"ListPoolRules": "viewer", "ListRules": "viewer", "TestPoolRule": "viewer",

@@ -139,6 +139,16 @@ var operations = []Operation{
 	{"ExchangeToken", Everyone, false, nil, "exchange a token of a trusted issuer for an API key"},
 	{"TestTokenExchange", admin, false, in(EveryPool), "test which trust rules accept a token"},
 
+	// A webhook that names no pools, or patterns, is about all of them.
+	{"ListWebhooks", viewer, false, in(Listed), "list webhooks"},
+	{"GetWebhook", viewer, false, in(PathWebhook), "read a webhook"},
+	{"ListWebhookDeliveries", viewer, false, in(PathWebhook), "list the deliveries of a webhook"},
+	{"SetWebhook", editor, false, in(PathWebhook, BodyWebhook), "set a webhook"},
+	{"UpdateWebhook", editor, false, in(PathWebhook), "pause or resume a webhook"},
+	{"DeleteWebhook", editor, false, in(PathWebhook), "delete a webhook"},
+	{"TestWebhook", editor, false, in(PathWebhook), "test a webhook"},
+	{"ResendWebhookDeliveries", editor, false, in(PathWebhook), "send deliveries of a webhook again"},
+
 	{"ListAudit", admin, false, in(Listed), "read the audit"},
 
 	{"GetPoolForWorker", worker, false, in(PathPool), "read the type of a pool"},

@@ -257,6 +257,7 @@ const (
 	AuditTemplate   AuditKind = "template"
 	AuditTrustRule  AuditKind = "trust-rule"
 	AuditVariable   AuditKind = "variable"
+	AuditWebhook    AuditKind = "webhook"
 	AuditWorker     AuditKind = "worker"
 )
 
@@ -290,6 +291,8 @@ func (e AuditKind) Valid() bool {
 	case AuditTrustRule:
 		return true
 	case AuditVariable:
+		return true
+	case AuditWebhook:
 		return true
 	case AuditWorker:
 		return true
@@ -898,6 +901,102 @@ func (e TemplateDryRunOutcome) Valid() bool {
 	case TemplateDryRunOutcomeRefused:
 		return true
 	case TemplateDryRunOutcomeUnanswered:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookDeliveryState.
+const (
+	DeliveryDelivered WebhookDeliveryState = "delivered"
+	DeliveryFailed    WebhookDeliveryState = "failed"
+	DeliveryPending   WebhookDeliveryState = "pending"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDeliveryState enum.
+func (e WebhookDeliveryState) Valid() bool {
+	switch e {
+	case DeliveryDelivered:
+		return true
+	case DeliveryFailed:
+		return true
+	case DeliveryPending:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookEvent.
+const (
+	WebhookDeploymentFailing WebhookEvent = "deployment.failing"
+	WebhookPoolNoWorker      WebhookEvent = "pool.no_worker"
+	WebhookRunEnded          WebhookEvent = "run.ended"
+	WebhookScheduleFailing   WebhookEvent = "schedule.failing"
+)
+
+// Valid indicates whether the value is a known member of the WebhookEvent enum.
+func (e WebhookEvent) Valid() bool {
+	switch e {
+	case WebhookDeploymentFailing:
+		return true
+	case WebhookPoolNoWorker:
+		return true
+	case WebhookRunEnded:
+		return true
+	case WebhookScheduleFailing:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookFormat.
+const (
+	WebhookCloudEvents WebhookFormat = "cloudevents"
+	WebhookJSON        WebhookFormat = "json"
+	WebhookPagerDuty   WebhookFormat = "pagerduty"
+	WebhookSlack       WebhookFormat = "slack"
+	WebhookTeams       WebhookFormat = "teams"
+)
+
+// Valid indicates whether the value is a known member of the WebhookFormat enum.
+func (e WebhookFormat) Valid() bool {
+	switch e {
+	case WebhookCloudEvents:
+		return true
+	case WebhookJSON:
+		return true
+	case WebhookPagerDuty:
+		return true
+	case WebhookSlack:
+		return true
+	case WebhookTeams:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookRunState.
+const (
+	WebhookCancelled WebhookRunState = "CANCELLED"
+	WebhookCompleted WebhookRunState = "COMPLETED"
+	WebhookCrashed   WebhookRunState = "CRASHED"
+	WebhookFailed    WebhookRunState = "FAILED"
+)
+
+// Valid indicates whether the value is a known member of the WebhookRunState enum.
+func (e WebhookRunState) Valid() bool {
+	switch e {
+	case WebhookCancelled:
+		return true
+	case WebhookCompleted:
+		return true
+	case WebhookCrashed:
+		return true
+	case WebhookFailed:
 		return true
 	default:
 		return false
@@ -3380,6 +3479,192 @@ type WaitReason struct {
 	Message string `json:"message"`
 }
 
+// Webhook Example: {"dropped":0,"events":["run.ended","deployment.failing"],"failed":0,"failures":3,"filter":{"pools":["analytics"],"states":["FAILED","CRASHED"]},"format":"json","name":"on-call","paused":false,"pending":0,"target":"https://hooks.example.com/…","updated_at":"2026-01-01T05:00:00Z","updated_by":"ada@example.com"}
+type Webhook struct {
+	Description *string `json:"description,omitempty"`
+
+	// Dropped Events that were not kept because 10000 deliveries waited
+	Dropped   int64          `json:"dropped"`
+	DroppedAt *time.Time     `json:"dropped_at,omitempty"`
+	Events    []WebhookEvent `json:"events"`
+
+	// Failed Deliveries that were given up in the last week
+	Failed   int64 `json:"failed"`
+	Failures int32 `json:"failures"`
+
+	// Filter Which events count; a list that is empty or absent narrows nothing
+	Filter WebhookFilter `json:"filter"`
+
+	// Format The body that the receiver takes: `json` is the event itself, `cloudevents` an event of CloudEvents 1.0 in structured mode, `slack` a message for an incoming webhook, `teams` one with an Adaptive Card for a workflow, `pagerduty` an event of the Events API v2
+	Format WebhookFormat `json:"format"`
+	Name   string        `json:"name"`
+	Paused bool          `json:"paused"`
+
+	// PausedReason Why the server has paused it, as after 410 Gone
+	PausedReason *string `json:"paused_reason,omitempty"`
+
+	// Pending Deliveries that wait
+	Pending int64 `json:"pending"`
+
+	// RetryAt Until when a receiver that does not answer is left alone
+	RetryAt *time.Time `json:"retry_at,omitempty"`
+
+	// SecretRotatedUntil Until then, the secret before the last one signs, too
+	SecretRotatedUntil *time.Time `json:"secret_rotated_until,omitempty"`
+
+	// Target Scheme and host of the address; the rest is never shown
+	Target string `json:"target"`
+
+	// Unanswered Attempts in a row that the receiver has not answered
+	Unanswered *int32    `json:"unanswered,omitempty"`
+	UpdatedAt  time.Time `json:"updated_at"`
+	UpdatedBy  string    `json:"updated_by"`
+}
+
+// WebhookDelivery defines model for WebhookDelivery.
+type WebhookDelivery struct {
+	Attempts  int32      `json:"attempts"`
+	CreatedAt time.Time  `json:"created_at"`
+	EndedAt   *time.Time `json:"ended_at,omitempty"`
+
+	// Error Why the last attempt failed
+	Error *string            `json:"error,omitempty"`
+	Event JSONObject         `json:"event"`
+	ID    openapi_types.UUID `json:"id"`
+
+	// MessageID The `webhook-id` of the requests, the same in each attempt
+	MessageID string `json:"message_id"`
+
+	// NextAt Of the next attempt, while it is pending
+	NextAt *time.Time `json:"next_at,omitempty"`
+
+	// State `pending` waits for its first or its next attempt, `failed` was given up
+	State WebhookDeliveryState `json:"state"`
+
+	// Status HTTP status of the last answer
+	Status *int32 `json:"status,omitempty"`
+
+	// Subject What it is about. Deliveries about one subject are sent in their order.
+	Subject string     `json:"subject"`
+	TriedAt *time.Time `json:"tried_at,omitempty"`
+
+	// Type Example: run.ended
+	Type string `json:"type"`
+}
+
+// WebhookDeliveryList defines model for WebhookDeliveryList.
+type WebhookDeliveryList struct {
+	Items      []WebhookDelivery `json:"items"`
+	NextCursor *string           `json:"next_cursor,omitempty"`
+}
+
+// WebhookDeliveryState `pending` waits for its first or its next attempt, `failed` was given up
+type WebhookDeliveryState string
+
+// WebhookEvent `run.ended`: a run has ended. `deployment.failing`: as many runs in a row as `failures` have failed; it is over when one completes. `schedule.failing`: a schedule could not create its run. `pool.no_worker`: runs wait, and no worker is alive. Whoever asks for one of the last three is told of its end, too.
+type WebhookEvent string
+
+// WebhookFilter Which events count; a list that is empty or absent narrows nothing
+type WebhookFilter struct {
+	// Causes For `run.ended`, the category of the failure
+	Causes *[]Category `json:"causes,omitempty"`
+
+	// Deployments For events about a deployment
+	Deployments *[]WebhookPattern `json:"deployments,omitempty"`
+
+	// Pools A key that is limited to pools must name them, without patterns
+	Pools *[]WebhookPattern `json:"pools,omitempty"`
+
+	// States For `run.ended`; FAILED and CRASHED if empty and the format is `pagerduty`
+	States *[]WebhookRunState `json:"states,omitempty"`
+
+	// Tags One of these, for events about a deployment
+	Tags *[]WebhookPattern `json:"tags,omitempty"`
+}
+
+// WebhookFormat The body that the receiver takes: `json` is the event itself, `cloudevents` an event of CloudEvents 1.0 in structured mode, `slack` a message for an incoming webhook, `teams` one with an Adaptive Card for a workflow, `pagerduty` an event of the Events API v2
+type WebhookFormat string
+
+// WebhookList defines model for WebhookList.
+type WebhookList struct {
+	Items []Webhook `json:"items"`
+}
+
+// WebhookPattern A name, in which `*` is any text
+type WebhookPattern = string
+
+// WebhookResend Example: {}
+type WebhookResend struct {
+	Deliveries *[]openapi_types.UUID `json:"deliveries,omitempty"`
+}
+
+// WebhookResent Example: {"resent":2}
+type WebhookResent struct {
+	Resent int64 `json:"resent"`
+}
+
+// WebhookRunState defines model for WebhookRunState.
+type WebhookRunState string
+
+// WebhookSaved Example: {"secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw","webhook":{"dropped":0,"events":["run.ended"],"failed":0,"failures":3,"filter":{},"format":"json","name":"on-call","paused":false,"pending":0,"target":"https://hooks.example.com/…","updated_at":"2026-01-01T05:00:00Z","updated_by":"ada@example.com"}}
+type WebhookSaved struct {
+	// Secret The secret, if the server has made it. It is shown once.
+	Secret *string `json:"secret,omitempty"`
+
+	// Webhook Example: {"dropped":0,"events":["run.ended","deployment.failing"],"failed":0,"failures":3,"filter":{"pools":["analytics"],"states":["FAILED","CRASHED"]},"format":"json","name":"on-call","paused":false,"pending":0,"target":"https://hooks.example.com/…","updated_at":"2026-01-01T05:00:00Z","updated_by":"ada@example.com"}
+	Webhook Webhook `json:"webhook"`
+}
+
+// WebhookSpec Example: {"events":["run.ended","deployment.failing"],"filter":{"pools":["analytics"],"states":["FAILED","CRASHED"]},"url":"https://hooks.example.com/berth"}
+type WebhookSpec struct {
+	Description *string `json:"description,omitempty"`
+
+	// Events `run.ended` if empty
+	Events *[]WebhookEvent `json:"events,omitempty"`
+
+	// Failures How many runs of a deployment in a row must fail for `deployment.failing`; 3 if absent
+	Failures *int32 `json:"failures,omitempty"`
+
+	// Filter Which events count; a list that is empty or absent narrows nothing
+	Filter *WebhookFilter `json:"filter,omitempty"`
+
+	// Format The body that the receiver takes: `json` is the event itself, `cloudevents` an event of CloudEvents 1.0 in structured mode, `slack` a message for an incoming webhook, `teams` one with an Adaptive Card for a workflow, `pagerduty` an event of the Events API v2
+	Format *WebhookFormat `json:"format,omitempty"`
+	Paused *bool          `json:"paused,omitempty"`
+
+	// RotateSecret Make a new secret. The one before it signs, too, for 24 hours.
+	RotateSecret *bool `json:"rotate_secret,omitempty"`
+
+	// RoutingKey Integration key of a PagerDuty service; required of a new webhook of that format
+	RoutingKey *string `json:"routing_key,omitempty"`
+
+	// Secret Signs what is sent: `whsec_` and 24 to 64 bytes in base64. The server makes one for a new webhook without. The one before it signs, too, for 24 hours.
+	Secret *string `json:"secret,omitempty"`
+
+	// URL Address of the receiver; required of a new webhook, but for `pagerduty`, which has one. It is encrypted and never shown.
+	URL *string `json:"url,omitempty"`
+}
+
+// WebhookTrial Example: {"delivered":true,"id":"msg_019b76da-a800-7000-8000-000000000000","status":200,"took_seconds":0.21}
+type WebhookTrial struct {
+	Delivered bool `json:"delivered"`
+
+	// Error What the receiver or the way there said
+	Error *string `json:"error,omitempty"`
+
+	// ID The `webhook-id` of the request
+	ID string `json:"id"`
+
+	// Status HTTP status of the answer; absent where there was none
+	Status      *int32  `json:"status,omitempty"`
+	TookSeconds float64 `json:"took_seconds"`
+}
+
+// WebhookUpdate Example: {"paused":true}
+type WebhookUpdate struct {
+	Paused bool `json:"paused"`
+}
+
 // WhoAmI Example: {"bindings":[{"pool":"analytics","role":"operator"}],"created_by":"ada","key_id":"1f2e3d4c","kind":"api-key","name":"ci","operations":{"CreateRun":["analytics"],"GetRun":["analytics"]}}
 type WhoAmI struct {
 	// Bindings The roles of the caller. A job key has none
@@ -3692,6 +3977,9 @@ type TextFilter = string
 // TrustRuleParam defines model for TrustRuleParam.
 type TrustRuleParam = string
 
+// WebhookParam defines model for WebhookParam.
+type WebhookParam = string
+
 // ListAPIKeysParams defines parameters for ListAPIKeys.
 type ListAPIKeysParams struct {
 	// Owner Only keys of this owner: a person or a service account, by name or id
@@ -4002,6 +4290,18 @@ type DeleteVariableParams struct {
 	Permanently *bool `form:"permanently,omitempty" json:"permanently,omitempty"`
 }
 
+// ListWebhookDeliveriesParams defines parameters for ListWebhookDeliveries.
+type ListWebhookDeliveriesParams struct {
+	// Limit Maximum number of items
+	Limit *LimitParam `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the previous page
+	Cursor *CursorParam `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// State Only deliveries in this state
+	State *WebhookDeliveryState `form:"state,omitempty" json:"state,omitempty"`
+}
+
 // ListWorkPoolsParams defines parameters for ListWorkPools.
 type ListWorkPoolsParams struct {
 	// Limit Maximum number of items
@@ -4175,6 +4475,15 @@ type SetTrustRuleJSONRequestBody = TrustRuleSpec
 
 // SetVariableJSONRequestBody defines body for SetVariable for application/json ContentType.
 type SetVariableJSONRequestBody = VariableSet
+
+// UpdateWebhookJSONRequestBody defines body for UpdateWebhook for application/json ContentType.
+type UpdateWebhookJSONRequestBody = WebhookUpdate
+
+// SetWebhookJSONRequestBody defines body for SetWebhook for application/json ContentType.
+type SetWebhookJSONRequestBody = WebhookSpec
+
+// ResendWebhookDeliveriesJSONRequestBody defines body for ResendWebhookDeliveries for application/json ContentType.
+type ResendWebhookDeliveriesJSONRequestBody = WebhookResend
 
 // CreateWorkPoolJSONRequestBody defines body for CreateWorkPool for application/json ContentType.
 type CreateWorkPoolJSONRequestBody = WorkPoolCreate

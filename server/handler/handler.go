@@ -23,6 +23,7 @@ import (
 	"github.com/berth-dev/berth/server/rulebook"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/trust"
+	"github.com/berth-dev/berth/server/webhook"
 	"github.com/berth-dev/berth/server/wire"
 )
 
@@ -50,6 +51,8 @@ type Options struct {
 	Retention store.Retention
 	// Trust exchanges tokens of other issuers for keys.
 	Trust *trust.Service
+	// Webhooks tells others what happened.
+	Webhooks *webhook.Service
 	// PublicURL is where clients reach the server; empty if that is not configured.
 	PublicURL string
 	// KeysChanged is called after keys were created, revoked, or changed with a pool.

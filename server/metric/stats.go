@@ -25,7 +25,7 @@ type Stats struct {
 	now    func() time.Time
 	logger *slog.Logger
 
-	runs, age, slots, workers, lastSeen, lag, failing *prometheus.Desc
+	runs, age, slots, workers, lastSeen, lag, failing, pending, oldest *prometheus.Desc
 
 	mu   sync.Mutex
 	last *store.Stats
@@ -57,13 +57,16 @@ func NewStats(
 			"Seconds by which the most overdue schedule is late; 0 if none is."),
 		failing: desc("berth_schedules_failing",
 			"Schedules whose newest slot could not create its run. A pool without any has no series.", "pool"),
+		pending: desc("berth_webhook_pending", "Deliveries that wait to be sent to webhooks that are not paused."),
+		oldest: desc("berth_webhook_oldest_pending_seconds",
+			"Seconds that the oldest delivery to a webhook that is not paused has waited; 0 if none waits."),
 	}
 	return s, r.Register(s)
 }
 
 // Describe implements prometheus.Collector.
 func (s *Stats) Describe(ch chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{s.runs, s.age, s.slots, s.workers, s.lastSeen, s.lag, s.failing} {
+	for _, desc := range []*prometheus.Desc{s.runs, s.age, s.slots, s.workers, s.lastSeen, s.lag, s.failing, s.pending, s.oldest} {
 		ch <- desc
 	}
 }
@@ -78,6 +81,8 @@ func (s *Stats) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
 	}
 	gauge(s.lag, stats.ScheduleLag.Seconds())
+	gauge(s.pending, float64(stats.Deliveries.Pending))
+	gauge(s.oldest, stats.Deliveries.Oldest.Seconds())
 	for _, f := range stats.FailingSchedules {
 		gauge(s.failing, float64(f.Count), f.Pool)
 	}

@@ -195,7 +195,7 @@ func isPublic(a netip.Addr) bool {
 // public6 has the addresses of version 6 that are given out: neither unique local, nor NAT64, nor any that are reserved.
 func public6() netip.Prefix { return netip.MustParsePrefix("2000::/3") }
 
-// special are the ranges within the others that have a meaning of their own (RFC 6890 and its successors).
+// special are the ranges within the others that have a special meaning (RFC 6890 and its successors).
 func special() []netip.Prefix {
 	var ranges []netip.Prefix
 	for _, text := range []string{

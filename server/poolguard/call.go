@@ -10,7 +10,11 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/berth-dev/berth/server/access"
+	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/problem"
+	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/webhook"
+	"github.com/berth-dev/berth/server/wire"
 )
 
 // maxAttempts bounds how many attempts of one request are looked up. It is more than any operation accepts.
@@ -68,6 +72,10 @@ func (c call) checkPlace(ctx context.Context, place access.Place) error {
 		return c.checkRuleSet(ctx)
 	case access.PathApproval:
 		return c.checkApproval(ctx)
+	case access.PathWebhook:
+		return c.checkWebhook(ctx)
+	case access.BodyWebhook:
+		return c.checkBodyWebhook()
 	case access.PathRun, access.RetriedRun:
 		return c.checkRun(ctx, place)
 	}
@@ -143,6 +151,48 @@ func (c call) checkApproval(ctx context.Context) error {
 		return missing(err, c.who, object)
 	}
 	return c.who.CheckObject(c.operation, request.Pool, object)
+}
+
+// checkWebhook checks the pools of a webhook. One that does not exist may be created, and is missing otherwise.
+func (c call) checkWebhook(ctx context.Context) error {
+	name := c.path("webhook")
+	object := "webhook " + strconv.Quote(name)
+	hook, err := c.guard.store.GetWebhook(ctx, name)
+	if _, creates := c.request.(apiserver.SetWebhookRequestObject); creates && store.IsCode(err, store.NotFound) {
+		return nil
+	}
+	if err != nil {
+		return missing(err, c.who, object)
+	}
+	pools, all := webhook.Pools(hook.Filter)
+	if all {
+		return c.who.Missing(object) // the caller may not act in all pools
+	}
+	for _, pool := range pools {
+		if err := c.who.CheckObject(c.operation, pool, object); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkBodyWebhook checks the pools that a webhook is to be about.
+func (c call) checkBodyWebhook() error {
+	set, ok := c.request.(apiserver.SetWebhookRequestObject)
+	if !ok {
+		return errUnknownBody
+	}
+	pools, all := webhook.Pools(wire.WebhookFilter(set.Body.Filter))
+	if all {
+		return problem.Newf(problem.Forbidden,
+			"%s may set webhooks only that name their pools, without patterns: its roles are limited to pools", c.who)
+	}
+	for _, pool := range pools {
+		if err := c.who.Check(c.operation, pool); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkAttempts refuses attempts of other pools: the pool that a worker names says nothing about them.

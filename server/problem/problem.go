@@ -57,8 +57,11 @@ const (
 	TokenRefused     Code = "token-refused"
 	// IssuerUnavailable: the keys of the issuer of a token cannot be read.
 	IssuerUnavailable Code = "issuer-unavailable"
-	Unavailable       Code = "unavailable"
-	Internal          Code = "internal"
+	// WebhookInvalid: a webhook cannot work, or its receiver is not allowed. WebhooksOff: the server has none.
+	WebhookInvalid Code = "webhook-invalid"
+	WebhooksOff    Code = "webhooks-off"
+	Unavailable    Code = "unavailable"
+	Internal       Code = "internal"
 )
 
 // Error is a refusal that is reported to the client.

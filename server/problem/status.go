@@ -69,6 +69,10 @@ func meaningOf(code Code) meaning {
 		return meaning{http.StatusUnprocessableEntity, "The trust rule is not valid"}
 	case TokenRefused:
 		return meaning{http.StatusForbidden, "The token is not accepted"}
+	case WebhookInvalid:
+		return meaning{http.StatusUnprocessableEntity, "The webhook is not valid"}
+	case WebhooksOff:
+		return meaning{http.StatusConflict, "Webhooks are off"}
 	case IssuerUnavailable:
 		return meaning{http.StatusServiceUnavailable, "The issuer of the token is not available"}
 	case Unavailable:

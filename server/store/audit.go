@@ -56,6 +56,7 @@ const (
 	AuditSigningKey AuditKind = "signing-key"
 	AuditApproval   AuditKind = "approval" // named by the id of its request
 	AuditTrustRule  AuditKind = "trust-rule"
+	AuditWebhook    AuditKind = "webhook"
 )
 
 // AuditEntry is a change, or the refusal of one.

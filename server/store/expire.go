@@ -32,6 +32,7 @@ type Expired struct {
 	Sessions      int64
 	Deleted       int64 // objects that can no longer be restored
 	Approvals     int64
+	Deliveries    int64 // of webhooks
 	Tokens        int64 // and the keys that were made for them
 }
 
@@ -70,6 +71,7 @@ func (s *Store) Expire(ctx context.Context, keep Retention) (Expired, error) {
 		{"remove what was deleted long ago", s.retainDeleted},
 		{"remove old approval requests", s.retainApprovals},
 		{"remove old tokens and their keys", s.retainTokens},
+		{"remove old deliveries of webhooks", s.retainDeliveries},
 	} {
 		err := step.do(ctx, keep, &removed)
 		if errors.Is(err, errRetentionRunning) {

@@ -34,6 +34,8 @@ type runChanges struct {
 	uncount     []uuid.UUID // of runs whose end is taken back
 	count       []countedRun
 	events      []eventRow
+	ends        []endRecord // that webhooks may be interested in
+	wantsEnd    *wantsEnd
 
 	insertManifests []manifestRecord
 	deleteManifests []manifestKey
@@ -41,7 +43,7 @@ type runChanges struct {
 
 // changesOf returns what saves locked runs, which count as saved from here on.
 func (tx *Tx) changesOf(runs map[uuid.UUID]*lockedRun) ([]database.Statement, error) {
-	var c runChanges
+	c := runChanges{wantsEnd: tx.s.wantsEnd.Load()}
 	for _, r := range runs {
 		if !r.changed {
 			continue
@@ -51,6 +53,9 @@ func (tx *Tx) changesOf(runs map[uuid.UUID]*lockedRun) ([]database.Statement, er
 		}
 		r.changed, r.events = false, nil
 		tx.db.Hint(RunTopic(r.ID), RunsTopic())
+	}
+	if len(c.ends) > 0 {
+		tx.db.Hint(WebhooksTopic())
 	}
 	return c.statements(tx.db.Dialect()), nil
 }
@@ -86,6 +91,9 @@ func (c *runChanges) add(r *lockedRun) error {
 		c.count = append(c.count, countedRun{
 			r.ID, r.PoolID, r.QueueID, r.StateType, r.Category, r.StartedAt, r.EndedAt,
 		})
+		if err := c.addEnd(r); err != nil {
+			return err
+		}
 	case r.place == inRuns:
 		c.uncount = append(c.uncount, r.ID)
 	}
@@ -124,6 +132,7 @@ func (c *runChanges) statements(d database.Dialect) []database.Statement {
 	all = appendChange(all, uncountRunsSQL(d), c.uncount)
 	all = appendChange(all, updateRunsSQL(d), c.updateRuns)
 	all = appendChange(all, countRunsSQL(d), c.count)
+	all = appendChange(all, insertEndsSQL(d), c.ends)
 	all = appendChange(all, insertManifestsSQL(d), c.insertManifests)
 	all = appendChange(all, deleteManifestsSQL(d), c.deleteManifests)
 	return appendChange(all, insertEventsSQL(d), c.events)

@@ -20,6 +20,7 @@ type Stats struct {
 	ScheduleLag time.Duration
 	// FailingSchedules are those whose newest slot could not create its run.
 	FailingSchedules []FailingSchedules
+	Deliveries       DeliveryStats
 }
 
 // FailingSchedules counts schedules of the deployments of a pool.
@@ -160,6 +161,9 @@ func (q Reader) GetStats(ctx context.Context) (*Stats, error) {
 	}
 	if err := q.db.All(ctx, &st.FailingSchedules, failingSchedulesSQL); err != nil {
 		return nil, fmt.Errorf("count failing schedules: %w", err)
+	}
+	if st.Deliveries, err = q.deliveryStats(ctx, now); err != nil {
+		return nil, err
 	}
 	return &st, nil
 }

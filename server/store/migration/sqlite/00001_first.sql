@@ -694,6 +694,93 @@ CREATE TABLE exchanged_tokens (
 );
 CREATE INDEX exchanged_tokens_expiry ON exchanged_tokens (expires_at);
 
+-- Who is told what by webhooks. The address and the secrets are encrypted; target is what may be shown of the address.
+CREATE TABLE webhooks (
+    id              TEXT NOT NULL PRIMARY KEY,
+    name            TEXT NOT NULL UNIQUE,
+    description     TEXT NOT NULL,
+    format          TEXT NOT NULL,
+    events          TEXT NOT NULL,
+    filter          TEXT NOT NULL,
+    failures        INTEGER NOT NULL,
+    target          TEXT NOT NULL,
+    secrets         TEXT NOT NULL,
+    -- Until when the secret before the last one signs, too.
+    rotated_until   INTEGER,
+    paused          BOOLEAN NOT NULL,
+    -- Why the server has paused it; empty where it has not.
+    paused_reason   TEXT NOT NULL,
+    -- The number of its last delivery: deliveries about one subject are sent in this order.
+    last_seq        INTEGER NOT NULL,
+    -- How many attempts in a row its receiver has not answered, and until when it is left alone.
+    unanswered      INTEGER NOT NULL,
+    rest_until      INTEGER,
+    -- Events that were not kept, because too many were waiting.
+    dropped         INTEGER NOT NULL,
+    dropped_at      INTEGER,
+    created_at      INTEGER NOT NULL,
+    created_by      TEXT NOT NULL,
+    updated_at      INTEGER NOT NULL,
+    updated_by      TEXT NOT NULL
+);
+
+-- Ends of runs that a webhook may be interested in, until it was decided which are: a moment.
+CREATE TABLE webhook_events (
+    id            TEXT NOT NULL PRIMARY KEY,
+    run_id        TEXT NOT NULL,
+    run           TEXT NOT NULL,
+    deployment_id TEXT NOT NULL,
+    deployment    TEXT NOT NULL,
+    pool          TEXT NOT NULL,
+    tags          TEXT NOT NULL,
+    state_type    TEXT NOT NULL,
+    state_name    TEXT NOT NULL,
+    state_message TEXT NOT NULL,
+    category      TEXT NOT NULL,
+    exit_code     INTEGER,
+    attempt       INTEGER NOT NULL,
+    created_by    TEXT NOT NULL,
+    started_at    INTEGER,
+    ended_at      INTEGER NOT NULL
+);
+
+-- What a webhook knows of a deployment, a schedule or a pool that is not well, so that it tells the begin and the end once.
+CREATE TABLE webhook_conditions (
+    webhook_id TEXT NOT NULL REFERENCES webhooks (id) ON DELETE CASCADE,
+    kind       TEXT NOT NULL,
+    subject    TEXT NOT NULL,
+    -- How often it was seen in a row, and whether that was enough to tell. event is what was told.
+    count      INTEGER NOT NULL,
+    firing     BOOLEAN NOT NULL,
+    event      TEXT NOT NULL,
+    since      INTEGER NOT NULL,
+    PRIMARY KEY (webhook_id, kind, subject)
+);
+
+CREATE TABLE webhook_deliveries (
+    id          TEXT NOT NULL PRIMARY KEY,
+    webhook_id  TEXT NOT NULL REFERENCES webhooks (id) ON DELETE CASCADE,
+    seq         INTEGER NOT NULL,
+    type        TEXT NOT NULL,
+    subject     TEXT NOT NULL,
+    event       TEXT NOT NULL,
+    state       TEXT NOT NULL,
+    attempts    INTEGER NOT NULL,
+    created_at  INTEGER NOT NULL,
+    -- Since when it is tried: later than created_at where a person sends it again.
+    queued_at   INTEGER NOT NULL,
+    next_at     INTEGER NOT NULL,
+    held_until  INTEGER,
+    last_status INTEGER,
+    last_error  TEXT NOT NULL,
+    tried_at    INTEGER,
+    ended_at    INTEGER
+);
+CREATE UNIQUE INDEX webhook_deliveries_webhook ON webhook_deliveries (webhook_id, seq);
+CREATE INDEX webhook_deliveries_pending ON webhook_deliveries (webhook_id, seq) WHERE state = 'pending';
+CREATE INDEX webhook_deliveries_subject ON webhook_deliveries (webhook_id, subject, seq) WHERE state = 'pending';
+CREATE INDEX webhook_deliveries_ended ON webhook_deliveries (ended_at) WHERE ended_at IS NOT NULL;
+
 -- What was deleted and can be brought back: one row for each object, until retention removes it. Pools, deployments and queues
 -- keep their own row and are only marked; variables and rules are in document. Objects that one request deleted have the same
 -- deletion_id.
@@ -790,5 +877,9 @@ DROP TABLE rule_sets;
 DROP TABLE approvals;
 DROP TABLE trust_rules;
 DROP TABLE exchanged_tokens;
+DROP TABLE webhook_deliveries;
+DROP TABLE webhook_conditions;
+DROP TABLE webhook_events;
+DROP TABLE webhooks;
 DROP TABLE deletions;
 DROP TABLE installation;

@@ -32,6 +32,7 @@ type serverFlags struct {
 	keepAudit, keepDeleted      cli.Period
 	publicURL, identityKeyFile  string
 	signIn                      flagset.SignIn
+	webhookAllow                []string
 }
 
 func Command(app *cli.App) *cobra.Command {
@@ -75,8 +76,11 @@ When the server accepts requests, it prints "ready URL" to standard output. It l
 		"URL under which others reach the server, https://HOST[/PATH]; the issuer of run tokens, which are off "+
 			"without it")
 	flags.StringVar(&in.identityKeyFile, "identity-key-file", "",
-		"file with the key that encrypts the keys that sign run tokens: 32 random bytes in base64 "+
+		"file with the key that encrypts the keys that sign run tokens and the secrets of webhooks: 32 random bytes in base64 "+
 			"(default: a file in the data directory if the database is SQLite)")
+	flags.StringSliceVar(&in.webhookAllow, "webhook-allow", nil,
+		"host that webhooks may call, at public addresses: HOST[:PORT], *.DOMAIN or *; HOST[:PORT]=CIDR or CIDR for others; "+
+			"http:// before it allows calls without TLS (repeatable; default: none)")
 	flags.StringVar(
 		&in.migrate,
 		"migrate",
@@ -121,7 +125,8 @@ func (in *serverFlags) options(app *cli.App) (server.Options, error) {
 		Migrate: server.Migrate(
 			in.migrate), Auth: server.Auth(in.auth), AllowUnauthenticatedNetwork: in.openNetwork,
 		AllowedHosts: in.allowedHosts, BootstrapWorkerPools: in.workerPools, PublicURL: in.publicURL,
-		Lease: in.lease, Version: build.Version(),
+		WebhookAllow: in.webhookAllow,
+		Lease:        in.lease, Version: build.Version(),
 		Ready: func(address server.Address) {
 			if err := app.Printf("ready %s\n", address.URL); err != nil {
 				app.Notef("%v", err)

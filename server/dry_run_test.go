@@ -212,8 +212,8 @@ func TestWhoMayAskForADryRun(t *testing.T) {
 	t.Parallel()
 	r := withClusters(t)
 	r.call(http.MethodPut, "/api/v1/work-pools/clusters/template",
-		`{"variables":{"properties":{"image":{"type":"string","default":"busybox:1.36"}}},"job_configuration":{"job_manifest":
-		{"spec":{"template":{"spec":{"containers":[{"name":"job","image":"{{ image }}"}]}}}}}}`).is(http.StatusOK)
+		`{"document":{"variables":{"properties":{"image":{"type":"string","default":"busybox:1.36"}}},"job_configuration":
+		{"job_manifest":{"spec":{"template":{"spec":{"containers":[{"name":"job","image":"{{ image }}"}]}}}}}}}`).is(http.StatusOK)
 	bodies := map[string]string{
 		"deployment": `{"deployment":"etl"}`, "values": `{"job_variables":{}}`,
 		"newest": `{"deployment":"etl","version":2}`, "old": `{"deployment":"etl","version":1}`,

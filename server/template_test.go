@@ -376,3 +376,53 @@ func TestACheckSaysWhatAnEditorShows(t *testing.T) {
 		t.Errorf("a check has saved version %d", v.Version)
 	}
 }
+
+func TestPreviewSaysAllErrorsAtOnce(t *testing.T) {
+	t.Parallel()
+	r := withTemplate(t)
+	r.deploy("typed", `,"parameter_schema":{"properties":{"day":{"type":"string"}}}`)
+	shown := read[api.TemplatePreview](r.call(http.MethodPost, templatePath+"/preview",
+		`{"deployment":"typed","parameters":{"day":1},"job_variables":{"memory":999,"teem":"x"}}`).is(http.StatusOK))
+	var places []string
+	for _, e := range shown.Errors {
+		places = append(places, e.Pointer)
+	}
+	for _, want := range []string{"/parameters/day", "/job_variables/memory", "/job_variables/teem"} {
+		if !slices.Contains(places, want) {
+			t.Errorf("nothing is said of %s: %s", want, encode(t, shown.Errors))
+		}
+	}
+}
+
+func TestPreviewHasTheVersionOfItsTemplate(t *testing.T) {
+	t.Parallel()
+	r := withTemplate(t)
+	document := aTemplate(128, "{{ memory }}Mi")
+	for body, want := range map[string]string{
+		`{"deployment":"dated"}`: "2", `{"deployment":"dated","version":2}`: "2",
+		`{"deployment":"dated","document":` + document + `}`: "3",
+	} {
+		shown := read[api.TemplatePreview](r.call(http.MethodPost, templatePath+"/preview", body).is(http.StatusOK))
+		if text := `"berth.dev/template-version":"` + want + `"`; !strings.Contains(string(shown.Job), text) {
+			t.Errorf("%s: no %s in %s %s", body, text, shown.Job, encode(t, shown.Errors))
+		}
+	}
+}
+
+// TestAFieldThatOnlySomeRunsHaveIsRefusedBeforeTheTemplateIsSaved: no deployment sets the variable, and every run that
+// does would fail.
+func TestAFieldThatOnlySomeRunsHaveIsRefusedBeforeTheTemplateIsSaved(t *testing.T) {
+	t.Parallel()
+	r := withTemplate(t)
+	document := strings.NewReplacer(`"team":{"type":"string"`, `"dir":{"type":"string"},"team":{"type":"string"`,
+		`"args":`, `"workingDirr":"{{ dir }}","args":`).Replace(aTemplate(256, "{{ memory }}Mi"))
+	const place = "/job_configuration/job_manifest/spec/template/spec/containers/0/workingDirr"
+	report := read[api.LintReport](r.call(http.MethodPost, templatePath+"/lint", document).is(http.StatusOK))
+	if len(report.Errors) != 1 || report.Errors[0].Pointer != place ||
+		report.Errors[0].Suggestion == nil || *report.Errors[0].Suggestion != `did you mean "workingDir"?` {
+		t.Errorf("lint says %s", encode(t, report.Errors))
+	}
+	r.call(http.MethodPost, templatePath+"/impact", `{"document":`+document+`}`).
+		refused(http.StatusUnprocessableEntity, "template-invalid", "/document"+place)
+	r.saveTemplate(document, "").refused(http.StatusUnprocessableEntity, "template-invalid", place)
+}

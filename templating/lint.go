@@ -147,10 +147,15 @@ func (l *linter) try(s scenario) {
 			slices.ContainsFunc(l.broken, func(place string) bool { return isNear(p.Pointer, place) }) {
 			continue
 		}
-		if !base && p.Severity == SeverityError {
+		missing, tentative := l.isTentative(p, s)
+		if s.invented && !l.stands(p, tentative) {
+			continue
+		}
+		// A field that does not exist is wrong with any value.
+		if !base && p.Severity == SeverityError && p.Code != CodeUnknownField {
 			p.Message += " (with " + s.label + ")"
 		}
-		if missing, ok := l.isTentative(p, s.vars); ok && p.Severity == SeverityError {
+		if tentative && p.Severity == SeverityError {
 			p.Severity = SeverityWarning
 			if missing != "" && p.Suggestion == "" {
 				p.Suggestion = "the value comes from variable " + problem.Quote(
@@ -162,6 +167,11 @@ func (l *linter) try(s scenario) {
 		}
 		l.add(p)
 	}
+}
+
+// stands is true for what an invented value shows and no other value could make right.
+func (l *linter) stands(p Problem, tentative bool) bool {
+	return p.Code == CodeUnknownField || p.Code == CodeType && !tentative
 }
 
 // isRepeated is true for a problem that the defaults show as well.
@@ -219,7 +229,7 @@ func sampleContext() Context {
 
 // isTentative says whether a problem stands where a value is invented or missing, so that it need not be
 // there with a real value, and which variable that is.
-func (l *linter) isTentative(p Problem, given map[string]any) (variable string, tentative bool) {
+func (l *linter) isTentative(p Problem, s scenario) (variable string, tentative bool) {
 	if p.Code == CodeUnknownField {
 		return "", false
 	}
@@ -233,22 +243,22 @@ func (l *linter) isTentative(p Problem, given map[string]any) (variable string, 
 		case ReferenceVariable:
 			_, hasDefault := l.compiled.defaults[r.Root()]
 			_, isFrozen := l.compiled.frozen[r.Root()]
-			_, isGiven := given[r.Root()]
-			if !hasDefault && !isFrozen && !isGiven {
-				return r.Root(), !l.isDecided(p, r)
+			_, isGiven := s.vars[r.Root()]
+			if isGiven && s.invented || !hasDefault && !isFrozen && !isGiven {
+				return r.Root(), !l.isDecided(p, r, s)
 			}
 		}
 	}
 	return "", false
 }
 
-// isDecided is true where no value that the schema takes could make it right: a required variable that stands
-// there as it is, and whose declared type does not fit.
-func (l *linter) isDecided(p Problem, r Reference) bool {
+// isDecided is true where no value that the schema takes could make it right: a variable that is required, or that the
+// scenario invents, stands there as it is, and its declared type does not fit.
+func (l *linter) isDecided(p Problem, r Reference, s scenario) bool {
 	kind, one := l.compiled.property(r.Root())["type"].(string)
-	return one && kind != "null" && p.Code == CodeType && p.Pointer == r.Pointer && !r.Action &&
+	return one && kind != typeNull && p.Code == CodeType && p.Pointer == r.Pointer && !r.Action &&
 		len(r.Path()) == 0 &&
-		slices.Contains(l.compiled.required, r.Root())
+		(s.invented || slices.Contains(l.compiled.required, r.Root()))
 }
 
 // isNear says whether one place is the other, or inside it.

@@ -1,6 +1,7 @@
 package templating
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/berth-dev/berth/templating/freeze"
@@ -58,8 +59,12 @@ func (c *Compiled) isSet(name string, l Layers) bool {
 }
 
 // sample invents a value that the schema of a variable accepts, as well as that can be guessed.
-func (c *Compiled) sample(name string) any {
-	property := c.property(name)
+func (c *Compiled) sample(name string) any { return c.sampleOf(c.property(name), 0) }
+
+// maxAlternatives bounds how deep alternatives within alternatives are followed: they may go in a circle.
+const maxAlternatives = 5
+
+func (c *Compiled) sampleOf(property map[string]any, depth int) any {
 	for _, keyword := range []string{"examples", "enum"} {
 		if list, _ := property[keyword].([]any); len(list) > 0 {
 			return list[0]
@@ -68,8 +73,15 @@ func (c *Compiled) sample(name string) any {
 	if v, ok := property["const"]; ok {
 		return v
 	}
-	kind, _ := property["type"].(string)
-	switch kind {
+	for _, keyword := range []string{"anyOf", "oneOf"} {
+		list, _ := property[keyword].([]any)
+		for _, item := range list {
+			if schema, _ := item.(map[string]any); schema != nil && schema["type"] != typeNull && depth < maxAlternatives {
+				return c.sampleOf(c.follow(schema), depth+1)
+			}
+		}
+	}
+	switch kindOf(property) {
 	case "integer":
 		if minimum, ok := property["minimum"].(int64); ok {
 			return minimum
@@ -89,4 +101,21 @@ func (c *Compiled) sample(name string) any {
 	default:
 		return "sample"
 	}
+}
+
+const typeNull = "null"
+
+// kindOf is the type that a schema declares, or the only one beside null; empty for several and for none.
+func kindOf(schema map[string]any) string {
+	switch kind := schema["type"].(type) {
+	case string:
+		return kind
+	case []any:
+		others := slices.DeleteFunc(slices.Clone(kind), func(item any) bool { return item == typeNull })
+		if len(others) == 1 {
+			name, _ := others[0].(string)
+			return name
+		}
+	}
+	return ""
 }

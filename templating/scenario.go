@@ -3,6 +3,8 @@ package templating
 import (
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/berth-dev/berth/templating/internal/problem"
@@ -14,6 +16,9 @@ type scenario struct {
 	// label says it in a message; the defaults alone have none.
 	label string
 	vars  map[string]any
+	// invented: the value stands for any that a run may give. What it shows is only certain where no other value could
+	// make it right.
+	invented bool
 }
 
 // scenarios are the examples of the whole schema, and then each variable with each of its alternatives.
@@ -22,7 +27,12 @@ func (c *Compiled) scenarios() iter.Seq[scenario] {
 		for i, example := range examplesIn(c.source) {
 			vars, ok := example.(map[string]any)
 			if ok && len(c.checkPart(vars)) == 0 &&
-				!yield(scenario{fmt.Sprintf("example %d of variables", i+1), vars}) {
+				!yield(scenario{label: fmt.Sprintf("example %d of variables", i+1), vars: vars}) {
+				return
+			}
+		}
+		for _, s := range c.inventions() {
+			if !yield(s) {
 				return
 			}
 		}
@@ -31,12 +41,62 @@ func (c *Compiled) scenarios() iter.Seq[scenario] {
 				continue
 			}
 			for _, v := range c.alternatives(name) {
-				if !yield(scenario{name + " = " + problem.QuoteJSON(v), map[string]any{name: v}}) {
+				if !yield(scenario{label: name + " = " + problem.QuoteJSON(v), vars: map[string]any{name: v}}) {
 					return
 				}
 			}
 		}
 	}
+}
+
+// inventions give a value to each variable, or to each part of one that the template reads, for which there is none by
+// default: the fields that take it are in no Job without.
+func (c *Compiled) inventions() []scenario {
+	paths := map[string][][]string{}
+	for _, r := range c.references {
+		if r.Kind == ReferenceVariable {
+			paths[r.Root()] = append(paths[r.Root()], r.Path())
+		}
+	}
+	var scenarios []scenario
+	for _, name := range slices.Sorted(maps.Keys(paths)) {
+		_, declared := c.properties[name]
+		if _, frozen := c.frozen[name]; frozen || !declared {
+			continue
+		}
+		v := c.defaults[name]
+		missing := v == nil && !slices.Contains(c.required, name) && len(c.alternatives(name)) == 0
+		if v == nil {
+			v = c.sample(name)
+		}
+		for _, path := range paths[name] {
+			if _, there := value.Walk(v, path); !there {
+				v, missing = c.withPart(v, c.property(name), path), true
+			}
+		}
+		if missing {
+			scenarios = append(scenarios, scenario{
+				label: "a value for " + name, vars: map[string]any{name: v}, invented: true,
+			})
+		}
+	}
+	return scenarios
+}
+
+// withPart returns an object with a sample at a path; what is there beside it stays.
+func (c *Compiled) withPart(v any, schema map[string]any, path []string) any {
+	if len(path) == 0 {
+		return c.sampleOf(schema, 0)
+	}
+	before, _ := v.(map[string]any)
+	object := maps.Clone(before)
+	if object == nil {
+		object = map[string]any{}
+	}
+	properties, _ := schema["properties"].(map[string]any)
+	property, _ := properties[path[0]].(map[string]any)
+	object[path[0]] = c.withPart(object[path[0]], c.follow(property), path[1:])
+	return object
 }
 
 // alternatives are the values that a variable is worth trying with: its examples, and each value of an enum

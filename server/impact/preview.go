@@ -61,16 +61,25 @@ func (a *Analyzer) Previewed(
 // orFindings turns what is wrong with the template or the values into a preview without a Job.
 func orFindings(seen *Previewed, err error) (*Previewed, error) {
 	if err != nil {
-		var refusal *problem.Error
-		if !errors.As(err, &refusal) || len(refusal.Findings) == 0 || !finding.AboutValues(refusal.Code) {
+		found, err := aboutValues(err)
+		if err != nil {
 			return nil, err
 		}
-		seen = &Previewed{Shown: &api.TemplatePreview{Errors: refusal.Findings}}
+		seen = &Previewed{Shown: &api.TemplatePreview{Errors: found}}
 	}
 	shown := seen.Shown
 	shown.Errors, shown.Warnings = wire.NonNil(shown.Errors), wire.NonNil(shown.Warnings)
 	shown.Invented = jsondoc.OrEmpty(shown.Invented)
 	return seen, nil
+}
+
+// aboutValues returns the findings of a refusal of a template or of its values; any other error is returned as it is.
+func aboutValues(err error) ([]api.Finding, error) {
+	var refusal *problem.Error
+	if !errors.As(err, &refusal) || len(refusal.Findings) == 0 || !finding.AboutValues(refusal.Code) {
+		return nil, err
+	}
+	return refusal.Findings, nil
 }
 
 func (a *Analyzer) preview(
@@ -93,8 +102,12 @@ func (a *Analyzer) preview(
 		return nil, err
 	}
 	parameters, err := maker.Parameters(r.Parameters)
+	var wrong []api.Finding // about the parameters; the job variables are looked at all the same
 	if err != nil {
-		return nil, err
+		if wrong, err = aboutValues(err); err != nil {
+			return nil, err
+		}
+		parameters = jsondoc.OrEmpty(d.Parameters)
 	}
 	run, err := sampler.run(ctx, decoded, r.JobVariables, parameters)
 	if err != nil {
@@ -103,7 +116,14 @@ func (a *Analyzer) preview(
 	run.Identity.TemplateVersion = int(template.number)
 	finished, samples, err := preview.Job(ctx, compiled, run)
 	if err != nil {
-		return nil, refusePreview(err)
+		found, err := aboutValues(refusePreview(err))
+		wrong = append(wrong, found...)
+		if err != nil {
+			return nil, err
+		}
+	}
+	if len(wrong) > 0 {
+		return &Previewed{Shown: &api.TemplatePreview{Errors: wrong}}, nil
 	}
 
 	shown, err := wirePreview(finished, samples)

@@ -144,7 +144,7 @@ func TestAnInventedSampleOnlyWarnsUnlessTheDeclaredTypeDecides(t *testing.T) {
 	for _, test := range []struct{ name, variable, required, image, memory, want string }{
 		{"any value of the type is wrong", "type: integer", "x", "{{ x }}", "1Gi", "error"},
 		{"another value may be right", "type: string", "x", "a:1", "{{ x }}", "warning"},
-		{"it need not be given", "type: integer", "", "{{ x }}", "1Gi", ""},
+		{"every run that gives it fails", "type: integer", "", "{{ x }}", "1Gi", "error"},
 		{"it may be of another type", "type: [integer, string], minimum: 5", "x", "{{ x }}", "1Gi", ""},
 		{"text around it", "type: integer", "x", "a:{{ x }}", "1Gi", ""},
 	} {

@@ -24,7 +24,7 @@ func onClusterFlags(cmd *cobra.Command, what string) *onCluster {
 	in := &onCluster{}
 	cmd.Flags().BoolVar(&in.ask, "on-cluster", false,
 		"also ask a live worker of each cluster of the pool for a server-side dry run of "+what)
-	cmd.Flags().DurationVar(&in.timeout, "timeout", clusterTimeout, "with --on-cluster: how long to wait for the answers")
+	cli.PeriodVar(cmd.Flags(), &in.timeout, "timeout", clusterTimeout, "with --on-cluster: how long to wait for the answers")
 	return in
 }
 

@@ -20,8 +20,8 @@ func lintCommand(app *cli.App) *cobra.Command {
 		Use:   "lint -f FILE",
 		Short: "Check a base job template; exit with 1 if it has errors",
 		Long: `Check a base job template as the server does when it saves one: the schema of the variables, all
-placeholders and functions, and the Job for the default values, for each example, and for each value
-of an enum or boolean.
+placeholders and functions, and the Job for the default values, for each example, for each value of an
+enum or boolean, and with a value for each optional variable.
 
 Exits with 1 if the template has errors; warnings are not failures.`,
 		Example: `  berth template lint -f template.yaml

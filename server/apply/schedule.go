@@ -60,7 +60,9 @@ func (p *planner) checkSchedules(
 		if slices.ContainsFunc(wanted, func(s store.NewSchedule) bool { return s.Name == name }) {
 			findings.Addf(problem.InvalidBody, at+"/name", "duplicate schedule name %q", name)
 		}
+		before := findings.Len()
 		next := p.checkTimes(findings, at, spec)
+		fits := findings.Len() == before
 		if parameters, err := jsondoc.Object(spec.Parameters); err == nil {
 			findings.AddProblems(problem.ParametersInvalid, at+"/parameters", templating.CheckParameters(parameters).ErrorOrNil())
 		}
@@ -71,7 +73,7 @@ func (p *planner) checkSchedules(
 		s.Next = next
 
 		// The values of an inactive schedule may be completed before it is resumed.
-		if s.Active && maker != nil {
+		if s.Active && maker != nil && fits {
 			if err := p.checkRun(ctx, findings, at, maker, spec, next); err != nil {
 				return nil, err
 			}

@@ -51,6 +51,9 @@ func (l *List) AddProblems(code problem.Code, at string, err error) {
 // Empty reports whether nothing is wrong so far.
 func (l *List) Empty() bool { return len(l.findings) == 0 }
 
+// Len is how much has been found so far.
+func (l *List) Len() int { return len(l.findings) }
+
 // All reports whether every finding satisfies a condition.
 func (l *List) All(condition func(api.Finding) bool) bool {
 	return !slices.ContainsFunc(l.findings, func(f api.Finding) bool { return !condition(f) })

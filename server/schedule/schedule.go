@@ -82,7 +82,7 @@ func Parse(spec Spec) (*Schedule, error) {
 
 	switch {
 	case kindsSet(spec) != 1:
-		return nil, invalidField("cron", "exactly one of cron, every and rrule")
+		return nil, invalidField("cron", "exactly one of a cron, an interval and an rrule")
 	case spec.Cron != "":
 		s.slots, err = parseCron(spec.Cron, loc)
 	case spec.RRule != "":

@@ -8,6 +8,7 @@ package schema
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -127,12 +128,12 @@ func (s *Schema) CheckWithin(v any, code string, budget *Budget) problem.Problem
 	if len(s.hidden) > 0 {
 		conceal(validation, s.hidden)
 	}
-	return validationProblems(validation, code, "")
+	return validationProblems(validation, code, "", slices.Collect(maps.Keys(s.compiled.Properties))...)
 }
 
 // validationProblems flattens the tree that the library returns into one problem for each place, sorted,
-// because the library walks objects in map order.
-func validationProblems(err *jsonschema.ValidationError, code, prefix string) problem.Problems {
+// because the library walks objects in map order. Of the whole value, an unknown name is said with the near one.
+func validationProblems(err *jsonschema.ValidationError, code, prefix string, known ...string) problem.Problems {
 	leaves := validationLeaves(err, nil)
 	slices.SortFunc(leaves, compareLeaves)
 	var problems problem.Problems
@@ -144,14 +145,19 @@ func validationProblems(err *jsonschema.ValidationError, code, prefix string) pr
 		for _, step := range leaf.at {
 			pointer = value.Pointer(pointer, step)
 		}
-		problems = append(problems, problem.Errorf(code, pointer, "%s%s", prefix, leaf.text))
+		p := problem.Errorf(code, pointer, "%s%s", prefix, leaf.text)
+		if len(leaf.at) == 0 && len(leaf.unknown) == 1 {
+			p = p.SuggestNearest(leaf.unknown[0], known)
+		}
+		problems = append(problems, p)
 	}
 	return problems
 }
 
 type validationLeaf struct {
-	at   []string
-	text string
+	at      []string
+	text    string
+	unknown []string // names of an object that its schema does not have
 }
 
 func compareLeaves(a, b validationLeaf) int {
@@ -166,7 +172,11 @@ func validationLeaves(err *jsonschema.ValidationError, leaves []validationLeaf) 
 		}
 	}
 	if len(err.Causes) == 0 {
-		return append(leaves, validationLeaf{at: err.InstanceLocation, text: explain(err.ErrorKind)})
+		leaf := validationLeaf{at: err.InstanceLocation, text: explain(err.ErrorKind)}
+		if more, ok := err.ErrorKind.(*kind.AdditionalProperties); ok {
+			leaf.unknown = more.Properties
+		}
+		return append(leaves, leaf)
 	}
 	for _, cause := range err.Causes {
 		leaves = validationLeaves(cause, leaves)

@@ -37,7 +37,7 @@ func TestWhatIsNotStrictIsRefusedWithItsPlace(t *testing.T) {
 		{name: "an unfinished JSON", json: "{\n\"a\": ", line: 2, column: 5, message: "not valid JSON: unexpected end of JSON input"},
 		{name: "a list that is not closed", yaml: "a: 1\nb: [1\n", line: 2, column: 1, message: "not valid YAML: did not find expected ',' or ']'"},
 		{name: "a list that is not closed in the first line", yaml: "a: [1", line: 1, column: 1, message: "not valid YAML: did not find expected ',' or ']'"},
-		{name: "a colon too many", yaml: "a: 1\nb: c: d\n", line: 2, column: 1, message: "not valid YAML: mapping values are not allowed in this context"},
+		{name: "a colon too many", yaml: "a: 1\nb: c: d\n", line: 2, column: 1, message: "not valid YAML: a value with a colon and a space in it must be quoted: \"c: d\""},
 		{name: "a key twice in YAML", yaml: "a:\n  b: 1\n  b: 2\n", line: 3, column: 3, pointer: "/a", message: `duplicate key "b"`},
 		{name: "a key that is no string", yaml: "? [a]\n: b\n", line: 1, column: 3, message: "a key must be a string"},
 		{name: "a tag", yaml: "a: !!set {x}\n", line: 1, column: 4, pointer: "/a", message: "YAML tag !!set is not allowed"},

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -64,15 +65,36 @@ func YAMLError(data []byte, err error) (line int, message string) {
 		return 0, err.Error()
 	}
 	line, _ = strconv.Atoi(match[1]) // an absent line is line 0
-	if match[2] == "control characters are not allowed" {
+	switch {
+	case match[2] == "control characters are not allowed":
 		return controlCharacter(data)
+	case strings.Contains(match[2], "UTF-8"):
+		return invalidUTF8(data)
+	}
+	if at, hint := missingAnchor(data, match[2]); at > 0 {
+		return at, hint
+	}
+	if match[1] == "" && line == 0 && !yamlGrammar.MatchString(match[2]) {
+		line = 1 // the library leaves out the first line
 	}
 	if yamlGrammar.MatchString(match[2]) {
 		line = min(
 			line+1, 1+bytes.Count(bytes.TrimRight(data, "\n"), []byte("\n")),
 		) // the end is in the last line, not after it
 	}
-	return line, explainYAML(data, line, match[2])
+	return explainYAML(data, line, match[2])
+}
+
+// invalidUTF8 finds what is no text.
+func invalidUTF8(data []byte) (line int, message string) {
+	for i := 0; i < len(data); {
+		r, size := utf8.DecodeRune(data[i:])
+		if r == utf8.RuneError && size == 1 {
+			return 1 + bytes.Count(data[:i], []byte("\n")), fmt.Sprintf("the byte 0x%02X is not text in UTF-8", data[i])
+		}
+		i += size
+	}
+	return 0, "must be text in UTF-8"
 }
 
 // controlCharacter finds the character that YAML does not have, and says how to write it.
@@ -103,23 +125,30 @@ func UnquotedPlaceholder(key *yaml.Node) string {
 // unquotedText matches a value that begins with a placeholder and goes on after it.
 var unquotedText = regexp.MustCompile(`(?:^|[:\-] )\s*(\{\{[^"'#]*\}\}[^#]*?)\s*(?:#.*)?$`)
 
-// explainYAML rewords the errors that a tab at the start of a line gives, and a placeholder without quotes.
-func explainYAML(data []byte, line int, message string) string {
+// explainYAML finds the line that an error is about, and says what to write there instead.
+func explainYAML(data []byte, line int, message string) (at int, text string) {
 	lines := bytes.Split(data, []byte("\n"))
 	if line < 1 || line > len(lines) {
-		return message
+		return line, message
 	}
+	near := lines[max(line-2, 0):line]
 	const tab = "found character that cannot start any token"
 	if message == tab && bytes.HasPrefix(bytes.TrimLeft(lines[line-1], " "), []byte("\t")) {
-		return "a tab cannot be used for indentation"
+		return line, "a tab cannot be used for indentation"
 	}
 	// The library notices a line late that the value does not end where its braces do.
-	for _, near := range lines[max(line-2, 0):line] {
-		if match := unquotedText.FindSubmatch(near); match != nil {
-			return fmt.Sprintf("%s; a value that begins with {{ must be quoted: %q", message, match[1])
+	for _, written := range near {
+		if match := unquotedText.FindSubmatch(written); match != nil {
+			return line, fmt.Sprintf("%s; a value that begins with {{ must be quoted: %q", message, match[1])
 		}
 	}
-	return message
+	if after, hint := laterHint(message, lines[line-1:]); hint != "" {
+		return line + after, hint
+	}
+	if hint := hintOf(message, lines[line-1], near[0]); hint != "" {
+		return line, hint
+	}
+	return line, message
 }
 
 type yamlDecoder struct {

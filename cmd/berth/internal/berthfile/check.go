@@ -126,7 +126,7 @@ func (c *checker) word(v *yamldoc.Value, s schema, where string) {
 
 // oneOf checks a value that may be of several kinds against the alternative of its kind.
 func (c *checker) oneOf(v *yamldoc.Value, alternatives []any, where string) {
-	var kinds []string
+	var kinds []yamldoc.Kind
 	for _, a := range alternatives {
 		alternative := asSchema(a).resolve(c.root)
 		for _, kind := range alternative.kinds() {
@@ -134,14 +134,10 @@ func (c *checker) oneOf(v *yamldoc.Value, alternatives []any, where string) {
 				c.value(v, alternative, where)
 				return
 			}
-			kinds = append(kinds, fmt.Sprintf("%s %s", article(kindOf(kind)), kindOf(kind)))
+			kinds = append(kinds, kindOf(kind))
 		}
 	}
-	c.fail(
-		v.Place,
-		fmt.Sprintf("%s must be %s, this is %s %s", where, strings.Join(kinds, " or "), article(v.Kind),
-			v.Kind),
-	)
+	c.fail(v.Place, mismatch(v, kinds, where))
 }
 
 func kindOf(kind string) yamldoc.Kind {
@@ -158,12 +154,7 @@ func (c *checker) kind(v *yamldoc.Value, want yamldoc.Kind, where string) bool {
 	if v.Kind == want {
 		return true
 	}
-	message := fmt.Sprintf("%s must be %s %s, this is %s %s", where, article(want), want, article(v.Kind),
-		v.Kind)
-	if want == yamldoc.String && (v.Kind == yamldoc.Number || v.Kind == yamldoc.Bool) {
-		message += ": write it in quotes"
-	}
-	c.fail(v.Place, message)
+	c.fail(v.Place, mismatch(v, []yamldoc.Kind{want}, where))
 	return false
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/berth-dev/berth/templating"
 	"github.com/berth-dev/berth/templating/yamldoc"
 )
 
@@ -69,6 +70,10 @@ func leftOut(key string) string {
 		return "a deployment of Berth has one name"
 	case "version_type":
 		return "a version is what version says"
+	case "job_variables", "work_queue_name":
+		return "it belongs to work_pool; Prefect ignores it here too"
+	case "infra_overrides":
+		return "its name is job_variables, in work_pool; Prefect ignores it too"
 	case "replaces":
 		return "a schedule is known by its name"
 	}
@@ -92,6 +97,13 @@ func (p *prefect) root(from *yamldoc.Value) *yamldoc.Value {
 	return to
 }
 
+// prefectKeys are what a person may have misspelt.
+var prefectKeys = []string{
+	"deployments", "name", "version", "tags", "description", "parameters", "entrypoint", "work_pool", "schedules",
+	"schedule", "paused", "concurrency_limit", "enforce_parameter_schema", "cron", "interval", "rrule", "timezone", "active",
+	"anchor_date", "slug", "work_queue_name", "job_variables",
+}
+
 // leave notes that a key is not imported, unless its value is empty. An unknown key with anchors is there for
 // them.
 func (p *prefect) leave(m yamldoc.Member, where string, root *yamldoc.Value) {
@@ -101,6 +113,9 @@ func (p *prefect) leave(m yamldoc.Member, where string, root *yamldoc.Value) {
 	why := leftOut(m.Name)
 	if why == "" {
 		why = "Berth does not know it"
+		if near := templating.Nearest(m.Name, prefectKeys); near != "" {
+			why += fmt.Sprintf(" (did you mean %q?)", near)
+		}
 		if root != nil && m.Value.Kind != yamldoc.String {
 			why += "; what other places take from it by its anchor is taken over there"
 		}
@@ -236,8 +251,12 @@ func (p *prefect) tags(v *yamldoc.Value, where string) *yamldoc.Value {
 func (p *prefect) workPool(to, pool *yamldoc.Value, where string) (named bool) {
 	if pool.Kind != yamldoc.Object {
 		if given(pool) != nil {
-			p.fail(pool.Place, "%s must be an object with a name, this is %s %s", where, article(pool.Kind),
-				pool.Kind)
+			hint := ""
+			if pool.Kind == yamldoc.String {
+				hint = fmt.Sprintf(": write {name: %s}", pool.Text())
+			}
+			p.fail(pool.Place, "%s must be an object with a name, this is %s %s%s", where, article(pool.Kind),
+				pool.Kind, hint)
 		}
 		return given(pool) != nil
 	}

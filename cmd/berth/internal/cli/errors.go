@@ -57,7 +57,7 @@ type ProblemError struct {
 	// Locate turns the pointer of a finding into a place that its author knows, such as a line of a file; nil
 	// leaves it.
 	Locate func(pointer string) string
-	// Next is what to do about it, with the command; empty where the answer says it.
+	// Next is a line about what to do; empty where the answer says it.
 	Next string
 }
 
@@ -65,7 +65,7 @@ func (e *ProblemError) Error() string {
 	findings := e.findings()
 	detail := Text(e.Problem.Detail)
 	if len(findings) > 0 &&
-		(detail == findings[0].Message || strings.HasPrefix(detail, findings[0].Pointer+": "+findings[0].Message)) {
+		(strings.HasSuffix(detail, findings[0].Message) || strings.HasPrefix(detail, findings[0].Pointer+": "+findings[0].Message)) {
 		// The problem as a whole says no more than its first finding.
 		if len(findings) == 1 {
 			return formatFinding(findings[0], e.Locate)
@@ -118,7 +118,7 @@ func (e *ProblemError) Details() []string {
 	}
 	lines = append(lines, e.users()...)
 	if e.Next != "" {
-		lines = append(lines, "next: "+e.Next)
+		lines = append(lines, e.Next)
 	}
 	switch e.Status {
 	case http.StatusUnauthorized:

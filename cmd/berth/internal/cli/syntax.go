@@ -53,6 +53,9 @@ func nameArguments(cmd *cobra.Command) {
 		if names := argumentNames(c.Use); names != "" {
 			return Usagef("%s needs %s, got %s", c.CommandPath(), names, countArguments(len(args)))
 		}
+		if len(args) == 1 && c.Flags().Lookup("file") != nil {
+			return Usagef("%s takes no arguments, got %q; name a file with -f %s", c.CommandPath(), args[0], quotedWord(args[0]))
+		}
 		return Usagef("%s takes no arguments, got %q", c.CommandPath(), args[0])
 	}
 }

@@ -2,9 +2,13 @@ package lookup
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"net/http"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/templating"
 )
 
 func DeploymentNames(app *cli.App) Completer {
@@ -24,8 +28,27 @@ func ListDeployments(
 	})
 }
 
+// GetDeployment gets a deployment. Where there is none, the error names the one with the most similar name.
 func GetDeployment(
 	ctx context.Context, client *cli.Client, name string,
 ) (api.Deployment, error) {
-	return cli.Value(client.GetDeploymentWithResponse(ctx, name))
+	d, err := cli.Value(client.GetDeploymentWithResponse(ctx, name))
+	return d, WithNearDeployment(ctx, client, name, err)
+}
+
+// WithNearDeployment adds the deployment with the most similar name to the error that there is none of this name.
+func WithNearDeployment(ctx context.Context, client *cli.Client, name string, err error) error {
+	var missing *cli.ProblemError
+	if !errors.As(err, &missing) || missing.Status != http.StatusNotFound {
+		return err
+	}
+	deployments, listErr := ListDeployments(ctx, client, nil)
+	if listErr != nil {
+		return err // which says what is wrong without the suggestion
+	}
+	names := cli.Map(deployments, func(d api.Deployment) string { return d.Name })
+	if near := templating.Nearest(name, names); near != "" {
+		missing.Next = fmt.Sprintf("did you mean %q?", near)
+	}
+	return err
 }

@@ -20,7 +20,7 @@ func ListSchedules(
 func ScheduleNames(
 	ctx context.Context, client *cli.Client, deployment string,
 ) ([]string, error) {
-	d, err := cli.Value(client.GetDeploymentWithResponse(ctx, deployment))
+	d, err := GetDeployment(ctx, client, deployment)
 	if err != nil || d.Schedules == nil {
 		return nil, err
 	}

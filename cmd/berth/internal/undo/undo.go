@@ -67,7 +67,7 @@ func Refused(app *cli.App, cmd *cobra.Command, args []string, format cli.Format,
 		return err
 	}
 	if cmd.Flags().Lookup("force") != nil {
-		refusal.Next = "delete it all the same: " + cli.Repeated(cmd, args, "force")
+		refusal.Next = "next: delete it all the same: " + cli.Repeated(cmd, args, "force")
 	}
 	if format == cli.Table {
 		return err

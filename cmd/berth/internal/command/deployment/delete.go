@@ -52,7 +52,7 @@ func deleteCommand(app *cli.App) *cobra.Command {
 
 // contents says what a deployment takes along, and what of it keeps it from being deleted without --force.
 func contents(ctx context.Context, client *cli.Client, name string) (what, users string, _ error) {
-	d, err := cli.Value(client.GetDeploymentWithResponse(ctx, name))
+	d, err := lookup.GetDeployment(ctx, client, name)
 	if err != nil {
 		return "", "", err
 	}

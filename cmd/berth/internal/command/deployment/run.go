@@ -98,7 +98,7 @@ func createRun(
 		return run, true, err
 	}
 	run, err = cli.Created(r, err)
-	return run, false, err
+	return run, false, lookup.WithNearDeployment(ctx, client, deployment, err)
 }
 
 func (in runFlags) body(

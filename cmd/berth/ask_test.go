@@ -12,8 +12,8 @@ import (
 // which they ask. They ask on a terminal, and need --yes elsewhere and with -o json. A new command that does so
 // belongs here.
 var asks = map[string]string{
-	"pool delete": "etl", "pool rule delete": "etl memory", "rule delete": "memory", "queue delete": "fast --pool etl",
-	"deployment delete": "load", "variable delete": "place", "deleted purge": "0199a000-0000-7000-8000-0000000000d1",
+	"pool delete": "etl --force", "pool rule delete": "etl memory", "rule delete": "memory", "queue delete": "fast --pool etl",
+	"deployment delete": "load --force", "variable delete": "place", "deleted purge": "0199a000-0000-7000-8000-0000000000d1",
 	"api-key revoke": "ci", "run cancel": "--deployment load", "run retry": "--deployment load --state scheduled",
 	"run abandon": "RUN", "deploy": "-f FILE --prune", "signing-key rotate": "--revoke",
 	"session revoke": "--user ada@example.com", "trust delete": "etl", "webhook delete": "on-call", "worker drain": "--namespace x --kubeconfig KUBECONFIG", "uninstall": "--namespace x --kubeconfig KUBECONFIG",

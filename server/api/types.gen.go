@@ -1695,8 +1695,13 @@ type Deployment struct {
 
 	// Parameters Absent in lists
 	Parameters json.RawMessage `json:"parameters,omitempty"`
-	Paused     bool            `json:"paused"`
-	Pool       string          `json:"pool"`
+
+	// Pause Who paused it, when and why
+	//
+	// Example: {"at":"2026-01-01T12:00:00Z","by":"ada","reason":"The warehouse is down"}
+	Pause  *Pause `json:"pause,omitempty"`
+	Paused bool   `json:"paused"`
+	Pool   string `json:"pool"`
 
 	// Project Project of the deployment file that last applied it
 	Project *string     `json:"project,omitempty"`
@@ -1770,7 +1775,9 @@ type DeploymentSpec struct {
 
 // DeploymentUpdate Example: {"paused":true}
 type DeploymentUpdate struct {
-	Paused *bool `json:"paused,omitempty"`
+	// PauseReason With a pause: why, shown wherever the pause is
+	PauseReason *string `json:"pause_reason,omitempty"`
+	Paused      *bool   `json:"paused,omitempty"`
 }
 
 // DeviceSignIn Example: {"device_code":"GmRhmhcxhwAzkoEqiMEg_DnyEysNkuNhszIySk9eS","expires_in":600,"interval":5,"user_code":"WDJB-MJHT","verification_url":"https://login.example.com/device"}
@@ -2037,6 +2044,15 @@ type OpenIDConfiguration struct {
 	JwksURI                          string   `json:"jwks_uri"`
 	ResponseTypesSupported           []string `json:"response_types_supported"`
 	SubjectTypesSupported            []string `json:"subject_types_supported"`
+}
+
+// Pause Who paused it, when and why
+//
+// Example: {"at":"2026-01-01T12:00:00Z","by":"ada","reason":"The warehouse is down"}
+type Pause struct {
+	At     time.Time `json:"at"`
+	By     string    `json:"by"`
+	Reason *string   `json:"reason,omitempty"`
 }
 
 // PoolSpec defines model for PoolSpec.
@@ -2816,12 +2832,13 @@ type Schedule struct {
 	Name     string     `json:"name"`
 
 	// Next Next slots, up to five
-	Next     []time.Time `json:"next"`
-	PausedAt *time.Time  `json:"paused_at,omitempty"`
+	Next []time.Time `json:"next"`
 
-	// PausedBy Who paused the schedule or its deployment, where that is known
-	PausedBy *string `json:"paused_by,omitempty"`
-	Pool     string  `json:"pool"`
+	// Pause Who paused it, when and why
+	//
+	// Example: {"at":"2026-01-01T12:00:00Z","by":"ada","reason":"The warehouse is down"}
+	Pause *Pause `json:"pause,omitempty"`
+	Pool  string `json:"pool"`
 
 	// Spec When a deployment runs automatically. Set exactly one of `cron`, `interval_seconds` and `rrule`
 	//
@@ -3712,7 +3729,12 @@ type WorkPool struct {
 
 	// OpenApprovals Number of open approval requests; absent for none
 	OpenApprovals *int32 `json:"open_approvals,omitempty"`
-	Paused        bool   `json:"paused"`
+
+	// Pause Who paused it, when and why
+	//
+	// Example: {"at":"2026-01-01T12:00:00Z","by":"ada","reason":"The warehouse is down"}
+	Pause  *Pause `json:"pause,omitempty"`
+	Paused bool   `json:"paused"`
 
 	// Project Project of the deployment file that last applied it
 	Project *string `json:"project,omitempty"`
@@ -3792,7 +3814,10 @@ type WorkPoolUpdate struct {
 
 	// NoConcurrencyLimit Remove the limit
 	NoConcurrencyLimit *bool `json:"no_concurrency_limit,omitempty"`
-	Paused             *bool `json:"paused,omitempty"`
+
+	// PauseReason With a pause: why, shown wherever the pause is
+	PauseReason *string `json:"pause_reason,omitempty"`
+	Paused      *bool   `json:"paused,omitempty"`
 
 	// References What the job variables of the pool may refer to in the namespace of the Jobs. What the template itself writes needs no entry; objects of Berth are refused whatever the list says.
 	//
@@ -3808,10 +3833,15 @@ type WorkQueue struct {
 	ConcurrencyLimit *int32             `json:"concurrency_limit,omitempty"`
 	ID               openapi_types.UUID `json:"id"`
 	Name             string             `json:"name"`
-	Paused           bool               `json:"paused"`
-	Pool             string             `json:"pool"`
-	Priority         int32              `json:"priority"`
-	SlotsUsed        int32              `json:"slots_used"`
+
+	// Pause Who paused it, when and why
+	//
+	// Example: {"at":"2026-01-01T12:00:00Z","by":"ada","reason":"The warehouse is down"}
+	Pause     *Pause `json:"pause,omitempty"`
+	Paused    bool   `json:"paused"`
+	Pool      string `json:"pool"`
+	Priority  int32  `json:"priority"`
+	SlotsUsed int32  `json:"slots_used"`
 }
 
 // WorkQueueCreate Example: {"concurrency_limit":5,"name":"express","priority":1}
@@ -3835,7 +3865,10 @@ type WorkQueueUpdate struct {
 
 	// NoConcurrencyLimit Remove the limit
 	NoConcurrencyLimit *bool `json:"no_concurrency_limit,omitempty"`
-	Paused             *bool `json:"paused,omitempty"`
+
+	// PauseReason With a pause: why, shown wherever the pause is
+	PauseReason *string `json:"pause_reason,omitempty"`
+	Paused      *bool   `json:"paused,omitempty"`
 
 	// Priority Lower numbers are served first
 	Priority *int32 `json:"priority,omitempty"`

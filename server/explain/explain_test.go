@@ -135,8 +135,8 @@ func cases() map[string]*store.RunFacts {
 		}),
 		"pool and queue and deployment paused": runFacts(func(f *store.RunFacts) {
 			f.Gates.Pool.Paused, f.Gates.Queue.Paused, f.Gates.Deployment.Paused = true, true, true
-			f.Gates.Pool.PausedBy, f.Gates.Pool.PausedAt = "ada", ago(3*time.Hour)
-			f.Gates.Deployment.PausedBy, f.Gates.Deployment.PausedAt = "grace", ago(40*time.Second)
+			f.Gates.Pool.Pause = &store.Pause{By: "ada", At: ago(3 * time.Hour), Reason: "the warehouse is down"}
+			f.Gates.Deployment.Pause = &store.Pause{By: "grace", At: ago(40 * time.Second)}
 			f.Run.Pool, f.Gates.Pool.Name = "Ada's pool", "Ada's pool"
 		}),
 		"no live worker":      runFacts(func(f *store.RunFacts) { f.Workers[0].LastSeenAt = ago(3 * time.Hour) }),

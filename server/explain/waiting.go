@@ -117,9 +117,12 @@ func (e *Explanation) checkPaused(facts *store.RunFacts) {
 			continue
 		}
 		message := fmt.Sprintf("%s %q is paused", level.kind, level.gate.Name)
-		if level.gate.PausedBy != "" {
+		if pause := level.gate.Pause; pause != nil {
 			message = fmt.Sprintf("%s %q was paused by %s %s ago",
-				level.kind, level.gate.Name, level.gate.PausedBy, span(facts.Now.Sub(level.gate.PausedAt)))
+				level.kind, level.gate.Name, pause.By, span(facts.Now.Sub(pause.At)))
+			if pause.Reason != "" {
+				message += ": " + pause.Reason
+			}
 		}
 		e.addReason(level.code, message)
 		e.addStep("resume the %s: %s", level.kind, level.resume)

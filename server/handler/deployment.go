@@ -72,10 +72,14 @@ func (h *Handler) UpdateDeployment(
 		return nil, problem.Newf(problem.InvalidBody, "nothing to change: set paused").
 			At("/paused", "required")
 	}
+	pause, err := wire.PauseChange(r.Body.Paused, r.Body.PauseReason)
+	if err != nil {
+		return nil, err
+	}
 	var changed *store.Deployment
-	err := h.store.InTx(ctx, func(tx *store.Tx) (err error) {
+	err = h.store.InTx(ctx, func(tx *store.Tx) (err error) {
 		if _, err = lockDeployment(ctx, tx, "UpdateDeployment", r.Deployment, r.Params.IfMatch); err == nil {
-			changed, err = tx.UpdateDeploymentPaused(ctx, r.Deployment, *r.Body.Paused, actor(ctx))
+			changed, err = tx.UpdateDeploymentPaused(ctx, r.Deployment, *pause, actor(ctx))
 		}
 		return err
 	})

@@ -102,11 +102,15 @@ func (h *Handler) UpdateWorkPool(
 	if err != nil {
 		return nil, err
 	}
+	pause, err := wire.PauseChange(r.Body.Paused, r.Body.PauseReason)
+	if err != nil {
+		return nil, err
+	}
 	update := store.PoolUpdate{
 		Description:        r.Body.Description,
 		ConcurrencyLimit:   r.Body.ConcurrencyLimit,
 		NoConcurrencyLimit: noLimit,
-		Paused:             r.Body.Paused,
+		Pause:              pause,
 		RunTokenAudiences:  uniqueOrNil(r.Body.RunTokenAudiences),
 		References:         references,
 	}

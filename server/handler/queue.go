@@ -54,11 +54,15 @@ func (h *Handler) UpdateWorkQueue(
 	if err := checkLimit(r.Body.ConcurrencyLimit, noLimit); err != nil {
 		return nil, err
 	}
+	pause, err := wire.PauseChange(r.Body.Paused, r.Body.PauseReason)
+	if err != nil {
+		return nil, err
+	}
 	queue, err := h.store.UpdateQueue(ctx, r.Pool, r.Queue, store.QueueUpdate{
 		Priority:           r.Body.Priority,
 		ConcurrencyLimit:   r.Body.ConcurrencyLimit,
 		NoConcurrencyLimit: noLimit,
-		Paused:             r.Body.Paused,
+		Pause:              pause,
 	}, actor(ctx))
 	if err != nil {
 		return nil, err

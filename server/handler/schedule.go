@@ -24,9 +24,6 @@ func (h *Handler) ListDeploymentSchedules(
 	if err != nil {
 		return nil, err
 	}
-	if err := h.store.AddPausers(ctx, schedules); err != nil {
-		return nil, err
-	}
 	items, err := wire.Schedules(schedules, h.Now())
 	if err != nil {
 		return nil, err
@@ -44,9 +41,6 @@ func (h *Handler) ListSchedules(
 	}
 	schedules, next, err := h.store.ListSchedules(ctx, pools, page(r.Params.Limit, r.Params.Cursor))
 	if err != nil {
-		return nil, err
-	}
-	if err := h.store.AddPausers(ctx, schedules); err != nil {
 		return nil, err
 	}
 	items, err := wire.Schedules(schedules, h.Now())

@@ -74,7 +74,7 @@ func TestEveryChangeIsAuditedWithItsChangedFields(t *testing.T) {
 		}{
 			{"a pool", func() error { w.pool("p"); return nil }, `ada: create pool p [type >"kubernetes", template_sha256 >"`},
 			{"a pool that changes", func() error {
-				_, err := w.UpdatePool(ctx, "p", store.PoolUpdate{ConcurrencyLimit: ptr[int32](3), Paused: ptr(true)}, actor)
+				_, err := w.UpdatePool(ctx, "p", store.PoolUpdate{ConcurrencyLimit: ptr[int32](3), Pause: &store.PauseChange{Paused: true}}, actor)
 				return err
 			}, `ada: update pool p [concurrency_limit >3, paused false>true]`},
 			{"a limit that is lifted", func() error {
@@ -173,7 +173,7 @@ func TestAnUpdateWithoutChangesIsNotAudited(t *testing.T) {
 		w.check(w.UpsertKey(ctx, key, time.Hour))
 		w.deployment("d", "p")
 		w.upsertVariable("v", json.RawMessage(` 1 `), actor)
-		w.updatePool("p", store.PoolUpdate{Paused: ptr(false)}, actor)
+		w.updatePool("p", store.PoolUpdate{Pause: &store.PauseChange{Paused: false}}, actor)
 		w.updateTemplate("p", store.TemplateDocument{Document: json.RawMessage(`{"version":1}`)}, nil, actor)
 		w.refuses(w.DeleteQueue(ctx, "p", "default", actor), store.Conflict)
 		w.run("d")

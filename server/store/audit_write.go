@@ -41,6 +41,7 @@ func (tx *Tx) poolUpdated(ctx context.Context, before, after Pool, actor string)
 	d.field("description", before.Description, after.Description).
 		field("concurrency_limit", before.ConcurrencyLimit, after.ConcurrencyLimit).
 		field("paused", before.Paused, after.Paused).
+		field("pause_reason", before.Pause.reason(), after.Pause.reason()).
 		field("run_token_audiences", listOrNil(before.RunTokenAudiences), listOrNil(after.RunTokenAudiences)).
 		field("references", rawValue(before.References), rawValue(after.References)).
 		field("approvals", policyOrNil(before.Approvals), policyOrNil(after.Approvals))
@@ -69,7 +70,8 @@ func (tx *Tx) queueChanged(ctx context.Context, action AuditAction, before, afte
 	}
 	d.field("priority", valueOrNil(before.Priority), after.Priority).
 		field("concurrency_limit", before.ConcurrencyLimit, after.ConcurrencyLimit).
-		field("paused", before.Paused, after.Paused)
+		field("paused", before.Paused, after.Paused).
+		field("pause_reason", before.Pause.reason(), after.Pause.reason())
 	return tx.auditChanges(ctx, d,
 		AuditEntry{Actor: actor, Action: action, Kind: AuditQueue, Name: after.Name, Pool: after.Pool})
 }
@@ -108,12 +110,13 @@ func (tx *Tx) deploymentPut(
 		AuditEntry{Actor: actor, Action: action, Kind: AuditDeployment, Name: after.Name, Pool: after.Pool})
 }
 
-func (tx *Tx) deploymentPaused(ctx context.Context, before deploymentRow, paused bool, actor string) error {
+func (tx *Tx) deploymentPaused(ctx context.Context, before deploymentRow, after *Pause, actor string) error {
 	d, err := tx.newChangeSet(ctx)
 	if err != nil {
 		return err
 	}
-	d.field("paused", before.Paused, paused)
+	d.field("paused", before.Paused, after != nil).
+		field("pause_reason", readPause(before.Pause).reason(), after.reason())
 	return tx.auditChanges(
 		ctx,
 		d,

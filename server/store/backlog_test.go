@@ -17,8 +17,10 @@ func TestABacklogBehindALimitCostsAnEmptyPollNothing(t *testing.T) {
 		"of a queue": func(w *world) {
 			w.updateQueue("p", store.DefaultQueue, store.QueueUpdate{ConcurrencyLimit: ptr(int32(1))}, actor)
 		},
-		"of the pool":                          func(w *world) { w.updatePool("p", store.PoolUpdate{ConcurrencyLimit: ptr(int32(1))}, actor) },
-		"and a paused queue":                   func(w *world) { w.updateQueue("p", store.DefaultQueue, store.QueueUpdate{Paused: ptr(true)}, actor) },
+		"of the pool": func(w *world) { w.updatePool("p", store.PoolUpdate{ConcurrencyLimit: ptr(int32(1))}, actor) },
+		"and a paused queue": func(w *world) {
+			w.updateQueue("p", store.DefaultQueue, store.QueueUpdate{Pause: &store.PauseChange{Paused: true}}, actor)
+		},
 		"of a deployment that is paused later": func(w *world) { w.updateDeploymentPaused("d", true, actor) },
 	}
 	for name, limit := range limits {

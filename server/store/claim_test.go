@@ -414,7 +414,7 @@ func TestATakeoverTakesNoSlotInAPausedOrFullPool(t *testing.T) {
 		w.deployment("d", "p")
 		w.runs("d", 2)
 		w.claimOne("first")
-		w.updatePool("p", store.PoolUpdate{Paused: ptr(true)}, actor)
+		w.updatePool("p", store.PoolUpdate{Pause: &store.PauseChange{Paused: true}}, actor)
 		w.Advance(leaseTime + time.Second)
 		if c := w.claimOne("second"); !c.Takeover {
 			t.Error("not a takeover")

@@ -26,6 +26,7 @@ type deploymentRow struct {
 	Tags             database.Strings `db:"tags"`
 	ConcurrencyLimit *int32           `db:"concurrency_limit"`
 	Paused           bool             `db:"paused"`
+	Pause            *string          `db:"pause"`
 	Project          string           `db:"project"`
 	CreatedAt        database.Time    `db:"created_at"`
 	UpdatedAt        database.Time    `db:"updated_at"`
@@ -51,7 +52,7 @@ func (r deploymentRow) deployment() Deployment {
 		JobVariables: r.JobVariables.Raw(), Parameters: r.Parameters.Raw(), ParameterSchema: r.ParameterSchema.Raw(),
 		FrozenVariables: r.FrozenVariables.V, FrozenParameters: r.FrozenParameters.V, ConcurrencyLimit: r.ConcurrencyLimit,
 		Timeout: database.Duration(r.TimeoutUS), StartDeadline: database.Duration(r.StartDeadlineUS),
-		Retries: r.Retries.V, Paused: r.Paused, Project: r.Project,
+		Retries: r.Retries.V, Paused: r.Paused, Pause: readPause(r.Pause), Project: r.Project,
 		CreatedAt: r.CreatedAt.Time(), UpdatedAt: r.UpdatedAt.Time(), Revision: r.RevisionID,
 	}
 }
@@ -63,7 +64,7 @@ const (
 	deploymentColumns   = `
 SELECT
 	d.id, d.name, d.pool_id, p.name AS pool, d.queue_id, q.name AS queue, d.revision_id, d.description, d.tags,
-	d.concurrency_limit, d.paused, COALESCE(d.project, '') AS project, d.created_at, d.updated_at,
+	d.concurrency_limit, d.paused, d.pause, COALESCE(d.project, '') AS project, d.created_at, d.updated_at,
 	v.version, v.frozen_variables, v.frozen_parameters, v.retries, v.timeout_us, v.start_deadline_us`
 	fromDeployments = `
 FROM deployments d
@@ -328,6 +329,7 @@ func (q Reader) deploymentFilter(f DeploymentFilter) conditions {
 const pauseDeploymentSQL = `
 UPDATE deployments
 SET paused = ?,
+	pause = ?,
 	updated_at = ?,
 	updated_by = ?
 WHERE id = ?`
@@ -335,7 +337,7 @@ WHERE id = ?`
 // UpdateDeploymentPaused pauses or resumes a deployment: paused, its runs are not claimed and its schedules
 // rest.
 func (tx *Tx) UpdateDeploymentPaused(
-	ctx context.Context, name string, paused bool, actor string,
+	ctx context.Context, name string, c PauseChange, actor string,
 ) (*Deployment, error) {
 	if err := tx.excludeClaimsOf(ctx, name); err != nil {
 		return nil, err
@@ -348,14 +350,19 @@ func (tx *Tx) UpdateDeploymentPaused(
 	if err != nil {
 		return nil, err
 	}
-	if _, err := tx.db.Exec(ctx, pauseDeploymentSQL, paused, now, actor, row.ID); err != nil {
+	after := c.over(readPause(row.Pause), actor, now)
+	pause, err := pauseText(after)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := tx.db.Exec(ctx, pauseDeploymentSQL, c.Paused, pause, now, actor, row.ID); err != nil {
 		return nil, fmt.Errorf("pause deployment %q: %w", name, err)
 	}
-	if err := tx.pauseSchedules(ctx, row.ID, paused, now); err != nil {
+	if err := tx.pauseSchedules(ctx, row.ID, c.Paused, now); err != nil {
 		return nil, err
 	}
 	tx.db.Hint(PoolTopic(row.Pool))
-	if err := tx.deploymentPaused(ctx, row, paused, actor); err != nil {
+	if err := tx.deploymentPaused(ctx, row, after, actor); err != nil {
 		return nil, err
 	}
 	return tx.GetDeployment(ctx, name)

@@ -20,7 +20,8 @@ type Pool struct {
 	Description      string
 	ConcurrencyLimit *int32 // nil: no limit; 0: none at all
 	Paused           bool
-	TemplateVersion  int32 // the newest
+	Pause            *Pause // nil unless paused
+	TemplateVersion  int32  // the newest
 	SlotsUsed        int32
 	CreatedAt        time.Time
 	Project          string // whose berth.yaml describes it; empty for none
@@ -54,7 +55,7 @@ type PoolUpdate struct {
 	Description        *string
 	ConcurrencyLimit   *int32
 	NoConcurrencyLimit bool
-	Paused             *bool
+	Pause              *PauseChange
 	RunTokenAudiences  *[]string
 	References         json.RawMessage
 	Approvals          *ApprovalPolicy
@@ -93,6 +94,7 @@ type Queue struct {
 	Priority         int32
 	ConcurrencyLimit *int32
 	Paused           bool
+	Pause            *Pause // nil unless paused
 	SlotsUsed        int32
 }
 
@@ -115,6 +117,7 @@ type Deployment struct {
 	StartDeadline    *time.Duration
 	Retries          lifecycle.RetryPolicy
 	Paused           bool
+	Pause            *Pause // nil unless paused
 	CreatedAt        time.Time
 	Project          string // whose berth.yaml describes it; empty for none
 	UpdatedAt        time.Time

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -21,13 +20,12 @@ type ClaimGates struct {
 
 // ClaimGate is the limit and pause of a pool, a queue or a deployment.
 type ClaimGate struct {
-	ID       uuid.UUID
-	Name     string
-	Paused   bool
-	Limit    *int32 // nil: no limit
-	Used     int32  // slots in use; 0 without a limit
-	PausedBy string // empty when not paused or unknown
-	PausedAt time.Time
+	ID     uuid.UUID
+	Name   string
+	Paused bool
+	Pause  *Pause // nil when not paused, or unknown
+	Limit  *int32 // nil: no limit
+	Used   int32  // slots in use; 0 without a limit
 }
 
 // Full reports whether the limit is reached.
@@ -43,15 +41,15 @@ func (l ClaimGates) Paused() bool { return l.Pool.Paused || l.Queue.Paused || l.
 // is a limit.
 const claimGatesSQL = `
 SELECT
-	l.pool_id, p.name AS pool, p.paused AS pool_paused, p.concurrency_limit AS pool_limit,
+	l.pool_id, p.name AS pool, p.paused AS pool_paused, p.pause AS pool_pause, p.concurrency_limit AS pool_limit,
 	CASE WHEN p.concurrency_limit IS NULL THEN 0 ELSE (
 		SELECT COUNT(*) FROM live a WHERE a.pool_id = l.pool_id
 	) END AS pool_used,
-	l.queue_id, q.name AS queue, q.paused AS queue_paused, q.concurrency_limit AS queue_limit,
+	l.queue_id, q.name AS queue, q.paused AS queue_paused, q.pause AS queue_pause, q.concurrency_limit AS queue_limit,
 	CASE WHEN q.concurrency_limit IS NULL THEN 0 ELSE (
 		SELECT COUNT(*) FROM live a WHERE a.pool_id = l.pool_id AND a.queue_id = l.queue_id
 	) END AS queue_used,
-	l.deployment_id, d.name AS deployment, d.paused AS deployment_paused, d.concurrency_limit AS deployment_limit,
+	l.deployment_id, d.name AS deployment, d.paused AS deployment_paused, d.pause AS deployment_pause, d.concurrency_limit AS deployment_limit,
 	CASE WHEN d.concurrency_limit IS NULL THEN 0 ELSE (
 		SELECT COUNT(*) FROM live a WHERE a.deployment_id = l.deployment_id
 	) END AS deployment_used
@@ -66,16 +64,19 @@ type claimGatesRow struct {
 	PoolID           uuid.UUID `db:"pool_id"`
 	Pool             string    `db:"pool"`
 	PoolPaused       bool      `db:"pool_paused"`
+	PoolPause        *string   `db:"pool_pause"`
 	PoolLimit        *int32    `db:"pool_limit"`
 	PoolUsed         int32     `db:"pool_used"`
 	QueueID          uuid.UUID `db:"queue_id"`
 	Queue            string    `db:"queue"`
 	QueuePaused      bool      `db:"queue_paused"`
+	QueuePause       *string   `db:"queue_pause"`
 	QueueLimit       *int32    `db:"queue_limit"`
 	QueueUsed        int32     `db:"queue_used"`
 	DeploymentID     uuid.UUID `db:"deployment_id"`
 	Deployment       string    `db:"deployment"`
 	DeploymentPaused bool      `db:"deployment_paused"`
+	DeploymentPause  *string   `db:"deployment_pause"`
 	DeploymentLimit  *int32    `db:"deployment_limit"`
 	DeploymentUsed   int32     `db:"deployment_used"`
 }
@@ -86,6 +87,7 @@ func (r claimGatesRow) gates() ClaimGates {
 			ID:     r.PoolID,
 			Name:   r.Pool,
 			Paused: r.PoolPaused,
+			Pause:  readPause(r.PoolPause),
 			Limit:  r.PoolLimit,
 			Used:   r.PoolUsed,
 		},
@@ -93,6 +95,7 @@ func (r claimGatesRow) gates() ClaimGates {
 			ID:     r.QueueID,
 			Name:   r.Queue,
 			Paused: r.QueuePaused,
+			Pause:  readPause(r.QueuePause),
 			Limit:  r.QueueLimit,
 			Used:   r.QueueUsed,
 		},
@@ -100,6 +103,7 @@ func (r claimGatesRow) gates() ClaimGates {
 			ID:     r.DeploymentID,
 			Name:   r.Deployment,
 			Paused: r.DeploymentPaused,
+			Pause:  readPause(r.DeploymentPause),
 			Limit:  r.DeploymentLimit,
 			Used:   r.DeploymentUsed,
 		},
@@ -238,9 +242,6 @@ func (q Reader) runFacts(ctx context.Context, id uuid.UUID) (*RunFacts, error) {
 		return nil, err
 	}
 	s.Gates = gates[[3]string{run.Pool, run.Queue, run.Deployment}]
-	if err := q.pausers(ctx, s); err != nil {
-		return nil, err
-	}
 	if err := q.deadlines(ctx, s); err != nil {
 		return nil, err
 	}
@@ -269,41 +270,6 @@ func (q Reader) slotsBehind(ctx context.Context, run *Run) ([]time.Time, error) 
 		}
 	}
 	return nil, nil
-}
-
-// pausers reads from the audit who paused each gate.
-func (q Reader) pausers(ctx context.Context, s *RunFacts) error {
-	for _, one := range []struct {
-		gate *ClaimGate
-		kind AuditKind
-	}{{&s.Gates.Pool, AuditPool}, {&s.Gates.Queue, AuditQueue}, {&s.Gates.Deployment, AuditDeployment}} {
-		if !one.gate.Paused {
-			continue
-		}
-		if err := q.pauser(ctx, one.gate, one.kind, s.Run.Pool); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// pauser reads from the audit who paused a gate.
-func (q Reader) pauser(ctx context.Context, gate *ClaimGate, kind AuditKind, pool string) error {
-	const far = 100 // newest audit entries to search
-	entries, _, err := q.ListAudit(ctx, AuditFilter{Kind: kind, Name: gate.Name, Pool: pool}, Page{Limit: far})
-	if err != nil {
-		return err
-	}
-	if i := slices.IndexFunc(entries, AuditEntry.pauses); i >= 0 {
-		gate.PausedBy, gate.PausedAt = entries[i].Actor, entries[i].At
-	}
-	return nil
-}
-
-// pauses reports whether the entry records a pause.
-func (e AuditEntry) pauses() bool {
-	return slices.ContainsFunc(e.Changes,
-		func(c AuditChange) bool { return c.Field == "paused" && string(c.After) == "true" })
 }
 
 func (q Reader) deadlines(ctx context.Context, s *RunFacts) error {

@@ -74,12 +74,11 @@ func TestRunFactsExplainAScheduledRun(t *testing.T) {
 			gates[[3]string{"p", "default", "d"}].Deployment.Used != 1 {
 			t.Errorf("gates %+v", gates)
 		}
-		w.updatePool("p", store.PoolUpdate{Paused: ptr(true)}, "grace")
+		w.updatePool("p", store.PoolUpdate{Pause: &store.PauseChange{Paused: true, Reason: "moving"}}, "grace")
 		w.updatePool("p", store.PoolUpdate{Description: ptr("closed")}, "linus")
-		w.updateQueue("p", "default", store.QueueUpdate{Paused: ptr(true)}, "barbara")
-		if s := w.situation(free.ID); s.Gates.Pool.PausedBy != "grace" || s.Gates.Pool.PausedAt.IsZero() ||
-			s.Gates.Queue.PausedBy != "barbara" ||
-			s.Gates.Deployment.PausedBy != "" {
+		w.updateQueue("p", "default", store.QueueUpdate{Pause: &store.PauseChange{Paused: true}}, "barbara")
+		if s := w.situation(free.ID); s.Gates.Pool.Pause.By != "grace" || s.Gates.Pool.Pause.At.IsZero() ||
+			s.Gates.Pool.Pause.Reason != "moving" || s.Gates.Queue.Pause.By != "barbara" || s.Gates.Deployment.Pause != nil {
 			t.Errorf("paused by %+v", s.Gates)
 		}
 		_, err := w.GetRunFacts(t.Context(), uuid.New())

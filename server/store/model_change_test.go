@@ -220,7 +220,7 @@ func (m *model) pause() {
 	now := !m.paused[what]
 	m.paused[what] = now
 	if what == "" {
-		m.updatePool("p", store.PoolUpdate{Paused: &now}, actor)
+		m.updatePool("p", store.PoolUpdate{Pause: &store.PauseChange{Paused: now}}, actor)
 		return
 	}
 	m.updateDeploymentPaused(what, now, actor)

@@ -37,7 +37,7 @@ func TestHintsReachSubscribersOfTheSameServer(t *testing.T) {
 		w.hinted("a new run", pool)
 		events := w.Subscribe(store.RunTopic(run.ID))
 		defer events.Close()
-		w.updatePool("p", store.PoolUpdate{Paused: ptr(false)}, actor)
+		w.updatePool("p", store.PoolUpdate{Pause: &store.PauseChange{Paused: false}}, actor)
 		w.hinted("a pool that was resumed", pool)
 		c := w.claimOne("w")
 		w.hinted("a claim", events)

@@ -20,6 +20,7 @@ type poolRow struct {
 	Description      string        `db:"description"`
 	ConcurrencyLimit *int32        `db:"concurrency_limit"`
 	Paused           bool          `db:"paused"`
+	Pause            *string       `db:"pause"`
 	TemplateVersion  int32         `db:"template_version"`
 	CreatedAt        database.Time `db:"created_at"`
 	UpdatedAt        database.Time `db:"updated_at"`
@@ -35,7 +36,7 @@ type poolRow struct {
 func (r poolRow) pool() Pool {
 	return Pool{
 		ID: r.ID, Name: r.Name, Type: r.Type, Description: r.Description, ConcurrencyLimit: r.ConcurrencyLimit,
-		Paused: r.Paused, TemplateVersion: r.TemplateVersion, SlotsUsed: r.SlotsUsed, Project: r.Project,
+		Paused: r.Paused, Pause: readPause(r.Pause), TemplateVersion: r.TemplateVersion, SlotsUsed: r.SlotsUsed, Project: r.Project,
 		RunTokenAudiences: r.RunTokenAudiences.V,
 		References:        rawOrNil(r.References),
 		Approvals:         readPolicy(r.Approvals),
@@ -46,7 +47,7 @@ func (r poolRow) pool() Pool {
 
 const poolSQL = `
 SELECT
-	p.id, p.name, p.type, p.description, p.concurrency_limit, p.paused, p.template_version, p.created_at, p.updated_at,
+	p.id, p.name, p.type, p.description, p.concurrency_limit, p.paused, p.pause, p.template_version, p.created_at, p.updated_at,
 	COALESCE(p.project, '') AS project, p.run_token_audiences, p.allowed_references, p.approval_policy,
 	(SELECT COUNT(*) FROM approvals o WHERE o.pool_id = p.id AND o.state = 'open') AS open_approvals,
 	(SELECT COUNT(*) FROM live l WHERE l.pool_id = p.id) AS slots_used
@@ -89,10 +90,10 @@ func (q Reader) ListPools(ctx context.Context, names []string, page Page) ([]Poo
 
 const insertPoolSQL = `
 INSERT INTO pools (
-	id, name, type, description, concurrency_limit, paused, run_token_audiences, allowed_references, approval_policy,
+	id, name, type, description, concurrency_limit, paused, pause, run_token_audiences, allowed_references, approval_policy,
 	template_version, created_at, created_by, updated_at, updated_by
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)
 ON CONFLICT DO NOTHING`
 
 // CreatePool creates a pool with its default queue and its first template version.
@@ -109,7 +110,11 @@ func (tx *Tx) CreatePool(ctx context.Context, p NewPool, actor string) (*Pool, e
 	if err != nil {
 		return nil, err
 	}
-	n, err := tx.db.Exec(ctx, insertPoolSQL, id, p.Name, p.Type, p.Description, p.ConcurrencyLimit, p.Paused,
+	pause, err := pauseText(PauseChange{Paused: p.Paused}.over(nil, actor, now))
+	if err != nil {
+		return nil, err
+	}
+	n, err := tx.db.Exec(ctx, insertPoolSQL, id, p.Name, p.Type, p.Description, p.ConcurrencyLimit, p.Paused, pause,
 		database.StringsOf(p.RunTokenAudiences), textOrNil(p.References), policy, now, actor, now, actor)
 	if err != nil {
 		return nil, fmt.Errorf("create work pool %q: %w", p.Name, err)
@@ -143,6 +148,7 @@ UPDATE pools
 SET description = ?,
 	concurrency_limit = ?,
 	paused = ?,
+	pause = ?,
 	run_token_audiences = ?,
 	allowed_references = ?,
 	approval_policy = ?,
@@ -169,9 +175,6 @@ func (tx *Tx) UpdatePool(ctx context.Context, name string, c PoolUpdate, actor s
 	if c.NoConcurrencyLimit {
 		p.ConcurrencyLimit = nil
 	}
-	if c.Paused != nil {
-		p.Paused = *c.Paused
-	}
 	if c.RunTokenAudiences != nil {
 		p.RunTokenAudiences = *c.RunTokenAudiences
 	}
@@ -184,11 +187,18 @@ func (tx *Tx) UpdatePool(ctx context.Context, name string, c PoolUpdate, actor s
 	if p.UpdatedAt, err = tx.db.Now(ctx); err != nil {
 		return nil, err
 	}
+	if c.Pause != nil {
+		p.Paused, p.Pause = c.Pause.Paused, c.Pause.over(p.Pause, actor, p.UpdatedAt)
+	}
+	pause, err := pauseText(p.Pause)
+	if err != nil {
+		return nil, err
+	}
 	policy, err := policyText(p.Approvals)
 	if err != nil {
 		return nil, err
 	}
-	_, err = tx.db.Exec(ctx, updatePoolSQL, p.Description, p.ConcurrencyLimit, p.Paused,
+	_, err = tx.db.Exec(ctx, updatePoolSQL, p.Description, p.ConcurrencyLimit, p.Paused, pause,
 		database.StringsOf(p.RunTokenAudiences), textOrNil(p.References), policy, p.UpdatedAt, actor, p.ID)
 	if err != nil {
 		return nil, fmt.Errorf("update work pool %q: %w", name, err)

@@ -65,9 +65,9 @@ func TestAnUpdateOfAPoolChangesOnlyTheFieldsThatAreSet(t *testing.T) {
 			want   string
 		}{
 			{store.PoolUpdate{ConcurrencyLimit: ptr(int32(0))}, "0 false"},
-			{store.PoolUpdate{Paused: ptr(true)}, "0 true"},
+			{store.PoolUpdate{Pause: &store.PauseChange{Paused: true}}, "0 true"},
 			{store.PoolUpdate{Description: ptr("new")}, "0 true"},
-			{store.PoolUpdate{NoConcurrencyLimit: true, Paused: ptr(false)}, "none false"},
+			{store.PoolUpdate{NoConcurrencyLimit: true, Pause: &store.PauseChange{Paused: false}}, "none false"},
 		}
 		for _, step := range steps {
 			p := w.updatePool("p", step.change, actor)
@@ -82,7 +82,7 @@ func TestAnUpdateOfAPoolChangesOnlyTheFieldsThatAreSet(t *testing.T) {
 				}
 			}
 		}
-		_, err := w.UpdatePool(ctx, "q", store.PoolUpdate{Paused: ptr(true)}, actor)
+		_, err := w.UpdatePool(ctx, "q", store.PoolUpdate{Pause: &store.PauseChange{Paused: true}}, actor)
 		w.refuses(err, store.NotFound)
 	})
 }

@@ -15,12 +15,13 @@ type queueRow struct {
 	Priority         int32     `db:"priority"`
 	ConcurrencyLimit *int32    `db:"concurrency_limit"`
 	Paused           bool      `db:"paused"`
+	Pause            *string   `db:"pause"`
 	SlotsUsed        int32     `db:"slots_used"`
 }
 
 const listQueuesSQL = `
 SELECT
-	q.id, q.name, q.priority, q.concurrency_limit, q.paused,
+	q.id, q.name, q.priority, q.concurrency_limit, q.paused, q.pause,
 	(SELECT COUNT(*) FROM live l WHERE l.pool_id = q.pool_id AND l.queue_id = q.id) AS slots_used
 FROM queues q
 WHERE q.pool_id = ?
@@ -41,7 +42,7 @@ func (q Reader) ListQueues(ctx context.Context, pool string) ([]Queue, error) {
 	for i, r := range rows {
 		queues[i] = Queue{
 			ID: r.ID, Pool: pool, Name: r.Name, Priority: r.Priority, ConcurrencyLimit: r.ConcurrencyLimit,
-			Paused: r.Paused, SlotsUsed: r.SlotsUsed,
+			Paused: r.Paused, Pause: readPause(r.Pause), SlotsUsed: r.SlotsUsed,
 		}
 	}
 	return queues, nil
@@ -62,12 +63,13 @@ func (q Reader) poolRef(ctx context.Context, name string) (uuid.UUID, error) {
 }
 
 const insertQueueSQL = `
-INSERT INTO queues (id, pool_id, name, priority, concurrency_limit, paused, created_at, created_by)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO queues (id, pool_id, name, priority, concurrency_limit, paused, pause, created_at, created_by)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (pool_id, name) DO UPDATE
 SET priority = excluded.priority,
 	concurrency_limit = excluded.concurrency_limit,
 	paused = excluded.paused,
+	pause = excluded.pause,
 	created_at = excluded.created_at,
 	created_by = excluded.created_by,
 	deleted_at = NULL
@@ -106,8 +108,13 @@ func (tx *Tx) addQueue(ctx context.Context, q Queue, actor string) (*Queue, erro
 		return nil, fmt.Errorf("generate an ID: %w", err)
 	}
 	q.Priority = max(q.Priority, 1)
+	q.Pause = PauseChange{Paused: q.Paused}.over(nil, actor, now)
+	pause, err := pauseText(q.Pause)
+	if err != nil {
+		return nil, err
+	}
 	var ids []uuid.UUID
-	if err := tx.db.All(ctx, &ids, insertQueueSQL, q.ID, p.ID, q.Name, q.Priority, q.ConcurrencyLimit, q.Paused, now, actor); err != nil {
+	if err := tx.db.All(ctx, &ids, insertQueueSQL, q.ID, p.ID, q.Name, q.Priority, q.ConcurrencyLimit, q.Paused, pause, now, actor); err != nil {
 		return nil, fmt.Errorf("create queue %q of work pool %q: %w", q.Name, q.Pool, err)
 	}
 	if len(ids) == 0 {

@@ -10,7 +10,7 @@ type QueueUpdate struct {
 	Priority           *int32
 	ConcurrencyLimit   *int32
 	NoConcurrencyLimit bool
-	Paused             *bool
+	Pause              *PauseChange
 }
 
 // GetQueue returns a queue of a pool.
@@ -31,7 +31,8 @@ const updateQueueSQL = `
 UPDATE queues
 SET priority = ?,
 	concurrency_limit = ?,
-	paused = ?
+	paused = ?,
+	pause = ?
 WHERE id = ?`
 
 // UpdateQueue changes a queue. The pool's row is locked, as a claim locks it, so that no claim counts with
@@ -56,10 +57,18 @@ func (tx *Tx) UpdateQueue(
 	if c.NoConcurrencyLimit {
 		q.ConcurrencyLimit = nil
 	}
-	if c.Paused != nil {
-		q.Paused = *c.Paused
+	if c.Pause != nil {
+		now, err := tx.db.Now(ctx)
+		if err != nil {
+			return nil, err
+		}
+		q.Paused, q.Pause = c.Pause.Paused, c.Pause.over(q.Pause, actor, now)
 	}
-	if _, err := tx.db.Exec(ctx, updateQueueSQL, q.Priority, q.ConcurrencyLimit, q.Paused, q.ID); err != nil {
+	pause, err := pauseText(q.Pause)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := tx.db.Exec(ctx, updateQueueSQL, q.Priority, q.ConcurrencyLimit, q.Paused, pause, q.ID); err != nil {
 		return nil, fmt.Errorf("change queue %q of work pool %q: %w", name, pool, err)
 	}
 	tx.db.Hint(PoolTopic(pool))

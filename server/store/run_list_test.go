@@ -143,7 +143,7 @@ func TestQueuesAreUpdatedAndDeleted(t *testing.T) {
 		w.pool("p")
 		created := w.createQueue(store.Queue{Pool: "p", Name: "fast"}, actor)
 		changed := w.updateQueue("p", "fast", store.QueueUpdate{
-			Priority: ptr(int32(3)), ConcurrencyLimit: ptr(int32(2)), Paused: ptr(true),
+			Priority: ptr(int32(3)), ConcurrencyLimit: ptr(int32(2)), Pause: &store.PauseChange{Paused: true},
 		}, actor)
 		read := w.getQueue("p", "fast")
 		if *read.ConcurrencyLimit != 2 || changed.Priority != 3 || !read.Paused {

@@ -40,7 +40,7 @@ func TestRunTokenNeedsAnActiveAttemptAndAGrant(t *testing.T) {
 		_, err = w.CreateRunToken(ctx, run.ID, claim.AttemptID, "aws")
 		w.refuses(err, store.AudienceNotGranted)
 
-		_, err = w.UpdatePool(ctx, "p", store.PoolUpdate{Paused: ptr(true)}, actor)
+		_, err = w.UpdatePool(ctx, "p", store.PoolUpdate{Pause: &store.PauseChange{Paused: true}}, actor)
 		w.check(err)
 		w.accepts(submitted(claim), running(claim), succeeded(claim))
 		_, err = w.CreateRunToken(ctx, run.ID, claim.AttemptID, "aws")

@@ -33,11 +33,10 @@ type Schedule struct {
 	LastErrorAt *time.Time
 	// Failing: the newest slot could not create its run, though no policy had left it out.
 	Failing bool
-	// DeploymentPaused: its slots pass without a run. PausedBy and PausedAt are who paused the schedule or the deployment,
-	// and when; empty where that is not known.
+	// DeploymentPaused: its slots pass without a run. Pause is that of the deployment, or else of the schedule; nil unless
+	// one of them is paused.
 	DeploymentPaused bool
-	PausedBy         string
-	PausedAt         *time.Time
+	Pause            *Pause
 }
 
 // ScheduleActor and the name of a schedule are who creates its runs.
@@ -60,6 +59,7 @@ type scheduleRow struct {
 	LastErrorAt  *database.Time `db:"last_error_at"`
 	Failing      bool           `db:"failing"`
 	Paused       bool           `db:"paused"`
+	Pause        *string        `db:"pause"`
 	UpdatedAt    database.Time  `db:"updated_at"`
 	UpdatedBy    string         `db:"updated_by"`
 }
@@ -93,9 +93,8 @@ func (r scheduleRow) schedule() Schedule {
 
 		DeploymentPaused: r.Paused,
 	}
-	if !s.Active {
-		at := r.UpdatedAt.Time()
-		s.PausedBy, s.PausedAt = r.UpdatedBy, &at
+	if s.Pause = readPause(r.Pause); s.Pause == nil && !s.Active {
+		s.Pause = &Pause{By: r.UpdatedBy, At: r.UpdatedAt.Time()}
 	}
 	return s
 }
@@ -103,7 +102,7 @@ func (r scheduleRow) schedule() Schedule {
 const scheduleSQL = `
 SELECT
 	s.id, s.deployment_id, d.name AS deployment, p.name AS pool, s.name, s.spec, s.active, s.decided_until, s.seen_until, s.waiting, s.next_due,
-	s.last_slot, s.last_error, s.last_error_at, s.failing, d.paused, s.updated_at, s.updated_by
+	s.last_slot, s.last_error, s.last_error_at, s.failing, d.paused, d.pause, s.updated_at, s.updated_by
 FROM schedules s
 JOIN deployments d ON d.id = s.deployment_id
 JOIN pools p ON p.id = d.pool_id`
@@ -238,35 +237,6 @@ func (tx *Tx) UpdateSchedules(
 		}
 		if err := tx.scheduleChanged(ctx, &s, nil, actor); err != nil {
 			return err
-		}
-	}
-	return nil
-}
-
-// maxPausers bounds for how many paused deployments of a list it is looked up who paused them.
-const maxPausers = 20
-
-// AddPausers fills in who paused the deployments of schedules, from the audit.
-func (q Reader) AddPausers(ctx context.Context, schedules []Schedule) error {
-	known := map[string]ClaimGate{}
-	for i := range schedules {
-		s := &schedules[i]
-		if !s.DeploymentPaused {
-			continue
-		}
-		gate, ok := known[s.Deployment]
-		if !ok {
-			if len(known) == maxPausers {
-				return nil
-			}
-			gate = ClaimGate{Name: s.Deployment, Paused: true}
-			if err := q.pauser(ctx, &gate, AuditDeployment, s.Pool); err != nil {
-				return err
-			}
-			known[s.Deployment] = gate
-		}
-		if gate.PausedBy != "" {
-			s.PausedBy, s.PausedAt = gate.PausedBy, &gate.PausedAt
 		}
 	}
 	return nil

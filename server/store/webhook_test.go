@@ -280,11 +280,11 @@ func TestTroubleIsFoundOnce(t *testing.T) {
 		if got := trouble(); len(got.Pools) != 1 || got.Pools[0].Pool != "p" || got.Pools[0].LastSeen != nil {
 			t.Errorf("without a worker: %+v", got)
 		}
-		w.updatePool("p", store.PoolUpdate{Paused: ptr(true)}, actor)
+		w.updatePool("p", store.PoolUpdate{Pause: &store.PauseChange{Paused: true}}, actor)
 		if got := trouble(); len(got.Pools) != 0 {
 			t.Errorf("paused: %+v", got)
 		}
-		w.updatePool("p", store.PoolUpdate{Paused: ptr(false)}, actor)
+		w.updatePool("p", store.PoolUpdate{Pause: &store.PauseChange{Paused: false}}, actor)
 		w.updateDeploymentPaused("d", true, actor)
 		if got := trouble(); len(got.Pools) != 0 {
 			t.Errorf("with a paused deployment: %+v", got)

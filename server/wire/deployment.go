@@ -33,6 +33,7 @@ func ListedDeployment(d store.Deployment) api.Deployment {
 		StartDeadlineSeconds: seconds(d.StartDeadline),
 		Retries:              RetryPolicy(d.Retries),
 		Paused:               d.Paused,
+		Pause:                Pause(d.Pause),
 		Project:              OrNil(d.Project),
 		CreatedAt:            Time(d.CreatedAt),
 		UpdatedAt:            Time(d.UpdatedAt),

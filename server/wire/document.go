@@ -36,7 +36,7 @@ func DeploymentDocument(d store.Deployment, schedules []DeclaredSchedule) (map[s
 		return nil, fmt.Errorf("describe deployment %q: %w", d.Name, err)
 	}
 	// Not declared by a file, or never different; project is added where it changes.
-	for _, field := range []string{"id", "name", "paused", "project", "created_at", "updated_at"} {
+	for _, field := range []string{"id", "name", "paused", "pause", "project", "created_at", "updated_at"} {
 		delete(document, field)
 	}
 

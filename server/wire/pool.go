@@ -2,13 +2,14 @@ package wire
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/jsondoc"
+	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/templating"
-
-	"github.com/berth-dev/berth/server/jsondoc"
 )
 
 // DefaultQueue is the queue that every pool has.
@@ -24,6 +25,7 @@ func WorkPool(p store.Pool) api.WorkPool {
 		ConcurrencyLimit: p.ConcurrencyLimit,
 		SlotsUsed:        p.SlotsUsed,
 		Paused:           p.Paused,
+		Pause:            Pause(p.Pause),
 		TemplateVersion:  p.TemplateVersion,
 		Project:          OrNil(p.Project),
 
@@ -68,6 +70,7 @@ func WorkQueue(q store.Queue) api.WorkQueue {
 		ConcurrencyLimit: q.ConcurrencyLimit,
 		SlotsUsed:        q.SlotsUsed,
 		Paused:           q.Paused,
+		Pause:            Pause(q.Pause),
 	}
 }
 
@@ -95,6 +98,26 @@ func lostNamespaces(lost []store.LostNamespace) *[]api.LostNamespace {
 		return api.LostNamespace{Namespace: l.Namespace, Reason: l.Reason}
 	})
 	return &list
+}
+
+// Pause converts who paused something; nil stays nil.
+func Pause(p *store.Pause) *api.Pause {
+	if p == nil {
+		return nil
+	}
+	return &api.Pause{By: p.By, At: Time(p.At), Reason: OrNil(p.Reason)}
+}
+
+// PauseChange reads whether to pause or to resume, and why; nil leaves it as it is.
+func PauseChange(paused *bool, reason *string) (*store.PauseChange, error) {
+	if reason != nil && !Or(paused, false) {
+		return nil, problem.Newf(problem.InvalidBody, "a reason goes with a pause").
+			At("/pause_reason", "set paused to true too")
+	}
+	if paused == nil {
+		return nil, nil
+	}
+	return &store.PauseChange{Paused: *paused, Reason: strings.TrimSpace(Or(reason, ""))}, nil
 }
 
 // TemplateVersion converts a version of a pool's template.

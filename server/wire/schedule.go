@@ -41,8 +41,7 @@ func Schedule(s store.Schedule, now time.Time) (api.Schedule, error) {
 		Failing:     OrNil(s.Failing),
 
 		DeploymentPaused: OrNil(s.DeploymentPaused),
-		PausedBy:         OrNil(s.PausedBy),
-		PausedAt:         TimePtr(s.PausedAt),
+		Pause:            Pause(s.Pause),
 	}
 	if n := len(s.Waiting); n > 0 {
 		converted.Waiting, converted.WaitingSince = OrNil(int32(n)), TimePtr(&s.Waiting[0])

@@ -198,7 +198,7 @@ func (s *Store) UpdateDeploymentPaused(
 	ctx context.Context, name string, paused bool, actor string,
 ) (d *store.Deployment, err error) {
 	err = s.InTx(ctx, func(tx *store.Tx) (err error) {
-		d, err = tx.UpdateDeploymentPaused(ctx, name, paused, actor)
+		d, err = tx.UpdateDeploymentPaused(ctx, name, store.PauseChange{Paused: paused}, actor)
 		return err
 	})
 	return d, err

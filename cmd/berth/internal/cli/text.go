@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/berth-dev/berth/server/api"
 )
 
 func Map[T, U any](items []T, to func(T) U) []U {
@@ -44,6 +46,18 @@ func PausedText(paused bool) string {
 		return "paused"
 	}
 	return "active"
+}
+
+// PausedBy says who paused something, when and why, after the word that it is paused; empty for nil.
+func (a *App) PausedBy(p *api.Pause) string {
+	if p == nil {
+		return ""
+	}
+	text := fmt.Sprintf(" by %s %s", p.By, a.Ago(p.At))
+	if p.Reason != nil {
+		text += ": " + *p.Reason
+	}
+	return text
 }
 
 // SlotsText in use, and of how many.

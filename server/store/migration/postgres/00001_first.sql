@@ -20,6 +20,7 @@ CREATE TABLE pools (
     description         TEXT NOT NULL,
     concurrency_limit   INTEGER,
     paused              BOOLEAN NOT NULL,
+    pause               TEXT, -- who paused it, when and why; NULL unless paused
     template_version    INTEGER NOT NULL,
     -- The project whose berth.yaml describes it: what a deploy may delete when it is not described any more.
     project             TEXT COLLATE "C",
@@ -63,6 +64,7 @@ CREATE TABLE queues (
     priority          INTEGER NOT NULL,
     concurrency_limit INTEGER,
     paused            BOOLEAN NOT NULL,
+    pause             TEXT, -- who paused it, when and why; NULL unless paused
     created_at        TIMESTAMPTZ NOT NULL,
     created_by        TEXT NOT NULL,
     -- A deleted queue stays for the finished runs that were in it; one of the same name brings it back.
@@ -80,6 +82,7 @@ CREATE TABLE deployments (
     tags              TEXT NOT NULL,
     concurrency_limit INTEGER,
     paused            BOOLEAN NOT NULL,
+    pause             TEXT, -- who paused it, when and why; NULL unless paused
     project           TEXT COLLATE "C",
     created_at        TIMESTAMPTZ NOT NULL,
     created_by        TEXT NOT NULL,

@@ -31,7 +31,7 @@ func getCommand(app *cli.App) *cobra.Command {
 			{Name: "Name", Value: d.Name},
 			{Name: "Pool", Value: d.Pool},
 			{Name: "Queue", Value: d.Queue},
-			{Name: "Status", Value: cli.PausedText(d.Paused)},
+			{Name: "Status", Value: cli.PausedText(d.Paused) + app.PausedBy(d.Pause)},
 			{Name: "Description", Value: d.Description},
 			{Name: "Version", Value: d.Version},
 			{Name: "Project", Value: cli.Text(d.Project)},

@@ -18,9 +18,13 @@ func pauseCommand(app *cli.App, verb, short string, paused bool) *cobra.Command 
 		ValidArgsFunction: lookup.DeploymentNames(app),
 	}
 	format := cli.OutputFlag(cmd)
+	var reason string
+	if paused {
+		cmd.Flags().StringVar(&reason, "reason", "", "why, shown wherever the pause is")
+	}
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		d, err := cli.Value(client.UpdateDeploymentWithResponse(ctx, args[0], nil,
-			api.DeploymentUpdate{Paused: &paused}))
+			api.DeploymentUpdate{Paused: &paused, PauseReason: cli.StringOrNil(reason)}))
 		if err != nil {
 			return err
 		}

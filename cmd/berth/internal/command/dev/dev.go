@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -35,6 +36,8 @@ const (
 	devDeployment     = "hello"
 	// devLease is short: after a crash, only the next dev takes over the runs, and its user waits for that.
 	devLease = 5 * time.Second
+	// workerPoll is how often the server is asked for the worker as both start.
+	workerPoll = 20 * time.Millisecond
 )
 
 // devFlags are what `berth dev` was told.
@@ -165,6 +168,9 @@ func (d *dev) work(ctx context.Context, url string, kubernetes job.Runtime) erro
 			func() error { return worker.Run(ctx, d.workerOptions(url, devKubernetesPool, kubernetes)) })
 	}
 	workers.Go(func() error {
+		if err := d.awaitWorker(ctx, url); err != nil || ctx.Err() != nil {
+			return err
+		}
 		if err := d.app.Printf("ready %s\n", url); err != nil {
 			return err
 		}
@@ -172,6 +178,29 @@ func (d *dev) work(ctx context.Context, url string, kubernetes job.Runtime) erro
 		return nil
 	})
 	return workers.Wait()
+}
+
+// awaitWorker returns once the server knows the worker of the pool local, which is when a run starts at once, or when ctx
+// ends.
+func (d *dev) awaitWorker(ctx context.Context, url string) error {
+	client, err := d.app.NewClient(cli.Connection{URL: url})
+	if err != nil {
+		return err
+	}
+	again := time.NewTicker(workerPoll)
+	defer again.Stop()
+	pool := devPool
+	for {
+		list, err := cli.Value(client.ListWorkersWithResponse(ctx, &api.ListWorkersParams{Pool: &pool}))
+		if err == nil && slices.ContainsFunc(list.Items, func(w api.Worker) bool { return w.Alive }) {
+			return nil
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // sayNext says what to do with a server that has just started.

@@ -27,7 +27,7 @@ func getCommand(app *cli.App) *cobra.Command {
 		return cli.PrintObject(app, *format, pool, []cli.Field{
 			{Name: "Name", Value: pool.Name},
 			{Name: "Type", Value: string(pool.Type)},
-			{Name: "Status", Value: cli.PausedText(pool.Paused)},
+			{Name: "Status", Value: cli.PausedText(pool.Paused) + app.PausedBy(pool.Pause)},
 			{Name: "Description", Value: pool.Description},
 			{Name: "Project", Value: cli.Text(pool.Project)},
 			{Name: "Slots", Value: cli.SlotsText(pool.SlotsUsed, pool.ConcurrencyLimit)},

@@ -26,7 +26,7 @@ func lsCommand(app *cli.App, pool *string) *cobra.Command {
 		return cli.PrintList(app, *format, list.Items, []cli.Column[api.WorkQueue]{
 			{Title: "name", Cell: func(q api.WorkQueue) string { return q.Name }},
 			{Title: "priority", Cell: func(q api.WorkQueue) string { return fmt.Sprint(q.Priority) }},
-			{Title: "status", Cell: func(q api.WorkQueue) string { return cli.PausedText(q.Paused) }},
+			{Title: "status", Cell: func(q api.WorkQueue) string { return cli.PausedText(q.Paused) + app.PausedBy(q.Pause) }},
 			{
 				Title: "slots",
 				Cell:  func(q api.WorkQueue) string { return cli.SlotsText(q.SlotsUsed, q.ConcurrencyLimit) },

@@ -12,9 +12,13 @@ func pauseCommand(app *cli.App, pool *string, verb, short string, paused bool) *
 		Use: verb + " NAME --pool POOL", Short: short, Args: cobra.ExactArgs(1), ValidArgsFunction: queueNames(app, pool),
 	}
 	format := cli.OutputFlag(cmd)
+	var reason string
+	if paused {
+		cmd.Flags().StringVar(&reason, "reason", "", "why, shown wherever the pause is")
+	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return updateQueue(app, cmd,
-			queueChange{*pool, args[0], api.WorkQueueUpdate{Paused: &paused}, verb + "d"}, *format)
+			queueChange{*pool, args[0], api.WorkQueueUpdate{Paused: &paused, PauseReason: cli.StringOrNil(reason)}, verb + "d"}, *format)
 	}
 	return cmd
 }

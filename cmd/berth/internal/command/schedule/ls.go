@@ -73,13 +73,7 @@ func status(app *cli.App, s api.Schedule) string {
 	if s.DeploymentPaused != nil {
 		what = "deployment paused"
 	}
-	if s.PausedBy != nil {
-		what += " by " + *s.PausedBy
-	}
-	if s.PausedAt != nil {
-		what += " " + app.Ago(*s.PausedAt)
-	}
-	return what
+	return what + app.PausedBy(s.Pause)
 }
 
 // waiting is how many slots wait for the end of a run.

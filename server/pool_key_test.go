@@ -35,7 +35,7 @@ func newHidden(t *testing.T) hidden {
 		`{"deployments":[{"name":"visible","pool":"local","schedules":[{"name":"x","cron":"@yearly"},{"name":"y","cron":"@yearly"}]}]}`,
 	).is(http.StatusOK)
 	return hidden{w, []string{
-		contractPool, "etl", "retired", "nightly", "morning", "worker-1", w.attempt.AttemptID.String(),
+		contractPool, "etl", "retired", "nightly", "morning", "worker-1", "on-call", w.attempt.AttemptID.String(),
 		w.attempt.RunID.String(), w.live.String(),
 		w.parameters["run"], w.parameters["version"], "hello\\n",
 	}}
@@ -93,7 +93,7 @@ func openToAll(operation string) bool {
 		return true
 	case "GetHealth", "GetReady", "GetInfo", "GetWhoAmI", "ListVariables", "GetVariable", "PreviewSchedule",
 		"ListWorkPools", "ListDeployments", "ListSchedules", "ListRuns", "CountRuns", "StreamRuns", "ListAudit", "ListWorkers", "ListAPIKeys", "ListDeleted",
-		"ListApprovals", "CancelRuns", "RetryRuns",
+		"ListApprovals", "ListWebhooks", "CancelRuns", "RetryRuns",
 		"ListSessions", "GetSignIn", "StartDeviceSignIn", "FinishDeviceSignIn",
 		"ListRules", "GetRuleSetForWorker": // of the installation, which count in every pool
 		return true
@@ -110,7 +110,7 @@ func namesAnObject(o operation) bool {
 	if o.OperationID == "RestoreDeleted" || o.OperationID == "PurgeDeleted" {
 		return true // in the body
 	}
-	for _, parameter := range []string{"{deployment}", "{run}", "{version}", "{session}", "{approval}"} {
+	for _, parameter := range []string{"{deployment}", "{run}", "{version}", "{session}", "{approval}", "{webhook}"} {
 		if strings.Contains(o.path, parameter) {
 			return true
 		}

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -54,11 +55,13 @@ func Render(f Format, e Event, envelope Envelope) (Body, error) {
 	default:
 		return Body{}, fmt.Errorf("unknown format %q", f)
 	}
-	text, err := json.Marshal(document)
-	if err != nil {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false) // it is no HTML, and bodies are bounded
+	if err := encoder.Encode(document); err != nil {
 		return Body{}, fmt.Errorf("encode an event as %s: %w", f, err)
 	}
-	return Body{contentType, text}, nil
+	return Body{contentType, bytes.TrimSuffix(text.Bytes(), []byte("\n"))}, nil
 }
 
 type object = map[string]any
@@ -76,7 +79,7 @@ func cloudEvent(e Event, envelope Envelope) object {
 const (
 	slackHeaderMax, slackTextMax, slackFieldMax = 150, 2900, 1900
 	slackFieldsMax                              = 10
-	teamsTextMax                                = 4000
+	teamsSummaryMax, teamsTextMax, teamsFactMax = 1000, 2500, 200
 	pagerDutySummaryMax                         = 1024
 	pagerDutyKeyMax                             = 255
 	pagerDutyTextMax                            = 10_000
@@ -132,11 +135,11 @@ func (e Event) mark() string {
 func teamsMessage(e Event) object {
 	color := map[Severity]string{Bad: "attention", Good: "good", Info: "default"}[e.Severity()]
 	body := []object{{
-		"type": "TextBlock", "text": literal(e.Data.Summary), "weight": "bolder", "size": "medium", "wrap": true, "color": color,
+		"type": "TextBlock", "text": literal(clip(e.Data.Summary, teamsSummaryMax)), "weight": "bolder", "size": "medium", "wrap": true, "color": color,
 	}}
 	var facts []object
 	for _, f := range e.facts() {
-		facts = append(facts, object{"title": f.name, "value": literal(f.value)})
+		facts = append(facts, object{"title": f.name, "value": literal(clip(f.value, teamsFactMax))})
 	}
 	if len(facts) > 0 {
 		body = append(body, object{"type": "FactSet", "facts": facts})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -204,11 +205,28 @@ func (tx *Tx) UpsertWebhook(ctx context.Context, before *Webhook, h Webhook, act
 	if err != nil {
 		return nil, fmt.Errorf("save webhook %q: %w", h.Name, err)
 	}
+	if err := tx.dropOthers(ctx, h); err != nil {
+		return nil, err
+	}
 	if err := tx.webhookChanged(ctx, *before, h, actor); err != nil {
 		return nil, err
 	}
 	tx.db.Hint(WebhooksTopic())
 	return tx.GetWebhook(ctx, h.Name)
+}
+
+// dropOthers removes the deliveries of a webhook about pools that it is no longer about. Who may read and send its
+// deliveries from now on need not have a role in these.
+func (tx *Tx) dropOthers(ctx context.Context, h Webhook) error {
+	isPattern := func(pool string) bool { return strings.Contains(pool, "*") }
+	if len(h.Filter.Pools) == 0 || slices.ContainsFunc(h.Filter.Pools, isPattern) {
+		return nil
+	}
+	query := "DELETE FROM webhook_deliveries WHERE webhook_id = ? AND pool NOT IN " + tx.db.Dialect().List("text")
+	if _, err := tx.db.Exec(ctx, query, h.ID, database.ListOf(h.Filter.Pools)); err != nil {
+		return fmt.Errorf("remove deliveries of webhook %q about other pools: %w", h.Name, err)
+	}
+	return nil
 }
 
 const pauseWebhookSQL = `

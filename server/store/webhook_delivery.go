@@ -105,6 +105,7 @@ type NewDelivery struct {
 	WebhookID uuid.UUID
 	Type      string
 	Subject   string
+	Pool      string
 	Event     string
 	// Ends: it says that something is over that was told before. It is kept where others are dropped.
 	Ends bool
@@ -141,6 +142,7 @@ type deliveryRecord struct {
 	Seq       int64         `json:"seq"`
 	Type      string        `json:"type"`
 	Subject   string        `json:"subject"`
+	Pool      string        `json:"pool"`
 	Event     string        `json:"event"`
 	At        database.Time `json:"at"`
 }
@@ -148,9 +150,9 @@ type deliveryRecord struct {
 func insertDeliveriesSQL(d database.Dialect) string {
 	return `
 INSERT INTO webhook_deliveries (
-	id, webhook_id, seq, type, subject, event, state, attempts, created_at, queued_at, next_at, last_error
+	id, webhook_id, seq, type, subject, pool, event, state, attempts, created_at, queued_at, next_at, last_error
 )
-SELECT n.id, n.webhook_id, n.seq, n.type, n.subject, n.event, 'pending', 0, n.at, n.at, n.at, ''
+SELECT n.id, n.webhook_id, n.seq, n.type, n.subject, n.pool, n.event, 'pending', 0, n.at, n.at, n.at, ''
 FROM ` + database.RecordsOf[deliveryRecord](d) + ` AS n`
 }
 
@@ -206,7 +208,7 @@ func (tx *Tx) createDeliveries(ctx context.Context, webhook uuid.UUID, list []Ne
 		}
 		seq, pending = seq+1, pending+1
 		records = append(records, deliveryRecord{
-			id, webhook, seq, n.Type, n.Subject, database.CleanText(n.Event), database.Time(now),
+			id, webhook, seq, n.Type, n.Subject, n.Pool, database.CleanText(n.Event), database.Time(now),
 		})
 	}
 	if _, err := tx.db.Exec(ctx, countWebhookSQL, seq, dropped, dropped, now, webhook); err != nil {

@@ -75,7 +75,8 @@ func (d *decider) tell(h store.Webhook, e event.Event, ends bool) string {
 		return ""
 	}
 	d.told = append(d.told, store.NewDelivery{
-		WebhookID: h.ID, Type: string(e.Type), Subject: e.Subject(), Event: string(text), Ends: ends,
+		WebhookID: h.ID, Type: string(e.Type), Subject: e.Subject(), Pool: e.Data.Pool,
+		Event: string(text), Ends: ends,
 	})
 	return string(text)
 }
@@ -173,7 +174,7 @@ func (d *decider) end(h store.Webhook, c store.WebhookCondition, at time.Time, r
 		return
 	}
 	data := began.Data
-	data.Summary, data.Reason, data.Until, data.Run, data.Failures = summary, reason, &at, nil, 0
+	data.Summary, data.Reason, data.Until, data.Run, data.Failures, data.URL = summary, reason, &at, nil, 0, ""
 	d.tell(h, event.Event{Type: began.Type.End(), At: at, Data: data}, true)
 }
 

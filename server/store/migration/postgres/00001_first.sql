@@ -777,6 +777,7 @@ CREATE TABLE webhook_deliveries (
     seq         BIGINT NOT NULL,
     type        TEXT NOT NULL,
     subject     TEXT NOT NULL,
+    pool        TEXT NOT NULL,
     event       TEXT NOT NULL,
     state       TEXT NOT NULL,
     attempts    INTEGER NOT NULL,

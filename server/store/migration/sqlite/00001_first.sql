@@ -766,6 +766,7 @@ CREATE TABLE webhook_deliveries (
     seq         INTEGER NOT NULL,
     type        TEXT NOT NULL,
     subject     TEXT NOT NULL,
+    pool        TEXT NOT NULL,
     event       TEXT NOT NULL,
     state       TEXT NOT NULL,
     attempts    INTEGER NOT NULL,

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"database/sql"
 	"net/http"
 	"strings"
 	"testing"
@@ -274,5 +275,31 @@ func TestFewDryRunsAreUnderWayAtOnce(t *testing.T) {
 	if got := r.send(r.request(r.admin, http.MethodPost, dryRunPath, `{"deployment":"etl","timeout_seconds":1}`)); got.status !=
 		http.StatusOK {
 		t.Errorf("after that: status %d: %s", got.status, got.body)
+	}
+}
+
+func TestAServerThatStopsAnswersItsAskersAndLeavesNoDryRun(t *testing.T) {
+	t.Parallel()
+	database := pgtest.Database(t)
+	r := withClusters(t, on(database))
+	w := r.inCluster("here")
+	answer := async(func() api.TemplateDryRun { return r.dryRun(`{"deployment":"etl","timeout_seconds":30}`) })
+	if taken := w.questions("here", 20); len(taken) != 1 {
+		t.Fatalf("the worker got %+v", taken)
+	}
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if got := await(t, answer, "the answer of a server that stops"); got.Outcome != api.TemplateDryRunOutcomeUnanswered {
+		t.Errorf("the outcome is %s", got.Outcome)
+	}
+	db, err := sql.Open("postgres", database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var rows int
+	if err := db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM dry_runs").Scan(&rows); err != nil || rows != 0 {
+		t.Errorf("%d dry runs are left, %v", rows, err)
 	}
 }

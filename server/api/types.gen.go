@@ -3834,6 +3834,9 @@ type WorkQueue struct {
 	ID               openapi_types.UUID `json:"id"`
 	Name             string             `json:"name"`
 
+	// OldestDue In lists: since when the first of them is due
+	OldestDue *time.Time `json:"oldest_due,omitempty"`
+
 	// Pause Who paused it, when and why
 	//
 	// Example: {"at":"2026-01-01T12:00:00Z","by":"ada","reason":"The warehouse is down"}
@@ -3842,6 +3845,9 @@ type WorkQueue struct {
 	Pool      string `json:"pool"`
 	Priority  int32  `json:"priority"`
 	SlotsUsed int32  `json:"slots_used"`
+
+	// Waiting In lists: runs that are due and that no worker has claimed, counted up to 10,000
+	Waiting *int32 `json:"waiting,omitempty"`
 }
 
 // WorkQueueCreate Example: {"concurrency_limit":5,"name":"express","priority":1}

@@ -16,7 +16,16 @@ func (h *Handler) ListWorkQueues(
 	if err != nil {
 		return nil, err
 	}
-	return apiserver.ListWorkQueues200JSONResponse{Items: wire.Each(queues, wire.WorkQueue)}, nil
+	waits, err := h.store.ListQueueWaits(ctx, r.Pool)
+	if err != nil {
+		return nil, err
+	}
+	items := wire.Each(queues, wire.WorkQueue)
+	for i, q := range queues {
+		waiting := waits[q.ID].Waiting
+		items[i].Waiting, items[i].OldestDue = &waiting, wire.TimePtr(waits[q.ID].Oldest)
+	}
+	return apiserver.ListWorkQueues200JSONResponse{Items: items}, nil
 }
 
 // CreateWorkQueue adds a queue to a pool.

@@ -92,10 +92,9 @@ FROM (
 JOIN queues q ON q.id = c.queue_id
 JOIN pools p ON p.id = q.pool_id
 ORDER BY p.name, q.name, c.state_type`
-	// oldestDueSQL is served by ready_queue, and reads the runs of deployments with a limit, as few as there are of these,
+	// oldestOfQueueSQL is served by ready_queue, and reads the runs of deployments with a limit, as few as there are of these,
 	// by ready_limited.
-	oldestDueSQL = `
-SELECT p.name AS pool, q.name AS queue, (
+	oldestOfQueueSQL = `
 		SELECT MIN(f.due_at)
 		FROM (
 			SELECT (
@@ -109,7 +108,9 @@ SELECT p.name AS pool, q.name AS queue, (
 			SELECT MIN(w.due_at)
 			FROM ready w
 			WHERE w.queue_id = q.id AND w.limited
-		) AS f
+		) AS f`
+	oldestDueSQL = `
+SELECT p.name AS pool, q.name AS queue, (` + oldestOfQueueSQL + `
 	) AS due_at
 FROM queues q
 JOIN pools p ON p.id = q.pool_id

@@ -31,7 +31,23 @@ func lsCommand(app *cli.App, pool *string) *cobra.Command {
 				Title: "slots",
 				Cell:  func(q api.WorkQueue) string { return cli.SlotsText(q.SlotsUsed, q.ConcurrencyLimit) },
 			},
+			{Title: "waiting", Cell: func(q api.WorkQueue) string { return waiting(app, q) }},
 		})
 	})
 	return cmd
+}
+
+// maxCounted is up to where the server counts.
+const maxCounted = 10_000
+
+// waiting says how many runs are due in a queue, and since when the first of them is.
+func waiting(app *cli.App, q api.WorkQueue) string {
+	if q.Waiting == nil || q.OldestDue == nil {
+		return "0"
+	}
+	text := fmt.Sprint(*q.Waiting)
+	if *q.Waiting >= maxCounted {
+		text += " or more"
+	}
+	return fmt.Sprintf("%s, oldest %s", text, app.Ago(*q.OldestDue))
 }

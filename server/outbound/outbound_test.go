@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -109,5 +110,30 @@ func TestAnAnswerThatNeverEndsIsGivenUp(t *testing.T) {
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: %v", url, err)
 		}
+	}
+}
+
+// TestTLSIsCheckedAgainstTheHost: the address is checked, and then the certificate is that of the name.
+func TestTLSIsCheckedAgainstTheHost(t *testing.T) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(server.Close)
+	p, err := ParsePolicy([]string{"127.0.0.0/8"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	authorities := x509.NewCertPool()
+	authorities.AddCert(server.Certificate())
+	trusting := NewClient(Options{Timeout: time.Minute, ResponseMax: 100, Policy: p, Authorities: authorities})
+	t.Cleanup(trusting.CloseIdleConnections)
+	if _, err := trusting.Get(server.URL); err != nil {
+		t.Error(err)
+	}
+	var name x509.HostnameError
+	if _, err := trusting.Get(strings.Replace(server.URL, "127.0.0.1", "localhost", 1)); !errors.As(err, &name) {
+		t.Errorf("for another host: %v", err)
+	}
+	var authority x509.UnknownAuthorityError
+	if _, err := clientOf(t, time.Minute, "127.0.0.0/8").Get(server.URL); !errors.As(err, &authority) {
+		t.Errorf("of an unknown authority: %v", err)
 	}
 }

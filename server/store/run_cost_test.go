@@ -22,6 +22,7 @@ func TestARunWritesFewRows(t *testing.T) {
 	tests := map[string]struct {
 		reports []report
 		want    map[string]writes
+		watched bool // a webhook wants to be told of the end
 	}{
 		"that a worker reports as running and ended": {
 			[]report{running, succeeded},
@@ -29,6 +30,16 @@ func TestARunWritesFewRows(t *testing.T) {
 				"runs": {inserted: 1, updated: 1}, "ready": {inserted: 1, deleted: 1},
 				"live": {inserted: 1, updated: 1, deleted: 1}, "attempts": {inserted: 1}, "events": {inserted: 3},
 			},
+			false,
+		},
+		"whose end a webhook wants": {
+			[]report{running, succeeded},
+			map[string]writes{
+				"runs": {inserted: 1, updated: 1}, "ready": {inserted: 1, deleted: 1},
+				"live": {inserted: 1, updated: 1, deleted: 1}, "attempts": {inserted: 1}, "events": {inserted: 3},
+				"webhook_events": {inserted: 1},
+			},
+			true,
 		},
 		"that a worker runs on Kubernetes": {
 			[]report{manifest, submitted, diagnosed, running, succeeded},
@@ -37,6 +48,7 @@ func TestARunWritesFewRows(t *testing.T) {
 				"live":     {inserted: 1, updated: 4, deleted: 1},
 				"attempts": {inserted: 1}, "events": {inserted: 6}, "manifests": {inserted: 1},
 			},
+			false,
 		},
 		"that fails and is tried again": {
 			[]report{running, func(c store.Claim) store.Report { return failed(c, lifecycle.NodeLost) }},
@@ -44,6 +56,7 @@ func TestARunWritesFewRows(t *testing.T) {
 				"runs": {inserted: 1}, "ready": {inserted: 2, deleted: 1},
 				"live": {inserted: 1, updated: 1, deleted: 1}, "attempts": {inserted: 1}, "events": {inserted: 3},
 			},
+			false,
 		},
 	}
 	for name, test := range tests {
@@ -52,6 +65,7 @@ func TestARunWritesFewRows(t *testing.T) {
 				if !w.Postgres {
 					return
 				}
+				w.WatchEnds(func(string, lifecycle.StateType, lifecycle.Category) bool { return test.watched })
 				got := w.perRun(test.reports...)
 				if !maps.Equal(got, test.want) {
 					t.Errorf("a run writes %v\nwant %v", sorted(got), sorted(test.want))

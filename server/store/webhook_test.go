@@ -291,3 +291,23 @@ func TestTroubleIsFoundOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestOnlyTheLastToTryADeliveryMayFailIt: one that was slower than its reservation does not undo what another does.
+func TestOnlyTheLastToTryADeliveryMayFailIt(t *testing.T) {
+	onEach(t, func(w *world) {
+		h := must[*store.Webhook](t)(w.saveWebhook("h", nil))
+		w.deliver(h.ID, 1)
+		slow := w.acquire(h.ID, 1)[0]
+		w.Advance(2 * time.Minute)
+		last := w.acquire(h.ID, 1)[0]
+		w.record(slow, store.DeliveryResult{State: store.DeliveryFailed, PausedReason: "gone"})
+		if got := w.getWebhook("h"); got.Pending != 1 || got.Paused || len(w.acquire(h.ID, 1)) != 0 {
+			t.Errorf("%+v", got)
+		}
+		w.record(last, store.DeliveryResult{State: store.DeliveryPending, Error: "no"})
+		w.record(slow, store.DeliveryResult{State: store.DeliveryDelivered}) // the receiver has it, whoever says so
+		if got := w.getWebhook("h"); got.Pending != 0 || got.Failed != 0 {
+			t.Errorf("%+v", got)
+		}
+	})
+}

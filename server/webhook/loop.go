@@ -21,6 +21,8 @@ import (
 const (
 	// every is how often it is looked for something to send; hints come sooner.
 	every = time.Second
+	// together is the least time between two looks.
+	together = 200 * time.Millisecond
 	// troubleEvery is how often schedules and pools are looked at; waitGrace is how long a run may wait without a worker,
 	// as when workers are rolled over.
 	troubleEvery = 5 * time.Second
@@ -52,6 +54,7 @@ func (s *Service) repeat(ctx context.Context, what string, do func(context.Conte
 	defer tick.Stop()
 	failing := false
 	for {
+		began := time.Now()
 		err := do(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -67,6 +70,12 @@ func (s *Service) repeat(ctx context.Context, what string, do func(context.Conte
 			return nil
 		case <-tick.C:
 		case <-hints.C():
+			// Where many runs end, they are told together.
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(together - time.Since(began)):
+			}
 		}
 	}
 }

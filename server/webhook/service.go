@@ -21,9 +21,10 @@ import (
 )
 
 const (
-	// callTimeout bounds an attempt; holdFor is longer, so that no other server takes a delivery that is being sent.
+	// callTimeout bounds an attempt; holdFor is longer than that and the time to record it, so that no other server takes a
+	// delivery that is being sent.
 	callTimeout = 10 * time.Second
-	holdFor     = time.Minute
+	holdFor     = 20 * time.Second
 	responseMax = 16 << 10
 	// rotateFor is how long the secret before the last one signs, too.
 	rotateFor = 24 * time.Hour

@@ -59,7 +59,7 @@ func check(h *store.Webhook, s *Secrets, allowed *outbound.Policy) error {
 		if s.RoutingKey == "" {
 			return invalid("routing_key", "the format pagerduty needs the integration key of the service")
 		}
-		if len(h.Filter.States) == 0 { // the runs that went well are no incidents
+		if len(h.Filter.States) == 0 && wantsRuns(*h) { // the runs that went well are no incidents
 			h.Filter.States = []string{"FAILED", "CRASHED"}
 		}
 	} else if s.RoutingKey != "" {

@@ -426,3 +426,15 @@ func TestAFieldThatOnlySomeRunsHaveIsRefusedBeforeTheTemplateIsSaved(t *testing.
 		refused(http.StatusUnprocessableEntity, "template-invalid", "/document"+place)
 	r.saveTemplate(document, "").refused(http.StatusUnprocessableEntity, "template-invalid", place)
 }
+
+func TestACheckOfATextThatIsNoObjectHasNoDocument(t *testing.T) {
+	t.Parallel()
+	r := withTemplate(t)
+	for _, source := range []string{"0", "[]", "text", "null", "'{}'"} {
+		body := encode(t, api.TemplateCheck{Source: source})
+		checked := read[api.TemplateChecked](r.call(http.MethodPost, templatePath+"/check", body).is(http.StatusOK))
+		if len(checked.Document) != 0 || len(checked.Errors) == 0 {
+			t.Errorf("%s: %s", source, encode(t, checked))
+		}
+	}
+}

@@ -33,7 +33,7 @@ func (s Sent) IsZero() bool { return s.Source == "" && s.Document == nil }
 // Report is what the linter says of a template that was sent. Findings about a text have their places in it.
 type Report struct {
 	Errors, Warnings []api.Finding
-	// Document is what the text stands for; nil if it cannot be read.
+	// Document is what the text stands for; nil if it cannot be read or is no object.
 	Document json.RawMessage
 	// Checked is the template, if it has no errors.
 	Checked *Checked
@@ -74,6 +74,9 @@ func (c *Catalog) Report(sent Sent) (*Report, error) {
 	report.Errors, report.Warnings = say(linted.Errors), say(linted.Warnings)
 	if len(linted.Errors) > 0 {
 		report.summary = finding.Summary(linted.Errors)
+		if !bytes.HasPrefix(bytes.TrimSpace(report.Document), []byte("{")) {
+			report.Document = nil
+		}
 		return report, nil
 	}
 	doc := store.TemplateDocument{

@@ -303,3 +303,20 @@ func TestAServerThatStopsAnswersItsAskersAndLeavesNoDryRun(t *testing.T) {
 		t.Errorf("%d dry runs are left, %v", rows, err)
 	}
 }
+
+// TestADryRunDoesNotShowTheEnvironmentToWhoMayNotSaveAlone: a cluster that refuses a value quotes it.
+func TestADryRunDoesNotShowTheEnvironmentToWhoMayNotSaveAlone(t *testing.T) {
+	t.Parallel()
+	r := withClusters(t)
+	document := func(more string) string {
+		return `{"document":{` + more + `"job_configuration":{"job_manifest":{"spec":{"template":{"spec":
+			{"containers":[{"name":"job","image":"busybox:1.36"}]}}}}}}}`
+	}
+	reads := document(`"template_env":["TOKEN"],`)
+	r.call(http.MethodPost, dryRunPath, reads).is(http.StatusOK)
+	r.call(http.MethodPatch, "/api/v1/work-pools/clusters",
+		`{"approvals":{"require":["templates"],"approver":"editor","lifetime_seconds":3600}}`).is(http.StatusOK)
+	r.call(http.MethodPost, dryRunPath, reads).refused(http.StatusForbidden, "forbidden")
+	r.call(http.MethodPost, dryRunPath, document("")).is(http.StatusOK)
+	r.call(http.MethodPost, dryRunPath, `{"deployment":"etl"}`).is(http.StatusOK)
+}

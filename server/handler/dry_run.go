@@ -2,13 +2,16 @@ package handler
 
 import (
 	"context"
+	"slices"
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/dryrun"
 	"github.com/berth-dev/berth/server/jsondoc"
+	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/request"
+	"github.com/berth-dev/berth/templating"
 )
 
 // maxDryRuns is how many questions a worker gets with one claim.
@@ -47,12 +50,32 @@ func (h *Handler) mayDryRun(ctx context.Context, pool string, body *api.Template
 		old = *body.Version != current.TemplateVersion
 	}
 	switch {
-	case body.Document != nil || old:
+	case body.Document != nil:
+		if err := who.Check("SetTemplate", pool); err != nil {
+			return err
+		}
+		return h.mayReadEnvironment(ctx, pool, body.Document)
+	case old:
 		return who.Check("SetTemplate", pool)
 	case body.Deployment == nil:
 		return who.Check("Apply", pool)
 	}
 	return nil
+}
+
+// mayReadEnvironment refuses a template that reads the worker's environment where a template needs the approval of
+// another person: what is refused by a cluster is quoted in its answer.
+func (h *Handler) mayReadEnvironment(ctx context.Context, pool string, document []byte) error {
+	record, err := h.store.GetPool(ctx, pool)
+	if err != nil {
+		return err
+	}
+	template, err := templating.Parse(document)
+	if err != nil || len(template.TemplateEnv) == 0 || !slices.Contains(record.Approvals.Require, string(api.ApprovalTemplates)) {
+		return nil // what is wrong with the template is said by its preview
+	}
+	return problem.Newf(problem.Forbidden, "templates of work pool %q need the approval of another person, and this one reads "+
+		"the environment of the worker (template_env): save it first", pool)
 }
 
 // AnswerDryRun stores what a cluster said.

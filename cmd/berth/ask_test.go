@@ -91,12 +91,13 @@ func TestEveryCommandIsDecided(t *testing.T) {
 // TestWhatAsksNeedsAYesWhereNoPersonCanAnswer runs each command of the table without a terminal, and for programs.
 func TestWhatAsksNeedsAYesWhereNoPersonCanAnswer(t *testing.T) {
 	t.Parallel()
-	_, u := startDev(t, t.TempDir())
+	_, u := startDev(t, t.TempDir(), "--webhook-allow", "hooks.example.com")
 	dir := t.TempDir()
 	u.ok(t, "pool", "create", "etl", "--type", "process")
 	u.ok(t, "queue", "create", "fast", "--pool", "etl")
 	u.ok(t, "pool", "rule", "set", "etl", "memory", "--from", "memory-limit", "--action", "warn")
 	u.ok(t, "rule", "set", "memory", "--from", "memory-limit", "--action", "warn")
+	u.ok(t, "webhook", "set", "on-call", "--url", "https://hooks.example.com/on-call", "--paused")
 	file := write(t, dir, "before.yaml", "project: p\nvariables: {place: Bremen}\n"+
 		"deployments: [{name: load, pool: etl}, {name: gone, pool: etl}]\n")
 	u.ok(t, "deploy", "-f", file)

@@ -42,10 +42,11 @@ const (
 
 // devFlags are what `berth dev` was told.
 type devFlags struct {
-	port    int
-	dataDir string
-	kube    flagset.Kube
-	log     flagset.Log
+	port         int
+	dataDir      string
+	kube         flagset.Kube
+	log          flagset.Log
+	webhookAllow []string
 }
 
 func Command(app *cli.App) *cobra.Command {
@@ -73,6 +74,7 @@ logs to standard error.`,
 		"kubeconfig context of a cluster; starts a worker for the pool kubernetes there")
 	flags.StringVarP(&in.kube.Namespace, "namespace", "n", "",
 		"namespace of Jobs (default: the namespace of the context)")
+	flagset.WebhookAllow(flags, &in.webhookAllow)
 	in.log.Add(cmd, "warn")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if in.port < 0 || in.port > 65535 {
@@ -138,8 +140,9 @@ func (d *dev) serverOptions(kubernetes bool, ready chan<- server.Address) server
 	o := server.Options{
 		Listen: net.JoinHostPort("127.0.0.1", strconv.Itoa(d.flags.port)), DataDir: d.flags.dataDir,
 		Migrate: server.MigrateAuto, Auth: server.AuthNone, Lease: devLease, Version: build.Version(), Logger: d.log,
-		EnsurePools: []server.PoolSpec{{Name: devPool, Type: string(api.Process)}},
-		Ready:       func(address server.Address) { ready <- address },
+		WebhookAllow: d.flags.webhookAllow,
+		EnsurePools:  []server.PoolSpec{{Name: devPool, Type: string(api.Process)}},
+		Ready:        func(address server.Address) { ready <- address },
 	}
 	if kubernetes {
 		o.EnsurePools = append(o.EnsurePools,

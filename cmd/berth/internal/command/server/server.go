@@ -78,9 +78,7 @@ When the server accepts requests, it prints "ready URL" to standard output. It l
 	flags.StringVar(&in.identityKeyFile, "identity-key-file", "",
 		"file with the key that encrypts the keys that sign run tokens and the secrets of webhooks: 32 random bytes in base64 "+
 			"(default: a file in the data directory if the database is SQLite)")
-	flags.StringSliceVar(&in.webhookAllow, "webhook-allow", nil,
-		"host that webhooks may call, at public addresses: HOST[:PORT], *.DOMAIN or *; HOST[:PORT]=CIDR or CIDR for others; "+
-			"http:// before it allows calls without TLS (repeatable; default: none)")
+	flagset.WebhookAllow(flags, &in.webhookAllow)
 	flags.StringVar(
 		&in.migrate,
 		"migrate",

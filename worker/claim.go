@@ -192,7 +192,7 @@ func (w *worker) lastClaim(request api.ClaimRequest) *api.ClaimResponse {
 	if request.Max == 0 {
 		return nil
 	}
-	request.Max, request.WaitSeconds = 0, 0
+	request.Max, request.WaitSeconds, request.DryRuns = 0, 0, nil
 	ctx, cancel := context.WithTimeout(w.alive, min(lastClaimTimeout, w.tuning.stopPatience))
 	defer cancel()
 	response, err := w.client.Claim(ctx, request)

@@ -36,7 +36,9 @@ func (w *worker) answerDryRuns(ctx context.Context, questions *[]api.DryRunQuest
 			}
 			answer := w.dryRun(ctx, q)
 			answer.ID = q.ID
-			w.sendDryRun(ctx, answer)
+			if ctx.Err() == nil { // else the asker has stopped waiting, or asks another worker when this one stops
+				w.sendDryRun(ctx, answer)
+			}
 		})
 	}
 }

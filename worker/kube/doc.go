@@ -18,6 +18,7 @@
 //	podlog     follows the output of pods
 //	jobclient  changes Jobs: finalize, delete, gate, drain
 //	finalizer  the names of our finalizers; only this package changes them
+//	dryrun     the pod that a Job would make, and what an API server changed: pure functions
 //	crowd      tests of the memory that thousands of Jobs take
 //	kubetest     helps tests on a real cluster
 //	clustertest  the tests of all of these on a real cluster
@@ -45,6 +46,7 @@
 //	apiGroups: [""]     resources: [configmaps]  resourceNames: [kube-root-ca.crt]  verbs: [get]
 //
 //	apiGroups: [""]     resources: [secrets]   verbs: [create]                  only where runs have Secrets
+//	apiGroups: [""]     resources: [pods]      verbs: [create]                  only for dry runs of pods
 //
 // Without events it works and explains less. Drain needs get, list, patch and delete on jobs;
 // cluster.Config.EnsureSecretKeys needs get, create and patch on secrets. AllNamespaces needs the same in a

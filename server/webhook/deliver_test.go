@@ -105,6 +105,9 @@ func TestAReceiverThatIsDownForAMinuteGetsEachEventOnceItIsBack(t *testing.T) {
 		if h, err := w.GetWebhook(t.Context(), "h"); err != nil || h.Unanswered != 0 || h.RestUntil != nil {
 			t.Errorf("%+v, %v", h, err)
 		}
+		if delivered, retried := w.counted.of("delivered"), w.counted.of("retried"); delivered != 2 || retried != len(tried) {
+			t.Errorf("counted %d delivered and %d retried, of %d attempts that failed", delivered, retried, len(tried))
+		}
 	})
 }
 

@@ -8,8 +8,7 @@
 // (handler). A refusal is a problem document, wherever it comes from (problem).
 //
 // Handlers only translate. The work is done by packages that know no HTTP: newrun creates runs, apply applies
-// files, catalog and impact check templates, dryrun asks
-// clusters about them, explain explains runs. The scheduler loop (scheduler) uses
-// newrun as well. They share wire, finding and jsondoc, decide with the pure functions of lifecycle and
+// files, catalog and impact check templates, dryrun asks clusters about them, explain explains runs. The scheduler
+// loop (scheduler) uses newrun as well. They share wire, finding and jsondoc, decide with the pure functions of lifecycle and
 // schedule, and read and write through store.
 package server

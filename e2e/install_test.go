@@ -11,10 +11,41 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/berth-dev/berth/charts/release"
 )
+
+// statusTestsEveryLink with a job from a pod in the cluster.
+func statusTestsEveryLink(t *testing.T, s *installed) {
+	args := []string{"status", "--kubeconfig", s.kubeconfig, "-n", s.namespace}
+	out := s.run(t, append(args, "--test")...)
+	contains(t, "the links", out.stderr, "server  answers", "worker  pool default has 1 live worker", "job     runs", "log     has", "passed in")
+	if out.code != 0 || !strings.HasSuffix(out.stdout, "passed\n") {
+		t.Errorf("exit code %d\n%s", out.code, out)
+	}
+
+	s.scale(t, s.namespace, "berth-worker", 0)
+	gone := s.run(t, args...)
+	contains(t, "the reason", gone.stderr, "deployment berth-worker is scaled to 0: runs wait",
+		"scale deployment/berth-worker --replicas=1")
+	if gone.code != 1 {
+		t.Errorf("exit code %d without a worker\n%s", gone.code, gone)
+	}
+	s.scale(t, s.namespace, "berth-worker", 1)
+	s.readyPods(t, s.namespace, workerSelector, 1)
+}
+
+// scale sets the replicas of a Deployment.
+func (c *cluster) scale(t *testing.T, namespace, name string, replicas int) {
+	t.Helper()
+	patch := fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, replicas)
+	_, err := c.client.AppsV1().Deployments(namespace).Patch(t.Context(), name, types.MergePatchType, patch, metav1.PatchOptions{})
+	if err != nil {
+		t.Fatalf("scale %s: %v", name, err)
+	}
+}
 
 // restricted makes the API server refuse any pod that does not pass the restricted Pod Security Standard.
 var restricted = map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}
@@ -110,6 +141,7 @@ func TestFirstLight(t *testing.T) {
 	t.Parallel()
 	c := connect(t)
 	s := install(t, c.namespace(t, "berth-light", restricted), nil)
+	t.Run("status tests every link, and sees that the worker is gone", func(t *testing.T) { statusTestsEveryLink(t, s) })
 	t.Run("the examples run", func(t *testing.T) { examplesRun(t, s.site) })
 	s.setTemplate(t)
 	t.Run("a run from template to output", func(t *testing.T) { firstLight(t, s.site) })

@@ -51,7 +51,7 @@ func (s Status) usageSteps() []string {
 				fmt.Sprintf("forward a local port to the server: kubectl -n %s port-forward svc/%s 4200:http",
 					s.Namespace, w.Name),
 				"in another shell, with an API key in BERTH_API_KEY: berth pool ls",
-				"test the server from inside the cluster: " + s.command("status") + " --test",
+				"run a job, to see that server, worker and log work: " + s.command("status") + " --test",
 			}
 		}
 	}
@@ -61,8 +61,13 @@ func (s Status) usageSteps() []string {
 // inspectionSteps are the steps to find out why the first workload is not ready.
 func (s Status) inspectionSteps() []string {
 	for _, w := range s.Workloads {
-		if w.Ready < w.Want {
-			kind := strings.ToLower(w.Kind)
+		kind := strings.ToLower(w.Kind)
+		if w.Want == 0 {
+			return []string{
+				fmt.Sprintf("scale it up: kubectl -n %s scale %s/%s --replicas=1", s.Namespace, kind, w.Name),
+			}
+		}
+		if !w.ready() {
 			return []string{
 				fmt.Sprintf("check why it is not ready: kubectl -n %s describe %s %s", s.Namespace, kind,
 					w.Name),

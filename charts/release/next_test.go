@@ -18,6 +18,8 @@ func TestNextStepsFitTheState(t *testing.T) {
 		{"worker only", "deployed", up[1:], "berth worker ls", ""},
 		{"worker not ready", "deployed", []Workload{up[0], {"Deployment", "berth-worker", 1, 2}},
 			"kubectl -n ns describe deployment berth-worker", "logs deployment/berth-worker"},
+		{"worker scaled to 0", "deployed", []Workload{up[0], {"Deployment", "berth-worker", 0, 0}},
+			"kubectl -n ns scale deployment/berth-worker --replicas=1", ""},
 		{"server not ready", "deployed", []Workload{{"StatefulSet", "berth-server", 0, 1}}, "describe statefulset berth-server",
 			""},
 		{"upgrade failed", "failed", []Workload{{"StatefulSet", "berth-server", 0, 1}}, "describe statefulset berth-server",

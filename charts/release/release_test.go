@@ -343,7 +343,7 @@ func TestReleaseIsHealthyWhenDeployedWithAllPodsReady(t *testing.T) {
 		"all ready":       {Status{State: "deployed", Workloads: []Workload{{Ready: 2, Want: 2}}}, true},
 		"one pod missing": {Status{State: "deployed", Workloads: []Workload{{Ready: 2, Want: 2}, {Ready: 1, Want: 2}}}, false},
 		"failed":          {Status{State: "failed", Workloads: []Workload{{Ready: 2, Want: 2}}}, false},
-		"scaled to zero":  {Status{State: "deployed", Workloads: []Workload{{Ready: 0, Want: 0}}}, true},
+		"scaled to zero":  {Status{State: "deployed", Workloads: []Workload{{Ready: 0, Want: 0}}}, false},
 	} {
 		if got := test.status.Healthy(); got != test.want {
 			t.Errorf("%s: healthy = %v", name, got)

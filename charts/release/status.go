@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"helm.sh/helm/v3/pkg/action"
@@ -41,14 +42,32 @@ type Workload struct {
 	Want  int32  `json:"want"`
 }
 
-// Healthy reports whether the release is deployed and all its pods are ready.
+// Healthy reports whether the release is deployed and all its pods are ready. One that is scaled to 0 does nothing.
 func (s Status) Healthy() bool {
 	for _, w := range s.Workloads {
-		if w.Ready < w.Want {
+		if !w.ready() {
 			return false
 		}
 	}
 	return s.State == string(release.StatusDeployed)
+}
+
+func (w Workload) ready() bool { return w.Want > 0 && w.Ready >= w.Want }
+
+// scaledDown says which workloads were scaled to 0, and what that means.
+func (s Status) scaledDown() []string {
+	var lines []string
+	for _, w := range s.Workloads {
+		if w.Want > 0 {
+			continue
+		}
+		effect := "nothing answers requests"
+		if strings.HasSuffix(w.Name, "-worker") {
+			effect = "runs wait"
+		}
+		lines = append(lines, fmt.Sprintf("%s %s is scaled to 0: %s", strings.ToLower(w.Kind), w.Name, effect))
+	}
+	return lines
 }
 
 // Status returns the status of the release, or ErrNotInstalled.
@@ -65,7 +84,7 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 		return Status{}, err
 	}
 	if !s.Healthy() {
-		s.Findings = c.findings(ctx)
+		s.Findings = append(s.scaledDown(), c.findings(ctx)...)
 	}
 	s.NextSteps = s.Next()
 	return s, nil

@@ -78,3 +78,42 @@ func TestStatusOnALaptopShowsTheServer(t *testing.T) {
 		t.Errorf("asked for a namespace: exit code %d, %s", r.code, r.stderr)
 	}
 }
+
+// TestStatusRunsAJobAndNamesTheBrokenLink: each link has its line, and what the test made is gone.
+func TestStatusRunsAJobAndNamesTheBrokenLink(t *testing.T) {
+	t.Parallel()
+	_, u := startDev(t, t.TempDir())
+	links := u.ok(t, "status", "--test")
+	rest := links
+	for _, link := range []string{"server answers", "worker pool local has 1 live worker", "run created in pool local",
+		"claim claimed by worker dev", "job runs", "end the job has ended with success", "log has 20 bytes of the job", "passed in "} {
+		_, after, found := strings.Cut(spaces.ReplaceAllString(rest, " "), link)
+		if !found {
+			t.Fatalf("no %q, or not in this order:\n%s", link, links)
+		}
+		rest = after
+	}
+	if list := u.ok(t, "deployment", "ls") + u.ok(t, "deleted", "ls"); strings.Contains(list, "berth-status-test") {
+		t.Errorf("the test leaves something behind:\n%s", list)
+	}
+
+	u.ok(t, "pool", "create", "lonely", "--type", "process")
+	for pool, want := range map[string]string{
+		"nowhere": `broken: worker: pool "nowhere" has no live worker`,
+		"lonely":  `broken: worker: pool "lonely" has no live worker; start one: berth worker start --pool lonely`,
+	} {
+		r := u.run(t, "status", "--test", "--pool", pool)
+		if r.code != 1 {
+			t.Errorf("%s: exit code %d", pool, r.code)
+		}
+		demand(t, pool, r.stderr, want)
+	}
+	u.ok(t, "pool", "pause", "local")
+	r := u.run(t, "status", "--test", "--timeout", "2s")
+	if r.code != 1 || strings.Contains(r.stdout, "passed") {
+		t.Errorf("paused: exit code %d\n%s", r.code, r.stdout)
+	}
+	demand(t, "a pool that is paused", r.stderr, "broken: claim: nothing for ", `work pool "local" was paused`, "next: berth run explain ")
+	u.ok(t, "pool", "resume", "local")
+	u.ok(t, "status", "--test") // what is left of the last test is replaced
+}

@@ -1,6 +1,9 @@
 package install
 
 import (
+	"context"
+	"time"
+
 	"github.com/spf13/cobra"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
@@ -32,5 +35,24 @@ func hookCommand(app *cli.App) *cobra.Command {
 		return app.Printf("deployment %s/%s is stopped\n", config.Namespace, deployment)
 	}
 	return cli.Group(
-		&cobra.Command{Use: "hook", Short: "Commands for the hooks of the Helm chart", Hidden: true}, stop)
+		&cobra.Command{Use: "hook", Short: "Commands for the hooks of the Helm chart", Hidden: true}, stop,
+		hookTestCommand(app))
+}
+
+// hookTestCommand is what the chart's test runs in the cluster.
+func hookTestCommand(app *cli.App) *cobra.Command {
+	var o linkOptions
+	cmd := &cobra.Command{
+		Use:   "test --pool POOL",
+		Short: "Run a job through server, worker and log, and say which link is broken",
+		Args:  cobra.NoArgs,
+	}
+	cli.ClientFlags(cmd)
+	cmd.Flags().StringVar(&o.pool, "pool", "", "work pool of the job (default: the only one with a live worker)")
+	cmd.Flags().StringVar(&o.image, "image", "", "image of Berth, of which the job prints the version")
+	cli.PeriodVar(cmd.Flags(), &o.patience, "timeout", 2*time.Minute, "time for all of it")
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, _ []string) error {
+		return testLinks(ctx, app, client, o)
+	})
+	return cmd
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // clusterFlags ask for an installation in a cluster.
-var clusterFlags = []string{"kubeconfig", "kube-context", "namespace", "name", "test"}
+var clusterFlags = []string{"kubeconfig", "kube-context", "namespace", "name"}
 
 func asksForCluster(cmd *cobra.Command) bool {
 	return slices.ContainsFunc(clusterFlags, func(name string) bool {
@@ -81,8 +81,35 @@ func serverStatus(ctx context.Context, app *cli.App, cmd *cobra.Command) (Server
 	return status, nil
 }
 
-// showServer prints the status of the server, and fails where runs are due in a pool that no worker serves.
-func showServer(app *cli.App, format cli.Format, status ServerStatus) error {
+// showServer prints the status of the server, and tests it where that is wanted.
+func (f *releaseFlags) showServer(
+	app *cli.App, cmd *cobra.Command, format cli.Format, status ServerStatus, links linkOptions, test bool,
+) error {
+	if !test {
+		return printServer(app, format, status)
+	}
+	if format != cli.Table {
+		return cli.Usagef("--test prints a line for each link; leave out -o %s", format)
+	}
+	client, err := statusClient(app, cmd)
+	if err != nil {
+		return err
+	}
+	links.patience = f.timeout
+	return testLinks(cmd.Context(), app, client, links)
+}
+
+// statusClient makes the client of the server that the commands talk to.
+func statusClient(app *cli.App, cmd *cobra.Command) (*cli.Client, error) {
+	connection, err := app.Connection(cmd)
+	if err != nil {
+		return nil, err
+	}
+	return app.NewClient(connection)
+}
+
+// printServer prints the status of the server, and fails where runs are due in a pool that no worker serves.
+func printServer(app *cli.App, format cli.Format, status ServerStatus) error {
 	var lines, stuck []string
 	for _, pool := range status.Pools {
 		lines = append(lines, fmt.Sprintf("%s: %s, %s", pool.Name,

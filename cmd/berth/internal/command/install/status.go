@@ -16,6 +16,7 @@ import (
 func statusCommand(app *cli.App) *cobra.Command {
 	var flags releaseFlags
 	var test bool
+	var pool string
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show an installation and its health",
@@ -23,19 +24,22 @@ func statusCommand(app *cli.App) *cobra.Command {
 
 Without a cluster, or without an installation in it, the command shows the server that all commands
 talk to, and exits with 1 if runs are due in a pool without a live worker. A flag that names a
-cluster, a namespace or a release asks for the installation only.`,
+cluster, a namespace or a release asks for the installation only.
+
+With --test, the command runs a job through server, worker and log, prints a line for each link with its
+time, and names the one that is broken. In a cluster, a pod of the chart does so.`,
 		Args: cobra.NoArgs,
 	}
 	flags.add(cmd)
 	cli.ClientFlags(cmd)
-	cmd.Flags().
-		BoolVar(&test, "test", false, "also run the test of the chart: a request to the server from inside the cluster")
+	cmd.Flags().BoolVar(&test, "test", false, "also run a job, and say for each link how long it took, or which is broken")
+	cmd.Flags().StringVar(&pool, "pool", "", "pool of the job of --test on a server outside a cluster (default: the only one with a live worker)")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		client, status, err := flags.status(app, cmd)
 		if err != nil && !asksForCluster(cmd) {
 			if server, serverErr := serverStatus(cmd.Context(), app, cmd); serverErr == nil {
-				return showServer(app, *format, server)
+				return flags.showServer(app, cmd, *format, server, linkOptions{pool: pool}, test)
 			}
 		}
 		if errors.Is(err, release.ErrNotInstalled) {
@@ -61,10 +65,13 @@ cluster, a namespace or a release asks for the installation only.`,
 				Findings: append(status.Findings, steps(status)...),
 			}
 		}
-		if test {
-			return client.Check(cmd.Context())
+		if !test {
+			return nil
 		}
-		return nil
+		if err := client.Check(cmd.Context()); err != nil {
+			return installError(err)
+		}
+		return app.Printf("passed\n")
 	}
 	return cmd
 }

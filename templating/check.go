@@ -78,7 +78,24 @@ func undeclared(r Reference, declared []string) Problem {
 		p.Suggestion = "write {{ berth.variables.NAME }} for a stored variable"
 		return p
 	}
+	if p.SuggestNearest(name, declared).Suggestion == "" && r.Root() != "" {
+		if path := underContext(append([]string{r.Root()}, r.Path()...)); path != "" {
+			return p.Suggest("write {{ %s }}", path)
+		}
+	}
 	return p.SuggestNearest(name, append([]string{engine.ContextRoot}, declared...))
+}
+
+// underContext is a path as ctx has it: parameters.date is ctx.run.parameters.date; empty where ctx has no such thing.
+func underContext(path []string) string {
+	for _, prefix := range [][]string{{}, {"run"}} {
+		if full := slices.Concat(prefix, path); len(path) > 1 { // a name alone may be anything
+			if unknown, _ := unknownContext(full); unknown == "" {
+				return engine.ContextRoot + "." + strings.Join(full, ".")
+			}
+		}
+	}
+	return ""
 }
 
 // unknownContext follows a path through what ctx holds and returns the step that is not there.

@@ -186,7 +186,7 @@ func (d *decoder) decodeQuantity(v any, into reflect.Value) {
 	}
 	quantity, err := ParseQuantity(text)
 	if err != nil {
-		d.fail(templating.CodeInvalid, "invalid quantity %.40q", text).Suggestion = "write a number with a unit, such as 500m, 2 or 128Mi"
+		d.fail(templating.CodeInvalid, "invalid quantity %.40q", text).Suggestion = quantityHint(text)
 		return
 	}
 	into.Set(reflect.ValueOf(quantity))
@@ -268,14 +268,32 @@ func (d *decoder) wrongType(want string, got any) {
 		p.Suggestion = "quote the value, or write text around the placeholder"
 	case isText && (want == "an integer" || want == "a boolean"):
 		p.Suggestion = unquoteHint(text)
+		if is, ok := olderBoolean[strings.ToLower(text)]; ok && want == "a boolean" {
+			p.Suggestion = "write " + strconv.FormatBool(is)
+		}
 	}
 }
+
+// olderBoolean are the words that kubectl takes for booleans, because it reads YAML 1.1.
+var olderBoolean = map[string]bool{"yes": true, "on": true, "no": false, "off": false}
 
 func unquoteHint(text string) string {
 	if _, err := strconv.ParseInt(text, 10, 64); err == nil || text == "true" || text == "false" {
 		return "remove the quotes; a placeholder keeps its type only when it is the whole value"
 	}
 	return ""
+}
+
+// quantityHint says what was meant by 64MB or 64 MiB.
+func quantityHint(text string) string {
+	meant := strings.TrimSuffix(strings.ReplaceAll(text, " ", ""), "B")
+	if number, ok := strings.CutSuffix(meant, "K"); ok {
+		meant = number + "k" // K is no unit
+	}
+	if _, err := ParseQuantity(meant); err == nil && meant != text {
+		return "did you mean " + meant + "?"
+	}
+	return "write a number with a unit, such as 500m, 2 or 128Mi"
 }
 
 // maxQuantity bounds a quantity: it is the short text of a number that a machine may have.

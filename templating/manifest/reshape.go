@@ -110,10 +110,25 @@ func (b *builder) addCommand(container map[string]any) {
 	}
 }
 
+// warnOfRepeated says where a list sets a variable again: only its last entry is kept.
+func (b *builder) warnOfRepeated(env any, place pointer) {
+	entries, _ := env.([]any)
+	seen := map[string]bool{}
+	for i, item := range entries {
+		entry, _ := item.(map[string]any)
+		name, isText := entry["name"].(string)
+		if isText && seen[name] {
+			b.warn(templating.CodeInvalid, place.item(i), "environment variable %s is set again; only the last entry counts", name)
+		}
+		seen[name] = isText
+	}
+}
+
 // reshapeEnv writes env as a list. The env of job_configuration reaches the job container also where its
 // manifest does not refer to it, and wins by name over what the manifest itself says, whose entries keep their
 // places. What a level unsets is gone from the manifest's entries as well.
 func (b *builder) reshapeEnv(container map[string]any, place pointer, isJob bool) {
+	b.warnOfRepeated(container["env"], place.key("env"))
 	levels := []any{container["env"]}
 	places := []pointer{place.key("env")}
 	if isJob && b.configuration[keyEnv] != nil {

@@ -42,7 +42,10 @@ func newContractWorld(t *testing.T, change ...func(*server.Options)) *contractWo
 		}
 		o.RateLimit = -1 // hundreds of calls follow each other
 		o.PublicURL = publicURL
-		o.WebhookAllow, o.IdentityKey = []string{"hooks.example.com", "http://127.0.0.0/8"}, sealKey
+		if o.IdentityKey == "" {
+			o.IdentityKey = sealKey
+		}
+		o.WebhookAllow = []string{"hooks.example.com", "http://127.0.0.0/8"}
 		o.EnsurePools = append(o.EnsurePools, server.PoolSpec{Name: contractPool, Type: "kubernetes"})
 	})...)}
 	w.call(http.MethodPost, "/api/v1/work-pools/"+contractPool+"/queues",

@@ -59,7 +59,7 @@ func TestSecretsAreNeverReturned(t *testing.T) {
 	w.call(
 		http.MethodPost,
 		"/api/v1/work-pools",
-		`{"name":"numbers","type":"process","base_job_template":{"variables":{"properties":{"n":{"type":"integer"},"e":{"enum":["a","b"]},"p":{"type":"string","pattern":"^[0-9]+$"},"m":{"type":"string","maxLength":3},"o":{"type":"object"}}},"job_configuration":{"job_manifest":{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"name":"job","image":"x","command":["echo","{{ n }}{{ e }}{{ p }}{{ m }}{{ o }}"]}]}}}}}}}`,
+		`{"name":"numbers","type":"process","base_job_template":{"variables":{"properties":{"n":{"type":"integer"},"e":{"enum":["a","b"]},"p":{"type":"string","pattern":"^[0-9]+$"},"m":{"type":"string","maxLength":3},"o":{"type":"object"}}},"job_configuration":{"job_manifest":{"apiVersion":"batch/v1","kind":"Job","metadata":{"annotations":"{{ o }}"},"spec":{"template":{"spec":{"containers":[{"name":"job","image":"x","command":["echo","{{ n }}{{ e }}{{ p }}{{ m }}"]}]}}}}}}}`,
 	).is(http.StatusCreated)
 	w.call(http.MethodPost, "/api/v1/apply",
 		`{"deployments":[{"name":"count","pool":"numbers"}]}`).is(http.StatusOK)

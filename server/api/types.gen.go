@@ -3538,7 +3538,7 @@ type Webhook struct {
 	UpdatedBy  string    `json:"updated_by"`
 }
 
-// WebhookDelivery defines model for WebhookDelivery.
+// WebhookDelivery Example: {"attempts":2,"created_at":"2026-01-01T06:00:00Z","error":"the receiver answered 503 Service Unavailable","event":{"type":"run.ended"},"id":"0197a1de-7f00-7b01-a5c3-80b396c2d0ac","message_id":"msg_0197a1de-7f00-7b01-a5c3-80b396c2d0ac","next_at":"2026-01-01T06:00:15Z","state":"pending","status":503,"subject":"run/0197a1de-7f00-7b01-a5c3-80b396c2d0ab","tried_at":"2026-01-01T06:00:05Z","type":"run.ended"}
 type WebhookDelivery struct {
 	Attempts  int32      `json:"attempts"`
 	CreatedAt time.Time  `json:"created_at"`

@@ -72,3 +72,14 @@ func TestVersionSaysWhatThisIs(t *testing.T) {
 	demand(t, "version", u.ok(t, "version"), "berth ")
 	demand(t, "version -o json", u.ok(t, "version", "-o", "json"), `"version": "`, `"platform": "`)
 }
+
+// TestTheURLOfAServerMayEndInThePathOfItsAPI, as that of other servers does.
+func TestTheURLOfAServerMayEndInThePathOfItsAPI(t *testing.T) {
+	t.Parallel()
+	_, u := startDev(t, t.TempDir())
+	for _, path := range []string{"/", "/api", "/api/", "/api/v1", "/api/v1/"} {
+		if r := u.run(t, "pool", "ls", "--api-url", u.url+path); r.code != 0 {
+			t.Errorf("%s: exit code %d\n%s", path, r.code, r.stderr)
+		}
+	}
+}

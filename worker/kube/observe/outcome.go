@@ -160,7 +160,7 @@ func (s Snapshot) deletedOutcome() (Outcome, bool) {
 	message := fmt.Sprintf("Job %s was deleted by someone other than Berth before it ended", s.JobName)
 	if s.Job == nil {
 		message = fmt.Sprintf("Job %s was deleted from the cluster, finalizers included, "+
-			"before its outcome was recorded", s.JobName)
+			"before its outcome was recorded, as berth uninstall and berth worker drain do", s.JobName)
 	}
 	return Outcome{Category: api.CategoryDeleted, Message: message, At: s.lastFinished()}, true
 }

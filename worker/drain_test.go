@@ -3,10 +3,14 @@ package worker
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 
 	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/worker/job"
 )
 
 // listingRuntime is a runtime that knows whose Jobs there are, and counts drains.
@@ -15,13 +19,14 @@ type listingRuntime struct {
 	found   []string
 	failure error
 	drained []uuid.UUID
+	ended   []job.Drained
 }
 
 func (s *listingRuntime) Installations(context.Context) ([]string, error) { return s.found, s.failure }
 
-func (s *listingRuntime) Drain(_ context.Context, installation uuid.UUID, _ bool) error {
+func (s *listingRuntime) Drain(_ context.Context, installation uuid.UUID, _ bool) ([]job.Drained, error) {
 	s.drained = append(s.drained, installation)
-	return nil
+	return s.ended, nil
 }
 
 func TestADrainWithoutServer(t *testing.T) {
@@ -65,5 +70,43 @@ func TestADrainWithoutServer(t *testing.T) {
 				t.Errorf("drained %v", runtime.drained)
 			}
 		})
+	}
+}
+
+func TestADrainTellsTheServerWhatItHasEnded(t *testing.T) {
+	p := newFakeServer(t, shellTemplate)
+	running, recorded := p.offer(""), p.offer("")
+	p.change(func() {
+		running.epoch, recorded.ended = 3, &api.Report{Kind: api.ReportKindEnded}
+	})
+	ref := func(s *servedAttempt) job.Drained {
+		return job.Drained{Ref: job.Ref{RunID: s.claim.RunID, Attempt: 1}, Pool: "p", UID: "uid"}
+	}
+	runtime := listingRuntime{
+		waitingRuntime: newWaitingRuntime(),
+		ended:          []job.Drained{ref(running), ref(recorded), {Ref: job.Ref{RunID: uuid.New(), Attempt: 1}, Pool: "p"}},
+	}
+	options := DrainOptions{
+		Installation: p.installation, ServerURL: p.http.URL, APIKey: "key", Runtime: &runtime, Logger: slog.New(slog.DiscardHandler),
+	}
+	if err := RunDrain(t.Context(), options); err != nil {
+		t.Fatal(err)
+	}
+	p.change(func() {
+		if len(running.reports) != 1 || len(recorded.reports) != 0 {
+			t.Fatalf("reported %+v and %+v", running.reports, recorded.reports)
+		}
+		r := running.reports[0]
+		if r.Kind != api.ReportKindEnded || r.Epoch != 3 || *r.Category != api.CategoryDeleted || !*r.Final ||
+			!strings.Contains(*r.Message, "ended by the uninstall of this installation") {
+			t.Errorf("reported %+v", r)
+		}
+	})
+
+	// A server that is gone keeps nothing from being drained.
+	var said strings.Builder
+	options.ServerURL, options.Logger = "http://127.0.0.1:1", slog.New(slog.NewTextHandler(&said, nil))
+	if err := RunDrain(t.Context(), options); err != nil || !strings.Contains(said.String(), "could not be told") {
+		t.Errorf("without the server: %v, %s", err, said.String())
 	}
 }

@@ -96,7 +96,10 @@ func (s *waitingRuntime) Finalize(context.Context, job.Object) error        { re
 func (s *waitingRuntime) FinalizeUnknown(context.Context, job.Object) error { return nil }
 func (s *waitingRuntime) DeleteDuplicate(context.Context, job.Object) error { return nil }
 func (s *waitingRuntime) Disown(job.Ref)                                    {}
-func (s *waitingRuntime) Drain(context.Context, uuid.UUID, bool) error      { return nil }
+func (s *waitingRuntime) Drain(context.Context, uuid.UUID, bool) ([]job.Drained, error) {
+	return nil, nil
+}
+
 func (s *waitingRuntime) with(o *Options) {
 	o.Runtime = s
 	o.tuning.launchPatience = 20 * time.Millisecond

@@ -435,7 +435,13 @@ func (p *fakeServer) LookUpAttempts(
 	defer p.mu.Unlock()
 	response := apiserver.LookUpAttempts200JSONResponse{Jobs: []api.AttemptStatus{}}
 	for _, ref := range r.Body.Jobs {
-		response.Jobs = append(response.Jobs, api.AttemptStatus{Status: p.status(ref)})
+		status := api.AttemptStatus{Status: p.status(ref)}
+		for id, s := range p.served {
+			if s.claim.RunID == ref.RunID {
+				status.AttemptID, status.Epoch = &id, &s.epoch
+			}
+		}
+		response.Jobs = append(response.Jobs, status)
 	}
 	return response, nil
 }

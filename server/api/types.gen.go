@@ -1391,6 +1391,9 @@ type AttemptRef struct {
 type AttemptStatus struct {
 	AttemptID *openapi_types.UUID `json:"attempt_id,omitempty"`
 
+	// Epoch Of an attempt that is known: the one that holds it, or held it last
+	Epoch *int64 `json:"epoch,omitempty"`
+
 	// Status `unknown`: not of this installation, or deleted. `active`: not finished. `ended`: outcome recorded, the Job can be finalized. `duplicate`: another Job UID is recorded for the attempt
 	Status AttemptStatusStatus `json:"status"`
 }

@@ -276,6 +276,7 @@ func (h *Handler) LookUpAttempts(
 			return api.AttemptStatus{
 				Status:    api.AttemptStatusStatus(s.Status),
 				AttemptID: wire.OrNil(s.AttemptID),
+				Epoch:     wire.OrNil(s.Epoch),
 			}
 		}),
 	}, nil

@@ -103,12 +103,12 @@ func (q Reader) GetManifest(ctx context.Context, runID uuid.UUID, attempt int32)
 
 const (
 	attemptStatusesSQL = `
-SELECT a.id, a.run_id, a.number, a.job_uid, a.ended_at
+SELECT a.id, a.run_id, a.number, a.epoch, a.job_uid, a.ended_at
 FROM attempts a
 WHERE a.run_id IN `
 	liveStatusesSQL = `
 UNION ALL
-SELECT l.attempt_id, l.run_id, l.number, l.job_uid, NULL
+SELECT l.attempt_id, l.run_id, l.number, l.epoch, l.job_uid, NULL
 FROM runs r
 JOIN live l ON l.deployment_id = r.deployment_id AND l.run_id = r.id
 WHERE r.id IN `
@@ -133,7 +133,7 @@ func (q Reader) ListAttemptStatuses(ctx context.Context, refs []AttemptRef) ([]A
 	answers := make([]AttemptStatus, len(refs))
 	for i, ref := range refs {
 		r, ok := known[AttemptRef{RunID: ref.RunID, Attempt: ref.Attempt}]
-		answers[i] = AttemptStatus{Status: attemptStatus(r, ok, ref), AttemptID: r.ID}
+		answers[i] = AttemptStatus{Status: attemptStatus(r, ok, ref), AttemptID: r.ID, Epoch: r.Epoch}
 	}
 	return answers, nil
 }

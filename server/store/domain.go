@@ -461,4 +461,5 @@ type AttemptRef struct {
 type AttemptStatus struct {
 	Status    string // unknown, active, ended, duplicate
 	AttemptID uuid.UUID
+	Epoch     int64 // that holds the attempt, or held it last
 }

@@ -126,8 +126,8 @@ func TestStatusesOfAttemptsAreListedInOrder(t *testing.T) {
 		}
 		same(t, "answers", got,
 			[]string{"ended", "active", "active", "duplicate", "unknown", "unknown", "unknown"})
-		if answers[1].AttemptID != claims[0].AttemptID {
-			t.Errorf("the attempt is %s", answers[1].AttemptID)
+		if answers[1].AttemptID != claims[0].AttemptID || answers[1].Epoch != claims[0].Epoch {
+			t.Errorf("the attempt is %s under epoch %d", answers[1].AttemptID, answers[1].Epoch)
 		}
 	})
 }

@@ -120,6 +120,13 @@ type Output struct {
 	Position string
 }
 
+// Drained is an attempt whose Job a drain has ended.
+type Drained struct {
+	Ref
+	Pool string
+	UID  string
+}
+
 // Object is the Job of an attempt as it exists at a runtime. An empty UID means any Job of the attempt.
 type Object struct {
 	Ref
@@ -202,8 +209,8 @@ type Runtime interface {
 	// Disown stops observing an attempt that another worker holds. Nothing in the cluster changes.
 	Disown(ref Ref)
 	// Drain ends (or keeps) the installation's Jobs in the namespaces served and finalizes them. It needs no
-	// server.
-	Drain(ctx context.Context, installation uuid.UUID, keep bool) error
+	// server. It returns the attempts whose Jobs it has ended before they had ended themselves.
+	Drain(ctx context.Context, installation uuid.UUID, keep bool) ([]Drained, error)
 }
 
 // DryRunner is a Runtime that can ask its infrastructure whether it would take the Job of an attempt.

@@ -66,14 +66,16 @@ func (r *Runtime) DeleteDuplicate(ctx context.Context, object job.Object) error 
 
 // Drain deletes (or keeps) the installation's Jobs in the namespaces served and finalizes them. If it deletes
 // them, it returns after they are gone. It needs nothing but the cluster, and may run beside Run.
-func (r *Runtime) Drain(ctx context.Context, installation uuid.UUID, keep bool) error {
+func (r *Runtime) Drain(ctx context.Context, installation uuid.UUID, keep bool) (ended []job.Drained, err error) {
 	var failed []error
 	for _, namespace := range r.scopes() {
-		if err := r.jobs.Drain(ctx, namespace, installation.String(), keep); err != nil {
+		some, err := r.jobs.Drain(ctx, namespace, installation.String(), keep)
+		if err != nil {
 			failed = append(failed, fmt.Errorf("drain namespace %q: %w", namespace, err))
 		}
+		ended = append(ended, some...)
 	}
-	return errors.Join(failed...)
+	return ended, errors.Join(failed...)
 }
 
 // Installations returns the sorted IDs of the installations that have Jobs in the namespaces served.

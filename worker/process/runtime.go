@@ -182,15 +182,15 @@ func (r *Runtime) close() error {
 
 // Drain ends processes of an earlier worker and removes the records of the installation. Processes cannot be
 // kept.
-func (r *Runtime) Drain(ctx context.Context, installation uuid.UUID, _ bool) (err error) {
+func (r *Runtime) Drain(ctx context.Context, installation uuid.UUID, _ bool) (ended []job.Drained, err error) {
 	unlock, err := r.records.lock()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
 	left, err := r.endLeftovers(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var errs []error
 	for _, p := range left {
@@ -199,5 +199,5 @@ func (r *Runtime) Drain(ctx context.Context, installation uuid.UUID, _ bool) (er
 			errs = append(errs, r.records.remove(p.record.ref()))
 		}
 	}
-	return errors.Join(errs...)
+	return nil, errors.Join(errs...)
 }

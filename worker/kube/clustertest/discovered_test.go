@@ -184,7 +184,7 @@ func TestDrainLeavesNoJobOrNoFinalizer(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if err := other.Drain(s.ctx(), s.installation, keep); err != nil {
+				if _, err := other.Drain(s.ctx(), s.installation, keep); err != nil {
 					t.Fatal(err)
 				}
 				for _, name := range names {

@@ -73,7 +73,7 @@ func TestADiscoveredJobThatIsDeletedIsReportedAsGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := other.Drain(s.ctx(), s.installation, false); err != nil {
+	if _, err := other.Drain(s.ctx(), s.installation, false); err != nil {
 		t.Fatal(err)
 	}
 	deadline := time.After(patience)

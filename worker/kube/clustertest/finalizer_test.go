@@ -176,7 +176,7 @@ func TestDrainTakesOffAllOurFinalizersAndNoOthers(t *testing.T) {
 			running := s.put(s.attempt("sleep 600"), legacyFinalizer)
 			shared := s.put(s.attempt("sleep 600"), foreignFinalizer, manifest.Finalizer)
 			s.eventually("both run", func() bool { return len(s.pods()) == 2 })
-			if err := s.runtime.Drain(s.ctx(), s.installation, keep); err != nil {
+			if _, err := s.runtime.Drain(s.ctx(), s.installation, keep); err != nil {
 				t.Fatal(err)
 			}
 			j := s.job(shared.Name)

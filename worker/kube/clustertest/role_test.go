@@ -81,7 +81,7 @@ func TestTheDocumentedRoleIsEnough(t *testing.T) {
 	if err := s.runtime.DeleteDuplicate(s.ctx(), s.untilDiscovered(string(created.UID), false)); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.runtime.Drain(s.ctx(), s.installation, false); err != nil {
+	if _, err := s.runtime.Drain(s.ctx(), s.installation, false); err != nil {
 		t.Fatal(err)
 	}
 	s.eventually("nothing is left", func() bool { return len(s.pods()) == 0 && s.job(launched.Name) == nil })

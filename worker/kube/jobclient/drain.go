@@ -9,33 +9,55 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/berth-dev/berth/templating/manifest"
+	"github.com/berth-dev/berth/worker/job"
 )
 
 // Drain deletes (or keeps) the installation's Jobs in a namespace and finalizes them. If it deletes them, it
-// returns after they are gone. It needs nothing but the cluster.
-func (c *Client) Drain(ctx context.Context, namespace, installation string, keep bool) error {
+// returns after they are gone. It needs nothing but the cluster. It returns those of the Jobs it has deleted that had not
+// ended.
+func (c *Client) Drain(
+	ctx context.Context, namespace, installation string, keep bool,
+) (ended []job.Drained, err error) {
 	drainJob := c.DeleteAndFinalize
 	if keep {
 		drainJob = c.Finalize
 	}
 	selector := InstallationSelector(installation)
 	var failed failures
-	err := c.eachPage(ctx, namespace, selector, func(page []batchv1.Job) {
+	err = c.eachPage(ctx, namespace, selector, func(page []batchv1.Job) {
 		c.Log.Info("draining jobs", "namespace", namespace, "jobs", len(page), "keep", keep)
-		failed.addAll(drainPage(ctx, page, drainJob))
+		errs := drainPage(ctx, page, drainJob)
+		for i := range page {
+			if d, ok := unended(&page[i]); ok && !keep && errs[i] == nil {
+				ended = append(ended, d)
+			}
+		}
+		failed.addAll(slices.DeleteFunc(errs, func(err error) bool { return err == nil }))
 	})
 	if err = errors.Join(err, failed.err()); err != nil || keep {
-		return err
+		return ended, err
 	}
-	return c.awaitDeleted(ctx, namespace, selector)
+	return ended, c.awaitDeleted(ctx, namespace, selector)
+}
+
+// unended returns the attempt of a Job that has no final condition.
+func unended(j *batchv1.Job) (job.Drained, bool) {
+	ref, ok := RefOf(j)
+	final := slices.ContainsFunc(j.Status.Conditions, func(c batchv1.JobCondition) bool {
+		return c.Status == corev1.ConditionTrue && (c.Type == batchv1.JobComplete || c.Type == batchv1.JobFailed)
+	})
+	return job.Drained{Ref: ref, Pool: j.Labels[manifest.LabelPool], UID: string(j.UID)}, ok && !final
 }
 
 // drainConcurrency is how many Jobs are drained at once: an uninstall has minutes for what may be ten
 // thousand.
 const drainConcurrency = 16
 
-// drainPage drains every Job of a page, whatever happens to the others, and returns the errors.
+// drainPage drains every Job of a page, whatever happens to the others, and returns the error of each, or nil.
 func drainPage(
 	ctx context.Context, page []batchv1.Job, drainJob func(context.Context, *batchv1.Job) error,
 ) []error {
@@ -49,7 +71,7 @@ func drainPage(
 		})
 	}
 	_ = group.Wait() // always nil: each Job's error is in errs
-	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	return errs
 }
 
 // failures counts errors and keeps the first few: there may be thousands.

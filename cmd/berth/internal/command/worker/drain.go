@@ -29,7 +29,8 @@ create more Jobs.
 
 The server provides the ID of the installation. If the server is gone, set --installation to the
 value of the label berth.dev/installation. Jobs are searched in --namespace and in each
---watch-namespace: name all namespaces that the workers use.
+--watch-namespace: name all namespaces that the workers use. Runs whose Jobs were ended say so, if the server
+can be told.
 
 The command returns when the Jobs are gone. It reports Jobs that a finalizer of another controller
 still holds. It can be interrupted and run again.`,
@@ -63,6 +64,7 @@ still holds. It can be interrupted and run again.`,
 		if err != nil {
 			return err
 		}
+		options.Logger = logger
 		if options.Runtime, err = kube.Runtime(cmd.Context(), logger, prometheus.NewRegistry()); err != nil {
 			return err
 		}

@@ -60,7 +60,7 @@ func startServer(t *testing.T, binary string, provider *oidctest.Provider, argum
 	s := &testServer{admin: newKey(t), worker: newKey(t), exited: make(chan struct{})}
 	cmd := exec.Command(binary, append([]string{"server", "--listen", "127.0.0.1:0", "--rate-limit", "0",
 		"--ensure-pool", poolName + "=kubernetes", "--public-url", publicURL, "--access-file", access,
-		"--oidc-issuer", provider.URL, "--oidc-client-id", oidctest.ClientID}, arguments...)...)
+		"--webhook-allow", "http://127.0.0.1=127.0.0.0/8", "--oidc-issuer", provider.URL, "--oidc-client-id", oidctest.ClientID}, arguments...)...)
 	cmd.Env = []string{"HOME=" + t.TempDir(), "BERTH_BOOTSTRAP_ADMIN_KEY=" + s.admin,
 		"BERTH_BOOTSTRAP_WORKER_KEY=" + s.worker,
 		"BERTH_OIDC_CLIENT_SECRET=" + oidctest.ClientSecret, "BERTH_IDENTITY_KEY=" + newIdentityKey(t)}

@@ -61,6 +61,10 @@ func newFuzzWorld(t *testing.T, s *testServer, provider *oidctest.Provider) *fuz
 		}
 	}
 
+	for _, webhook := range []string{"on-call", "spare"} { // no server listens there
+		admin(http.MethodPut, "webhooks/"+webhook, object{"url": "http://127.0.0.1:1/", "format": "json", "paused": true}, nil)
+	}
+
 	var runs []string
 	newRun := func() {
 		var run api.Run
@@ -81,13 +85,13 @@ func newFuzzWorld(t *testing.T, s *testServer, provider *oidctest.Provider) *fuz
 		"path.deployment": {"etl", "report"}, "path.schedule": {"morning"}, "path.run": runs,
 		"path.attempt": {"1"}, "path.rule": {"registry"}, "path.variable": {"warehouse_url"},
 		"path.worker": {"worker-1"}, "path.version": {running.TemplateVersionID.String()},
-		"path.set": ruleSets,
+		"path.set": ruleSets, "path.webhook": {"on-call"},
 	}
 	w.ofJob = maps.Clone(w.names)
 	w.ofJob["path.run"] = []string{running.RunID.String()}
 	w.spare = maps.Clone(w.names)
 	maps.Copy(w.spare, map[string][]string{
-		"path.pool": {poolName}, "path.queue": {"spare"}, "path.rule": {"spare"}, "path.key": {"ci"},
+		"path.pool": {poolName}, "path.queue": {"spare"}, "path.rule": {"spare"}, "path.webhook": {"spare"}, "path.key": {"ci"},
 		"path.deployment": {"spare", "spare too"}, "path.session": {w.signIn(t, provider, "ada").Session.ID},
 	})
 	return w

@@ -311,7 +311,9 @@ func (b *reportBatch) ended(tx *Tx, run *lockedRun, r Report, d lifecycle.Decisi
 	tx.db.HintTurns(PoolTopic(run.Pool), 1) // its slot is free
 	if d.HandedBack {
 		run.Attempt, run.Spent.V = a.Number-1, d.RetriesUsed
-		if d.RetryAfter > 0 { // else due_at stays, so the run keeps its place in the queue
+		// Without a delay due_at stays, so that the run keeps its place in the queue. It was due when it was claimed: only a
+		// clock that has gone back since makes it later than now.
+		if d.RetryAfter > 0 || run.DueAt.Time().After(b.now) {
 			run.DueAt = database.Time(b.now.Add(d.RetryAfter))
 		}
 		return

@@ -178,3 +178,21 @@ func TestRunsOfAClockThatWasAheadAreDueInTime(t *testing.T) {
 		}
 	})
 }
+
+// TestARunOfAClockThatWasAheadIsDueWhenItIsHandedBack: it was made and claimed by the clock that was ahead, and is in ready
+// again only once that has been corrected.
+func TestARunOfAClockThatWasAheadIsDueWhenItIsHandedBack(t *testing.T) {
+	onEachLayout(t, func(w *world) {
+		w.pool("p")
+		w.deployment("d", "p")
+		var claim store.Claim
+		w.ahead(func() {
+			w.run("d")
+			claim = w.claimOne("w")
+		})
+		w.accepts(store.Report{Lease: leaseOf(claim), Kind: store.ReportHandedBack})
+		if again := w.claimOne("other"); again.RunID != claim.RunID {
+			t.Errorf("claimed %+v, want run %s", again, claim.RunID)
+		}
+	})
+}

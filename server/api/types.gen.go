@@ -4283,7 +4283,10 @@ type StreamRunParams struct {
 	Logs *bool `form:"logs,omitempty" json:"logs,omitempty"`
 
 	// After Number of the last event that the client has; `Last-Event-ID` takes precedence
-	After       *int64  `form:"after,omitempty" json:"after,omitempty"`
+	After *int64 `form:"after,omitempty" json:"after,omitempty"`
+
+	// LastBytes Begin the output with at most so many bytes from the end of that of the newest attempt; default all of it, of all attempts. `Last-Event-ID` takes precedence
+	LastBytes   *int64  `form:"last_bytes,omitempty" json:"last_bytes,omitempty"`
 	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 

@@ -36,6 +36,13 @@ func (h *Handler) StreamRun(
 	}
 	from := streamPosition{Attempt: 1}
 	from.Seq = wire.Or(r.Params.After, 0)
+	if r.Params.LastBytes != nil && run.Attempt > 0 {
+		size, err := h.store.GetLogSize(ctx, run.ID, run.Attempt)
+		if err != nil {
+			return nil, err
+		}
+		from.Attempt, from.Offset = run.Attempt, max(0, size-*r.Params.LastBytes)
+	}
 	if last := wire.Or(r.Params.LastEventID, ""); last != "" {
 		if from, err = parsePosition(last); err != nil {
 			return nil, &problem.Error{

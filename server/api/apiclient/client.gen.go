@@ -7520,6 +7520,18 @@ func NewStreamRunRequest(server string, run RunParam, params *StreamRunParams) (
 
 		}
 
+		if params.LastBytes != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "last_bytes", *params.LastBytes, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}

@@ -21,8 +21,11 @@ function headers() {
   return key ? { Authorization: `Bearer ${key}` } : {};
 }
 
+// here is the address of a path of the server. A proxy may serve the page below a path.
+export const here = (path) => new URL(path.replace(/^\//, ""), document.baseURI);
+
 async function request(path, options = {}) {
-  const response = await fetch(path, { ...options, headers: { ...headers(), ...options.headers }, cache: "no-store" });
+  const response = await fetch(here(path), { ...options, headers: { ...headers(), ...options.headers }, cache: "no-store" });
   if (!response.ok) {
     throw new RequestError(response.status, await response.json().catch(() => ({})));
   }
@@ -32,6 +35,19 @@ async function request(path, options = {}) {
 export async function get(path) {
   return (await request(path)).json();
 }
+
+// getExact is get with numbers that JSON.stringify writes as they came, where the browser can: 9007199254740993 and 1.0 are no
+// other numbers. Nothing else can be done with these.
+export const getExact = async (path) => exact(await (await request(path)).text());
+
+// getBoth is get and getExact.
+export async function getBoth(path) {
+  const text = await (await request(path)).text();
+  return [JSON.parse(text), exact(text)];
+}
+
+const exact = (text) => JSON.parse(text, (_, value, context) =>
+  typeof value === "number" && context?.source && JSON.rawJSON ? JSON.rawJSON(context.source) : value);
 
 let known; // who the caller is, requested once for each key
 

@@ -1,11 +1,11 @@
 // The page: what its views share, and which view the address selects.
 
-import { caller, get, post, setKey } from "/ui/api.js";
-import * as approval from "/ui/approval.js";
-import * as deployment from "/ui/deployment.js";
-import * as overview from "/ui/overview.js";
-import * as pool from "/ui/pool.js";
-import * as run from "/ui/run.js";
+import { caller, get, here, post, setKey } from "./api.js";
+import * as approval from "./approval.js";
+import * as deployment from "./deployment.js";
+import * as overview from "./overview.js";
+import * as pool from "./pool.js";
+import * as run from "./run.js";
 
 const REFRESH_INTERVAL = 2000; // milliseconds, while the page is visible
 
@@ -128,7 +128,7 @@ async function offerSignIn() {
     const { provider, url } = await get("/api/v1/sign-in");
     if (!provider) return;
     document.getElementById("sign-in-provider").textContent = provider;
-    document.getElementById("sign-in-link").href = `${url}?to=${encodeURIComponent(location.hash)}`;
+    document.getElementById("sign-in-link").href = `${here(url)}?to=${encodeURIComponent(location.hash)}`;
     document.getElementById("sign-in").hidden = false;
   } catch {
     // The key still works.

@@ -1,7 +1,7 @@
 // View of one approval request: the plan, and the buttons of who may decide about it. Also what the pool shows of requests.
 
-import { get, post } from "/ui/api.js";
-import { badge, cell, element, definitions, moment, updateChildren, updateRows, poolLink } from "/ui/app.js";
+import { get, post } from "./api.js";
+import { badge, cell, element, definitions, moment, updateChildren, updateRows, poolLink } from "./app.js";
 
 const STATES = {
   open: ["PENDING", "Open"], approved: ["COMPLETED", "Approved"], used: ["SCHEDULED", "Used"], rejected: ["FAILED", "Rejected"],

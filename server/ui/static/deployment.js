@@ -1,7 +1,7 @@
 // View of one deployment: its settings, schedules and runs, and a form that starts a run.
 
-import { caller, get, may, post, randomKey } from "/ui/api.js";
-import { element, definitions, moment, updateChildren, updateRows, runRow, tag, poolLink } from "/ui/app.js";
+import { caller, get, getExact, may, post, randomKey } from "./api.js";
+import { element, definitions, moment, updateChildren, updateRows, runRow, tag, poolLink } from "./app.js";
 
 let shown; // the name of the deployment
 let loaded = false; // settings and form are shown
@@ -24,7 +24,7 @@ export function show(name, showError, clearError) {
 
 async function load(name) {
   const path = `/api/v1/deployments/${encodeURIComponent(name)}`;
-  const [one, schema, who] = await Promise.all([get(path), get(`${path}/run-schema`), caller()]);
+  const [one, schema, who] = await Promise.all([get(path), getExact(`${path}/run-schema`), caller()]);
   if (shown !== name || loaded) return;
   describe(one);
   form(one, schema);
@@ -68,9 +68,16 @@ function describe(one) {
   updateChildren(part("schedules"), ...one.schedules.map((schedule) => element("li", {},
     element("b", {}, schedule.name), ` ${schedule.description}`,
     schedule.active ? null : tag("paused"),
+    ...waiting(schedule),
     ...schedule.next.slice(0, 3).flatMap((slot, i) => [i === 0 ? " · next " : ", ", moment(slot)]),
     schedule.last_error && element("p", { class: "problem" }, schedule.last_error))));
   part("schedules").closest("section").hidden = one.schedules.length === 0;
+}
+
+// waiting says how many slots of a schedule wait for the end of a run.
+function waiting({ waiting: slots, waiting_since: since }) {
+  if (!slots) return [];
+  return [` · ${slots} ${slots === 1 ? "slot waits" : "slots wait"} for the end of a run, the oldest since `, moment(since)];
 }
 
 function form(one, schema) {
@@ -101,7 +108,7 @@ function fieldFor(field) {
   const input = inputFor(property);
   input.id = id;
   input.name = `${field.group}.${field.name}`;
-  input.setAttribute("aria-loadedby", problem.id);
+  input.setAttribute("aria-describedby", problem.id);
   input.disabled = property.readOnly === true;
   input.required = Boolean(field.required);
   problem.hidden = true;

@@ -1,8 +1,8 @@
 // View of all runs, with filters, of the deployments and of the pools.
 
-import { get } from "/ui/api.js";
-import { showWaiting } from "/ui/approval.js";
-import { cell, element, moment, updateChildren, updateRows, runRow, tag, deploymentLink, poolLink } from "/ui/app.js";
+import { get } from "./api.js";
+import { showWaiting } from "./approval.js";
+import { cell, element, moment, updateChildren, updateRows, runRow, tag, deploymentLink, poolLink } from "./app.js";
 
 const PAGE_SIZE = 25; // runs
 const TYPING_DELAY = 250; // milliseconds after a key stroke before the filter is applied

@@ -1,10 +1,10 @@
 // View of one work pool: its queues, workers, template and runs.
 
-import { get } from "/ui/api.js";
-import { badge, cell, element, definitions, moment, updateChildren, updateRows, runRow, tag } from "/ui/app.js";
-import { showOfPool } from "/ui/approval.js";
-import { slots } from "/ui/overview.js";
-import * as rules from "/ui/rules.js";
+import { get } from "./api.js";
+import { badge, cell, element, definitions, moment, updateChildren, updateRows, runRow, tag } from "./app.js";
+import { showOfPool } from "./approval.js";
+import { slots } from "./overview.js";
+import * as rules from "./rules.js";
 
 let shown; // the name of the pool
 let template; // the template version that is shown

@@ -1,8 +1,8 @@
 // The rules of one work pool: the list of all that count, and a form to write one. A rule is tested before it can be saved, so that
 // whoever saves it has seen what it refuses.
 
-import { caller, get, may, post, put, remove } from "/ui/api.js";
-import { cell, deploymentLink, element, tag, updateRows } from "/ui/app.js";
+import { caller, get, may, post, put, remove } from "./api.js";
+import { cell, deploymentLink, element, tag, updateRows } from "./app.js";
 
 let pool; // whose rules are shown
 let items = []; // the rules, as they were read last

@@ -1,11 +1,12 @@
 // View of one run as it happens: its state, events and output.
 
-import { caller, get, may, post, stream } from "/ui/api.js";
-import { badge, cell, clock, duration, element, definitions, moment, updateChildren, updateRows, deploymentLink, poolLink, tag } from "/ui/app.js";
+import { caller, get, getBoth, getExact, may, post, stream } from "./api.js";
+import { badge, cell, clock, duration, element, definitions, moment, updateChildren, updateRows, deploymentLink, poolLink, tag } from "./app.js";
 
 const RECONNECT_DELAY = 2000; // milliseconds before a broken stream is resumed
 const EXPLAIN_INTERVAL = 5000; // milliseconds between requests for the explanation
 const MAX_LOG = 500_000; // characters of output kept on the page
+const FIRST_LOG = 200_000; // bytes of output, from its end, that the page starts with
 const EVENTS_PAGE = 100; // events that are read at a time
 
 let shown; // the AbortController of the current view
@@ -35,7 +36,8 @@ export async function show(id, showError, clearError) {
   showProgress();
   document.getElementById("events").replaceChildren();
   document.getElementById("events-earlier").hidden = true;
-  document.getElementById("log").textContent = "";
+  document.getElementById("log").textContent = unshown = "";
+  logLength = 0;
   document.getElementById("manifest").open = false;
   updateRows(document.getElementById("attempts"), [], attemptRow);
   loggedAttempt = newestAttempt = undefined;
@@ -54,12 +56,12 @@ export async function show(id, showError, clearError) {
     try {
       mine.requests++; // responses to earlier requests are outdated
       mine.caller = await caller(); // the actions that are offered depend on it
-      showFacts(await get(`/api/v1/runs/${encodeURIComponent(id)}`));
+      showFacts(await getRun(id));
       if (mine.signal.aborted) return;
       clearError();
       newest ??= await showEvents(mine);
       if (mine.signal.aborted) return;
-      await stream(`/api/v1/runs/${encodeURIComponent(id)}/stream?after=${newest}`, last, mine.signal, (name, data, at) => {
+      await stream(`/api/v1/runs/${encodeURIComponent(id)}/stream?after=${newest}&last_bytes=${FIRST_LOG}`, last, mine.signal, (name, data, at) => {
         if (mine.signal.aborted) return;
         last = at || last;
         mine.events++;
@@ -72,7 +74,7 @@ export async function show(id, showError, clearError) {
         if (name === "progress") showProgress(data);
         if (name === "end") ended = true;
       });
-      if (!mine.signal.aborted) showFacts(await get(`/api/v1/runs/${encodeURIComponent(id)}`));
+      if (!mine.signal.aborted) showFacts(await getRun(id));
     } catch (error) {
       if (mine.signal.aborted) return;
       if (showError(error)) {
@@ -91,7 +93,7 @@ export async function show(id, showError, clearError) {
 async function reload(id, mine) {
   const request = ++mine.requests;
   const events = mine.events;
-  const response = await get(`/api/v1/runs/${encodeURIComponent(id)}`).catch(() => undefined);
+  const response = await getRun(id).catch(() => undefined);
   if (response && shown === mine && request === mine.requests) showFacts(response, events === mine.events);
 }
 
@@ -103,8 +105,15 @@ async function updateExplanation(id, mine) {
   if (response && shown === mine && request === mine.explainRequests) explain(response);
 }
 
+// getRun reads a run, with its values as texts.
+async function getRun(id) {
+  const [detail, exact] = await getBoth(`/api/v1/runs/${encodeURIComponent(id)}`);
+  detail.texts = { parameters: JSON.stringify(exact.run.parameters), result: exact.result && JSON.stringify(exact.result.value) };
+  return detail;
+}
+
 // showFacts shows a run. currentProgress is false if the stream has sent newer progress.
-function showFacts({ run, attempts, result, progress, rule_findings: said = [] }, currentProgress = true) {
+function showFacts({ run, attempts, texts, progress, rule_findings: said = [] }, currentProgress = true) {
   document.getElementById("run-title").textContent = `Run ${run.name}`;
   document.title = `${run.name} · Berth`;
   showState(run.state);
@@ -123,8 +132,8 @@ function showFacts({ run, attempts, result, progress, rule_findings: said = [] }
     ["Cause", run.category],
     ["Worker", newest?.worker],
     ["Job", newest?.job_name && [newest.job_namespace, newest.job_name].filter(Boolean).join("/")],
-    ["Parameters", Object.keys(run.parameters).length > 0 && JSON.stringify(run.parameters)],
-    ["Result", result && JSON.stringify(result.value)],
+    ["Parameters", texts.parameters !== "{}" && texts.parameters],
+    ["Result", texts.result],
   ]));
   if (run.ended_at) showProgress();
   else if (currentProgress) showProgress(progress);
@@ -166,7 +175,7 @@ async function showManifest(id) {
   const place = document.getElementById("manifest");
   if (!place.open || newestAttempt === undefined) return;
   const mine = shown;
-  const text = await get(`/api/v1/runs/${encodeURIComponent(id)}/attempts/${newestAttempt}/manifest`)
+  const text = await getExact(`/api/v1/runs/${encodeURIComponent(id)}/attempts/${newestAttempt}/manifest`)
     .then((job) => JSON.stringify(job, undefined, 2), (error) => error.message);
   if (shown === mine) place.querySelector("pre").textContent = text;
 }
@@ -278,12 +287,28 @@ document.getElementById("events-earlier").addEventListener("click", async (press
   press.target.disabled = false;
 });
 
+let unshown = ""; // output that came since the last frame
+let logLength = 0; // characters of output on the page
+
+// addLog shows output. What comes within a frame is shown together: a job may write faster than a page can be laid out.
 function addLog(chunk) {
+  if (unshown === "") requestAnimationFrame(showLog);
+  if (loggedAttempt === undefined && chunk.offset > 0) unshown += "… earlier output: berth run logs\n";
+  if (loggedAttempt !== undefined && loggedAttempt !== chunk.attempt) unshown += `\n── attempt ${chunk.attempt} ──\n`;
+  loggedAttempt = chunk.attempt;
+  unshown += chunk.text;
+  if (unshown.length > MAX_LOG) unshown = unshown.slice(-MAX_LOG / 2); // of a tab that is not seen
+}
+
+function showLog() {
   const log = document.getElementById("log");
   const follows = log.scrollTop + log.clientHeight >= log.scrollHeight - 30;
-  if (loggedAttempt !== undefined && loggedAttempt !== chunk.attempt) log.append(`${log.textContent.endsWith("\n") ? "" : "\n"}── attempt ${chunk.attempt} ──\n`);
-  loggedAttempt = chunk.attempt;
-  log.append(chunk.text);
-  if (log.textContent.length > MAX_LOG) log.textContent = `…${log.textContent.slice(-MAX_LOG / 2)}`;
+  log.append(unshown);
+  logLength += unshown.length;
+  unshown = "";
+  if (logLength > MAX_LOG) {
+    log.textContent = `…${log.textContent.slice(-MAX_LOG / 2)}`;
+    logLength = log.textContent.length;
+  }
   if (follows) log.scrollTop = log.scrollHeight;
 }

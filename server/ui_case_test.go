@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"log"
@@ -97,4 +98,45 @@ func TestUISaysHowManySlotsWait(t *testing.T) {
 	ctx := browser(t)
 	do(t, ctx, "the slots", chromedp.Navigate(r.url+"/#/deployments/often"),
 		shows("#deployment-schedules li", "for the end of a run, the oldest since "))
+}
+
+// TestTheFormSendsATextAsItWasTyped: a browser makes a line end of what is pasted as a return and a line feed, and an empty
+// field is not sent; every other text arrives as it is.
+func TestTheFormSendsATextAsItWasTyped(t *testing.T) {
+	r := start(t, withoutKeys)
+	texts := []string{
+		" ", "3.10", "007", "1e3", "0x1F", "12:30:00", "9007199254740993", "true", "yes", "no", "null", "~", "2026-01-01",
+		" leading", "trailing ", "a\nb", "ends with a line\n", "\ttab\t", `"quoted"`, `'single'`, `back\slash`, `\n`, "a=b", "# no comment",
+		"a: b", "- item", "*alias", "{}", `{"a": 1.0}`, "$HOME", "${HOME}", "pa$$word", "<b>&amp;</b>", "ünï", "e\u0301", "日本", "😀", "\u200b",
+		"--flag", "%s%d", strings.Repeat("x", 3000),
+	}
+	var properties []string
+	want := map[string]string{}
+	for i, text := range texts {
+		name := fmt.Sprintf("t%02d", i)
+		properties = append(properties, fmt.Sprintf("%q:{\"type\":\"string\"}", name))
+		want[name] = text
+	}
+	r.deploy("texts", `,"parameter_schema":{"type":"object","properties":{`+strings.Join(properties, ",")+`}}`)
+	ctx := browser(t)
+	do(t, ctx, "the form", chromedp.Navigate(r.url+"/#/deployments/texts"), shows("#deployment-title", "Deployment texts"))
+	if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool](fmt.Sprintf(`Object.entries(%s).every(([name, text]) => {
+		const field = document.querySelector(`+"`[name=\"parameters.${name}\"]`"+`);
+		field.value = text;
+		return field.value === text;
+	})`, encode(t, want)))); err != nil {
+		t.Fatal(err)
+	}
+	do(t, ctx, "the run", press("#deployment-form button"), shows("#run-title", "Run "))
+	list := read[api.RunList](r.call(http.MethodGet, "/api/v1/runs", "").is(http.StatusOK))
+	run := read[api.RunDetail](r.call(http.MethodGet, "/api/v1/runs/"+list.Items[0].ID.String(), "").is(http.StatusOK)).Run
+	var got map[string]string
+	if err := json.Unmarshal(run.Parameters, &got); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range want {
+		if got[name] != text {
+			t.Errorf("%q has arrived as %q", text, got[name])
+		}
+	}
 }

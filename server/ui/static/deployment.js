@@ -127,16 +127,17 @@ function inputFor(property) {
     const options = choices.map((choice) => element("option", { value: JSON.stringify(choice) }, formatted(choice)));
     return element("select", {}, element("option", { value: "" }, now === undefined ? "" : `${formatted(now)} (default)`), ...options);
   }
-  if (["string", "integer", "number"].includes(property.type)) {
-    return element("input", { type: "text", placeholder: formatted(now), inputmode: property.type === "string" ? "text" : "decimal" });
+  if (["integer", "number"].includes(property.type)) {
+    return element("input", { type: "text", placeholder: formatted(now), inputmode: "decimal" });
   }
-  return element("textarea", { rows: "2", spellcheck: "false", placeholder: formatted(now) });
+  // A text may have several lines, which an input would join.
+  return element("textarea", { rows: property.type === "string" ? "1" : "2", spellcheck: "false", placeholder: formatted(now) });
 }
 
 // valueOf returns the value of a field as JSON. Numbers keep their digits as written.
 function valueOf({ property, input }) {
   const text = input.value;
-  if (input instanceof HTMLInputElement && property.type === "string") return JSON.stringify(text);
+  if (input instanceof HTMLTextAreaElement && property.type === "string") return JSON.stringify(text);
   if (!(input instanceof HTMLInputElement) || /^\s*-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?\s*$/.test(text)) {
     JSON.parse(text);
     return text;

@@ -136,8 +136,10 @@ func (r *runtime) Grant(context.Context, job.Object) error { return nil }
 func (r *runtime) Cancel(context.Context, job.Ref) error   { return nil }
 func (r *runtime) Disown(job.Ref)                          {}
 
-func (r *runtime) Unobserved(job.Ref) time.Duration             { return 0 }
-func (r *runtime) Drain(context.Context, uuid.UUID, bool) error { return nil }
+func (r *runtime) Unobserved(job.Ref) time.Duration { return 0 }
+func (r *runtime) Drain(context.Context, uuid.UUID, bool) ([]job.Drained, error) {
+	return nil, nil
+}
 
 func (r *runtime) Finalize(_ context.Context, o job.Object) error {
 	r.forget(o.Ref)

@@ -43,7 +43,7 @@ failed=0
 if [ "$what" = all ]; then
   step "unit, database, chart, browser and runtime tests"
   mapfile -t packages < <(go list ./... | grep -v '/e2e$')
-  tests unit -timeout=40m "${packages[@]}" || failed=1
+  tests unit -timeout=60m "${packages[@]}" || failed=1
   step "the cluster's own tests"
   go -C e2e/cluster test ./... || failed=1
 fi

@@ -11,7 +11,6 @@ import (
 	"github.com/berth-dev/berth/server/finding"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
-	"github.com/berth-dev/berth/templating"
 	"github.com/berth-dev/berth/templating/locate"
 	"github.com/berth-dev/berth/templating/yamldoc"
 )
@@ -39,6 +38,19 @@ type Report struct {
 	Checked *Checked
 
 	summary string
+	sent    string         // the text; empty for a document
+	located *locate.Source // of the text, once something was to be found in it
+}
+
+// Locate sets the places in the text of findings about the template.
+func (r *Report) Locate(findings []api.Finding) []api.Finding {
+	if r.sent == "" || len(findings) == 0 {
+		return findings
+	}
+	if r.located == nil {
+		r.located = locate.New([]byte(r.sent))
+	}
+	return finding.InSource(r.located, findings)
 }
 
 // CheckSent is Check for a template that may be text.
@@ -59,19 +71,16 @@ func (c *Catalog) Report(sent Sent) (*Report, error) {
 		return nil, problem.Newf(problem.InvalidBody, "send the template as text or as a document: one of them").
 			At("", "send the text or the document")
 	}
-	report, say := &Report{Document: sent.Document}, finding.FromProblems
+	report := &Report{Document: sent.Document, sent: sent.Source}
 	if sent.Source != "" {
 		var err error
 		if report.Document, err = readSource(sent.Source); err != nil {
 			return unreadable(err)
 		}
-		source := locate.New([]byte(sent.Source))
-		say = func(problems []templating.Problem) []api.Finding {
-			return finding.InSource(source, finding.FromProblems(problems))
-		}
 	}
 	compiled, linted := c.lint(report.Document)
-	report.Errors, report.Warnings = say(linted.Errors), say(linted.Warnings)
+	report.Errors = report.Locate(finding.FromProblems(linted.Errors))
+	report.Warnings = report.Locate(finding.FromProblems(linted.Warnings))
 	if len(linted.Errors) > 0 {
 		report.summary = finding.Summary(linted.Errors)
 		if !bytes.HasPrefix(bytes.TrimSpace(report.Document), []byte("{")) {

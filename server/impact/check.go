@@ -5,10 +5,8 @@ import (
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/catalog"
-	"github.com/berth-dev/berth/server/finding"
 	"github.com/berth-dev/berth/server/jsondoc"
 	"github.com/berth-dev/berth/server/wire"
-	"github.com/berth-dev/berth/templating/locate"
 	"github.com/berth-dev/berth/templating/rule"
 )
 
@@ -40,10 +38,9 @@ func (a *Analyzer) Check(
 		return nil, err
 	}
 	shown := seen.Shown
-	source := locate.New([]byte(r.Source))
 	answer.Job, answer.Yaml, answer.Invented = shown.Job, shown.Yaml, shown.Invented
-	answer.Errors = append(answer.Errors, finding.InSource(source, shown.Errors)...)
-	answer.Warnings = append(answer.Warnings, finding.InSource(source, shown.Warnings)...)
+	answer.Errors = append(answer.Errors, report.Locate(shown.Errors)...)
+	answer.Warnings = append(answer.Warnings, report.Locate(shown.Warnings)...)
 	if !wire.Or(r.Impact, true) {
 		return answer, nil
 	}

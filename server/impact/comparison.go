@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/aymanbagabas/go-udiff"
+	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/catalog"
@@ -29,11 +30,12 @@ type comparison struct {
 	budget templating.SchemaBudget
 }
 
-// side is one of two templates. The source is empty for one that was sent as a document.
+// side is one of two templates.
 type side struct {
 	compiled *templating.Compiled
 	document json.RawMessage
-	source   string
+	source   string     // of one that is not saved; empty if it was sent as a document
+	saved    *uuid.UUID // the version; nil for one that is not saved
 }
 
 // bound makes both templates share a budget: a schema may take much for one deployment, and a pool may have
@@ -68,10 +70,7 @@ func (a *Analyzer) comparison(
 	if err != nil {
 		return nil, err
 	}
-	c := &comparison{from: from.Version, to: r.ToVersion, before: side{document: from.Document}}
-	if c.before.source, err = a.store.GetTemplateSource(ctx, from.ID); err != nil {
-		return nil, err
-	}
+	c := &comparison{from: from.Version, to: r.ToVersion, before: side{document: from.Document, saved: &from.ID}}
 	if c.before.compiled, err = a.templates.Compiled(ctx, from); err != nil {
 		return nil, err
 	}
@@ -81,23 +80,28 @@ func (a *Analyzer) comparison(
 		if err != nil {
 			return nil, finding.ErrorUnder(err, "/document")
 		}
-		c.after = side{checked.Compiled, checked.Doc.Document, checked.Doc.Source}
+		c.after = side{compiled: checked.Compiled, document: checked.Doc.Document, source: checked.Doc.Source}
 		return c, nil
 	}
 	to, err := a.store.GetTemplateVersion(ctx, pool, *r.ToVersion)
 	if err != nil {
 		return nil, err
 	}
-	c.after.document = to.Document
-	if c.after.source, err = a.store.GetTemplateSource(ctx, to.ID); err != nil {
-		return nil, err
-	}
+	c.after.document, c.after.saved = to.Document, &to.ID
 	c.after.compiled, err = a.templates.Compiled(ctx, to)
 	return c, err
 }
 
 // texts are the two templates for people: as they were written, or both as YAML where one was sent as a document.
-func (c *comparison) texts() (before, after string, err error) {
+func (a *Analyzer) texts(ctx context.Context, c *comparison) (before, after string, err error) {
+	for _, s := range []*side{&c.before, &c.after} {
+		if s.saved == nil {
+			continue
+		}
+		if s.source, err = a.store.GetTemplateSource(ctx, *s.saved); err != nil {
+			return "", "", err
+		}
+	}
 	if c.before.source != "" && c.after.source != "" {
 		return c.before.source, c.after.source, nil
 	}
@@ -123,7 +127,7 @@ func (a *Analyzer) Diff(
 			return nil, err
 		}
 	}
-	before, after, err := c.texts()
+	before, after, err := a.texts(ctx, c)
 	if err != nil {
 		return nil, err
 	}

@@ -139,7 +139,8 @@ WHERE id = ?`
 )
 
 // UpdateTemplate saves a new version of the pool's template, or returns the newest if document and source are
-// unchanged. A document without a source leaves the source of an equal one as it is. With ifMatch it fails unless that is the newest version.
+// unchanged. A document without a source leaves the source of an equal one as it is. With ifMatch it fails unless that
+// is the newest version.
 func (tx *Tx) UpdateTemplate(
 	ctx context.Context, pool string, doc TemplateDocument, ifMatch *int32, actor string,
 ) (*TemplateVersion, error) {

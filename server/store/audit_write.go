@@ -116,7 +116,7 @@ func (tx *Tx) deploymentPaused(ctx context.Context, before deploymentRow, after 
 		return err
 	}
 	d.field("paused", before.Paused, after != nil).
-		field("pause_reason", readPause(before.Pause).reason(), after.reason())
+		field("pause_reason", before.Pause.V.reason(), after.reason())
 	return tx.auditChanges(
 		ctx,
 		d,

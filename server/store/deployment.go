@@ -15,21 +15,21 @@ import (
 )
 
 type deploymentRow struct {
-	ID               uuid.UUID        `db:"id"`
-	Name             string           `db:"name"`
-	PoolID           uuid.UUID        `db:"pool_id"`
-	Pool             string           `db:"pool"`
-	QueueID          uuid.UUID        `db:"queue_id"`
-	Queue            string           `db:"queue"`
-	RevisionID       uuid.UUID        `db:"revision_id"`
-	Description      string           `db:"description"`
-	Tags             database.Strings `db:"tags"`
-	ConcurrencyLimit *int32           `db:"concurrency_limit"`
-	Paused           bool             `db:"paused"`
-	Pause            *string          `db:"pause"`
-	Project          string           `db:"project"`
-	CreatedAt        database.Time    `db:"created_at"`
-	UpdatedAt        database.Time    `db:"updated_at"`
+	ID               uuid.UUID                   `db:"id"`
+	Name             string                      `db:"name"`
+	PoolID           uuid.UUID                   `db:"pool_id"`
+	Pool             string                      `db:"pool"`
+	QueueID          uuid.UUID                   `db:"queue_id"`
+	Queue            string                      `db:"queue"`
+	RevisionID       uuid.UUID                   `db:"revision_id"`
+	Description      string                      `db:"description"`
+	Tags             database.Strings            `db:"tags"`
+	ConcurrencyLimit *int32                      `db:"concurrency_limit"`
+	Paused           bool                        `db:"paused"`
+	Pause            database.Structured[*Pause] `db:"pause"`
+	Project          string                      `db:"project"`
+	CreatedAt        database.Time               `db:"created_at"`
+	UpdatedAt        database.Time               `db:"updated_at"`
 	revisionRow
 }
 
@@ -52,7 +52,7 @@ func (r deploymentRow) deployment() Deployment {
 		JobVariables: r.JobVariables.Raw(), Parameters: r.Parameters.Raw(), ParameterSchema: r.ParameterSchema.Raw(),
 		FrozenVariables: r.FrozenVariables.V, FrozenParameters: r.FrozenParameters.V, ConcurrencyLimit: r.ConcurrencyLimit,
 		Timeout: database.Duration(r.TimeoutUS), StartDeadline: database.Duration(r.StartDeadlineUS),
-		Retries: r.Retries.V, Paused: r.Paused, Pause: readPause(r.Pause), Project: r.Project,
+		Retries: r.Retries.V, Paused: r.Paused, Pause: r.Pause.V, Project: r.Project,
 		CreatedAt: r.CreatedAt.Time(), UpdatedAt: r.UpdatedAt.Time(), Revision: r.RevisionID,
 	}
 }
@@ -350,7 +350,7 @@ func (tx *Tx) UpdateDeploymentPaused(
 	if err != nil {
 		return nil, err
 	}
-	after := c.over(readPause(row.Pause), actor, now)
+	after := c.over(row.Pause.V, actor, now)
 	pause, err := pauseText(after)
 	if err != nil {
 		return nil, err

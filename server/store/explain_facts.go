@@ -61,24 +61,24 @@ JOIN queues q ON q.id = l.queue_id
 JOIN deployments d ON d.id = l.deployment_id`
 
 type claimGatesRow struct {
-	PoolID           uuid.UUID `db:"pool_id"`
-	Pool             string    `db:"pool"`
-	PoolPaused       bool      `db:"pool_paused"`
-	PoolPause        *string   `db:"pool_pause"`
-	PoolLimit        *int32    `db:"pool_limit"`
-	PoolUsed         int32     `db:"pool_used"`
-	QueueID          uuid.UUID `db:"queue_id"`
-	Queue            string    `db:"queue"`
-	QueuePaused      bool      `db:"queue_paused"`
-	QueuePause       *string   `db:"queue_pause"`
-	QueueLimit       *int32    `db:"queue_limit"`
-	QueueUsed        int32     `db:"queue_used"`
-	DeploymentID     uuid.UUID `db:"deployment_id"`
-	Deployment       string    `db:"deployment"`
-	DeploymentPaused bool      `db:"deployment_paused"`
-	DeploymentPause  *string   `db:"deployment_pause"`
-	DeploymentLimit  *int32    `db:"deployment_limit"`
-	DeploymentUsed   int32     `db:"deployment_used"`
+	PoolID           uuid.UUID                   `db:"pool_id"`
+	Pool             string                      `db:"pool"`
+	PoolPaused       bool                        `db:"pool_paused"`
+	PoolPause        database.Structured[*Pause] `db:"pool_pause"`
+	PoolLimit        *int32                      `db:"pool_limit"`
+	PoolUsed         int32                       `db:"pool_used"`
+	QueueID          uuid.UUID                   `db:"queue_id"`
+	Queue            string                      `db:"queue"`
+	QueuePaused      bool                        `db:"queue_paused"`
+	QueuePause       database.Structured[*Pause] `db:"queue_pause"`
+	QueueLimit       *int32                      `db:"queue_limit"`
+	QueueUsed        int32                       `db:"queue_used"`
+	DeploymentID     uuid.UUID                   `db:"deployment_id"`
+	Deployment       string                      `db:"deployment"`
+	DeploymentPaused bool                        `db:"deployment_paused"`
+	DeploymentPause  database.Structured[*Pause] `db:"deployment_pause"`
+	DeploymentLimit  *int32                      `db:"deployment_limit"`
+	DeploymentUsed   int32                       `db:"deployment_used"`
 }
 
 func (r claimGatesRow) gates() ClaimGates {
@@ -87,7 +87,7 @@ func (r claimGatesRow) gates() ClaimGates {
 			ID:     r.PoolID,
 			Name:   r.Pool,
 			Paused: r.PoolPaused,
-			Pause:  readPause(r.PoolPause),
+			Pause:  r.PoolPause.V,
 			Limit:  r.PoolLimit,
 			Used:   r.PoolUsed,
 		},
@@ -95,7 +95,7 @@ func (r claimGatesRow) gates() ClaimGates {
 			ID:     r.QueueID,
 			Name:   r.Queue,
 			Paused: r.QueuePaused,
-			Pause:  readPause(r.QueuePause),
+			Pause:  r.QueuePause.V,
 			Limit:  r.QueueLimit,
 			Used:   r.QueueUsed,
 		},
@@ -103,7 +103,7 @@ func (r claimGatesRow) gates() ClaimGates {
 			ID:     r.DeploymentID,
 			Name:   r.Deployment,
 			Paused: r.DeploymentPaused,
-			Pause:  readPause(r.DeploymentPause),
+			Pause:  r.DeploymentPause.V,
 			Limit:  r.DeploymentLimit,
 			Used:   r.DeploymentUsed,
 		},

@@ -1,9 +1,9 @@
 package store
 
 import (
-	"encoding/json"
-	"fmt"
 	"time"
+
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 // Pause says who paused a pool, a queue or a deployment, when, and why.
@@ -35,24 +35,8 @@ func pauseText(p *Pause) (*string, error) {
 	if p == nil {
 		return nil, nil
 	}
-	text, err := json.Marshal(p)
-	if err != nil {
-		return nil, fmt.Errorf("write a pause: %w", err)
-	}
-	written := string(text)
-	return &written, nil
-}
-
-// readPause reads the column. Without it, nothing is known of the pause.
-func readPause(text *string) *Pause {
-	if text == nil {
-		return nil
-	}
-	var p Pause
-	if json.Unmarshal([]byte(*text), &p) != nil { // only this package writes the column
-		return nil
-	}
-	return &p
+	text, err := database.Structured[*Pause]{V: p}.Text()
+	return &text, err
 }
 
 // reason is for the audit; nil for none.

@@ -14,18 +14,18 @@ import (
 const DefaultQueue = "default"
 
 type poolRow struct {
-	ID               uuid.UUID     `db:"id"`
-	Name             string        `db:"name"`
-	Type             string        `db:"type"`
-	Description      string        `db:"description"`
-	ConcurrencyLimit *int32        `db:"concurrency_limit"`
-	Paused           bool          `db:"paused"`
-	Pause            *string       `db:"pause"`
-	TemplateVersion  int32         `db:"template_version"`
-	CreatedAt        database.Time `db:"created_at"`
-	UpdatedAt        database.Time `db:"updated_at"`
-	SlotsUsed        int32         `db:"slots_used"`
-	Project          string        `db:"project"`
+	ID               uuid.UUID                   `db:"id"`
+	Name             string                      `db:"name"`
+	Type             string                      `db:"type"`
+	Description      string                      `db:"description"`
+	ConcurrencyLimit *int32                      `db:"concurrency_limit"`
+	Paused           bool                        `db:"paused"`
+	Pause            database.Structured[*Pause] `db:"pause"`
+	TemplateVersion  int32                       `db:"template_version"`
+	CreatedAt        database.Time               `db:"created_at"`
+	UpdatedAt        database.Time               `db:"updated_at"`
+	SlotsUsed        int32                       `db:"slots_used"`
+	Project          string                      `db:"project"`
 	// RunTokenAudiences is empty for NULL.
 	RunTokenAudiences database.Strings `db:"run_token_audiences"`
 	References        *string          `db:"allowed_references"`
@@ -36,7 +36,7 @@ type poolRow struct {
 func (r poolRow) pool() Pool {
 	return Pool{
 		ID: r.ID, Name: r.Name, Type: r.Type, Description: r.Description, ConcurrencyLimit: r.ConcurrencyLimit,
-		Paused: r.Paused, Pause: readPause(r.Pause), TemplateVersion: r.TemplateVersion, SlotsUsed: r.SlotsUsed, Project: r.Project,
+		Paused: r.Paused, Pause: r.Pause.V, TemplateVersion: r.TemplateVersion, SlotsUsed: r.SlotsUsed, Project: r.Project,
 		RunTokenAudiences: r.RunTokenAudiences.V,
 		References:        rawOrNil(r.References),
 		Approvals:         readPolicy(r.Approvals),

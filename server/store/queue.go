@@ -10,13 +10,13 @@ import (
 )
 
 type queueRow struct {
-	ID               uuid.UUID `db:"id"`
-	Name             string    `db:"name"`
-	Priority         int32     `db:"priority"`
-	ConcurrencyLimit *int32    `db:"concurrency_limit"`
-	Paused           bool      `db:"paused"`
-	Pause            *string   `db:"pause"`
-	SlotsUsed        int32     `db:"slots_used"`
+	ID               uuid.UUID                   `db:"id"`
+	Name             string                      `db:"name"`
+	Priority         int32                       `db:"priority"`
+	ConcurrencyLimit *int32                      `db:"concurrency_limit"`
+	Paused           bool                        `db:"paused"`
+	Pause            database.Structured[*Pause] `db:"pause"`
+	SlotsUsed        int32                       `db:"slots_used"`
 }
 
 const listQueuesSQL = `
@@ -42,7 +42,7 @@ func (q Reader) ListQueues(ctx context.Context, pool string) ([]Queue, error) {
 	for i, r := range rows {
 		queues[i] = Queue{
 			ID: r.ID, Pool: pool, Name: r.Name, Priority: r.Priority, ConcurrencyLimit: r.ConcurrencyLimit,
-			Paused: r.Paused, Pause: readPause(r.Pause), SlotsUsed: r.SlotsUsed,
+			Paused: r.Paused, Pause: r.Pause.V, SlotsUsed: r.SlotsUsed,
 		}
 	}
 	return queues, nil

@@ -43,25 +43,25 @@ type Schedule struct {
 const ScheduleActor = "schedule:"
 
 type scheduleRow struct {
-	ID           uuid.UUID      `db:"id"`
-	DeploymentID uuid.UUID      `db:"deployment_id"`
-	Deployment   string         `db:"deployment"`
-	Pool         string         `db:"pool"`
-	Name         string         `db:"name"`
-	Spec         database.JSON  `db:"spec"`
-	Active       bool           `db:"active"`
-	DecidedUntil database.Time  `db:"decided_until"`
-	SeenUntil    database.Time  `db:"seen_until"`
-	Waiting      instants       `db:"waiting"`
-	NextDue      *database.Time `db:"next_due"`
-	LastSlot     *database.Time `db:"last_slot"`
-	LastError    string         `db:"last_error"`
-	LastErrorAt  *database.Time `db:"last_error_at"`
-	Failing      bool           `db:"failing"`
-	Paused       bool           `db:"paused"`
-	Pause        *string        `db:"pause"`
-	UpdatedAt    database.Time  `db:"updated_at"`
-	UpdatedBy    string         `db:"updated_by"`
+	ID           uuid.UUID                   `db:"id"`
+	DeploymentID uuid.UUID                   `db:"deployment_id"`
+	Deployment   string                      `db:"deployment"`
+	Pool         string                      `db:"pool"`
+	Name         string                      `db:"name"`
+	Spec         database.JSON               `db:"spec"`
+	Active       bool                        `db:"active"`
+	DecidedUntil database.Time               `db:"decided_until"`
+	SeenUntil    database.Time               `db:"seen_until"`
+	Waiting      instants                    `db:"waiting"`
+	NextDue      *database.Time              `db:"next_due"`
+	LastSlot     *database.Time              `db:"last_slot"`
+	LastError    string                      `db:"last_error"`
+	LastErrorAt  *database.Time              `db:"last_error_at"`
+	Failing      bool                        `db:"failing"`
+	Paused       bool                        `db:"paused"`
+	Pause        database.Structured[*Pause] `db:"pause"`
+	UpdatedAt    database.Time               `db:"updated_at"`
+	UpdatedBy    string                      `db:"updated_by"`
 }
 
 // instants is a list of times in a text column.
@@ -93,7 +93,7 @@ func (r scheduleRow) schedule() Schedule {
 
 		DeploymentPaused: r.Paused,
 	}
-	if s.Pause = readPause(r.Pause); s.Pause == nil && !s.Active {
+	if s.Pause = r.Pause.V; s.Pause == nil && !s.Active {
 		s.Pause = &Pause{By: r.UpdatedBy, At: r.UpdatedAt.Time()}
 	}
 	return s

@@ -66,16 +66,17 @@ const WorkerAliveFor = time.Minute
 
 // Finished runs are not looked at.
 const (
-	// failingSchedulesSQL leaves out schedules that rest: they create nothing, whatever they say.
-	failingSchedulesSQL = `
-SELECT p.name AS pool, COUNT(*) AS count
+	// fromFailingSQL leaves out schedules that rest: they create nothing, whatever they say.
+	fromFailingSQL = `
 FROM schedules s
 JOIN deployments d ON d.id = s.deployment_id
 JOIN pools p ON p.id = d.pool_id
 WHERE s.failing
 	AND s.active
 	AND NOT d.paused
-	AND d.deleted_at IS NULL
+	AND d.deleted_at IS NULL`
+	failingSchedulesSQL = `
+SELECT p.name AS pool, COUNT(*) AS count` + fromFailingSQL + `
 GROUP BY p.name
 ORDER BY p.name`
 	runCountsSQL = `

@@ -36,14 +36,7 @@ type PoolWithoutWorker struct {
 
 const (
 	failingListSQL = `
-SELECT s.name, d.name AS deployment, p.name AS pool, d.tags, s.last_error, s.last_error_at
-FROM schedules s
-JOIN deployments d ON d.id = s.deployment_id
-JOIN pools p ON p.id = d.pool_id
-WHERE s.failing
-	AND s.active
-	AND NOT d.paused
-	AND d.deleted_at IS NULL
+SELECT s.name, d.name AS deployment, p.name AS pool, d.tags, s.last_error, s.last_error_at` + fromFailingSQL + `
 ORDER BY d.name, s.name
 LIMIT ?`
 	// waitingPoolsSQL is served by ready_queue and ready_limited.

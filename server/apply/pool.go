@@ -126,9 +126,11 @@ func (p *planner) updatePool(ctx context.Context, i int, spec api.PoolSpec, curr
 		}
 	}
 	if update.setTemplate {
-		p.replaced = append(p.replaced, replacedTemplate{
-			place: p.place + "/base_job_template", pool: spec.Name, current: update.current, checked: declared.template,
-		})
+		if !jsondoc.Equal(update.current.Document, declared.template.Doc.Document) { // other words change no Job
+			p.replaced = append(p.replaced, replacedTemplate{
+				place: p.place + "/base_job_template", pool: spec.Name, current: update.current, checked: declared.template,
+			})
+		}
 		if _, err := p.tx.UpdateTemplate(ctx, spec.Name, declared.template.Doc, nil, p.By.Name); err != nil {
 			return err
 		}

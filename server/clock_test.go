@@ -38,7 +38,7 @@ func onEachClock(t *testing.T, test func(w *clockWorld)) {
 		}}
 		w.starts()
 		test(w)
-	})
+	}, storetest.WallClock) // the loops compare it with the machine's
 }
 
 // starts begins to watch the clock, as a server that starts does.

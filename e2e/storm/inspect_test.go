@@ -15,7 +15,7 @@ import (
 
 // TestLeftoversFindWhatWasPlanted: rows, a process in a directory of the site, and the connections of a server that runs.
 func TestLeftoversFindWhatWasPlanted(t *testing.T) {
-	server := storetest.PostgreSQL(t)
+	server := storetest.PostgreSQL(t, storetest.WallClock)
 	db, err := sql.Open("postgres", server.URL)
 	if err != nil {
 		t.Fatal(err)

@@ -132,7 +132,12 @@ func (s *Server) database(t testing.TB, from string) string {
 }
 
 func (s *Server) exec(ctx context.Context, statement string) error {
-	db, err := sql.Open("postgres", s.URL("postgres"))
+	return Exec(ctx, s.URL("postgres"), statement)
+}
+
+// Exec runs a statement in a database.
+func Exec(ctx context.Context, url, statement string) error {
+	db, err := sql.Open("postgres", url)
 	if err != nil {
 		return err
 	}

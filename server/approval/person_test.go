@@ -63,7 +63,7 @@ func TestAnApproverNeedsTheRoleStill(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	now := time.Now()
+	now := s.Now()
 	soon := now.Add(time.Minute)
 	check(s.CreateSession(t.Context(), store.Session{
 		ID: "s", Kind: store.SessionCLI, Person: store.Person{Issuer: "i", Subject: "1", Actor: "ada"},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/store/storetest"
@@ -14,7 +13,7 @@ import (
 func TestStreamsOfTheSameListShareAQuery(t *testing.T) {
 	t.Parallel()
 	s := storetest.SQLite(t)
-	h := New(Options{Store: s.Store, Now: time.Now})
+	h := New(Options{Store: s.Store, Now: s.Now})
 	var reads atomic.Int64
 	feeds := newRunFeeds(s.Store, func(
 		ctx context.Context, f store.RunFilter, p store.Page,

@@ -74,7 +74,7 @@ func TestAReaderThatDisconnectsWithinAListIsSentTheRestLater(t *testing.T) {
 			handler.Options{
 				Store:  db.Store,
 				Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
-				Now:    time.Now,
+				Now:    db.Now,
 			},
 		)
 

@@ -9,15 +9,16 @@ import (
 // TestAClockThatJumpsForwardAndBackSilencesNoSchedule: slots had been decided up to a time that comes two days
 // later.
 func TestAClockThatJumpsForwardAndBackSilencesNoSchedule(t *testing.T) {
-	for name, more := range map[string]string{
-		"with all of the missed slots": `,"misfire":{"mode":"all","cap":100}`,
-		"that has ended by the time that the clock showed": `,"end":"` +
-			time.Now().Add(24*time.Hour).UTC().Format(time.RFC3339) + `"`,
-		"with the newest of the missed slots": "",
+	for name, more := range map[string]func(*world) string{
+		"with all of the missed slots": func(*world) string { return `,"misfire":{"mode":"all","cap":100}` },
+		"that has ended by the time that the clock showed": func(s *world) string {
+			return `,"end":"` + s.start.Add(24*time.Hour).Format(time.RFC3339) + `"`
+		},
+		"with the newest of the missed slots": func(*world) string { return "" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			onEach(t, func(s *world) {
-				s.hourly("etl", more)
+				s.hourly("etl", more(s))
 				s.passes(48 * time.Hour)
 				s.Advance(-48 * time.Hour)
 				corrected, err := s.CorrectClock(s.t.Context(), time.Minute)

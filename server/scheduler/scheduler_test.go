@@ -47,7 +47,7 @@ func onEach(t *testing.T, test func(s *world)) {
 		}
 		s := &world{
 			Store: db, scheduler: newScheduler(t, db), t: t,
-			start: time.Now().UTC().Truncate(time.Second),
+			start: db.Now().UTC().Truncate(time.Second),
 		}
 		s.deploy("etl")
 		test(s)
@@ -60,7 +60,7 @@ func newScheduler(t *testing.T, db *storetest.Store) *scheduler.Scheduler {
 		t.Fatal(err)
 	}
 	runs := newrun.NewCreator(newrun.CreatorOptions{
-		Store: db.Store, Templates: catalog.New(templating.DefaultRegistry()), Rules: rules, Now: time.Now,
+		Store: db.Store, Templates: catalog.New(templating.DefaultRegistry()), Rules: rules, Now: db.Now,
 	})
 	return scheduler.New(db.Store, runs, slog.New(slog.NewTextHandler(t.Output(), nil)))
 }

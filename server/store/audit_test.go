@@ -207,7 +207,7 @@ func TestTheAuditIsListedByFilter(t *testing.T) {
 			w.pool(name)
 		}
 		w.Advance(time.Hour)
-		later := time.Now().Add(30 * time.Minute)
+		later := w.Now().Add(-30 * time.Minute)
 		_, err := w.UpsertVariable(ctx, "v", json.RawMessage(`1`), "eve")
 		w.check(err)
 		w.check(w.DeletePool(ctx, "q", store.DeleteOptions{}, "eve"))
@@ -252,7 +252,7 @@ func TestTheAuditIsListedByFilter(t *testing.T) {
 }
 
 func TestASearchOfTheAuditSaysHowFarItHasCome(t *testing.T) {
-	few := func(o *store.Options) { o.SearchedRuns = 5 }
+	few := func(o *storetest.Options) { o.SearchedRuns = 5 }
 	test := func(t *testing.T, w *world) {
 		w.pool("p") // by ada, then much by eve
 		for i := range 20 {

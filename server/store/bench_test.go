@@ -10,11 +10,13 @@ import (
 
 // BenchmarkFullCycle takes runs from due to completed in batches of a hundred, by four workers at once:
 // claim, running, ended. One operation is one run.
-func BenchmarkFullCycle(b *testing.B) { benchCycle(b, storetest.PostgreSQL(b), cycletest.Process()) }
+func BenchmarkFullCycle(b *testing.B) {
+	benchCycle(b, storetest.PostgreSQL(b, storetest.WallClock), cycletest.Process())
+}
 
 // BenchmarkKubernetesCycle is BenchmarkFullCycle with all that a Kubernetes worker reports.
 func BenchmarkKubernetesCycle(b *testing.B) {
-	benchCycle(b, storetest.PostgreSQL(b), cycletest.Kubernetes())
+	benchCycle(b, storetest.PostgreSQL(b, storetest.WallClock), cycletest.Kubernetes())
 }
 
 // benchCycle also reports the WAL of a run, full-page images included, and what it takes on disk, with indexes.
@@ -56,7 +58,7 @@ func figure(b *testing.B, s *storetest.Store, query string) (n float64) {
 
 // BenchmarkBulkCreate creates runs a thousand at a time. One operation is one run.
 func BenchmarkBulkCreate(b *testing.B) {
-	s := storetest.PostgreSQL(b)
+	s := storetest.PostgreSQL(b, storetest.WallClock)
 	cycletest.Fill(b, s, 0)
 	b.ResetTimer()
 	cycletest.Create(b, s, b.N)

@@ -55,7 +55,7 @@ func BenchmarkQuestions(b *testing.B) {
 
 func installation(b testing.TB, deployments, runs int, options ...storetest.Option) *storetest.Store {
 	b.Helper()
-	s := storetest.PostgreSQL(b, options...)
+	s := storetest.PostgreSQL(b, append(options, storetest.WallClock)...)
 	db := must[*sql.DB](b)(sql.Open("postgres", s.URL))
 	defer db.Close()
 	if _, err := db.ExecContext(b.Context(), fmt.Sprintf(bigSQL, deployments, runs)); err != nil {

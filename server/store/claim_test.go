@@ -88,7 +88,7 @@ func TestARunIsNotClaimedBeforeItIsDue(t *testing.T) {
 	onEachLayout(t, func(w *world) {
 		w.pool("p")
 		w.deployment("d", "p")
-		w.run("d", func(n *store.NewRun) { n.ScheduledTime = ptr(time.Now().Add(time.Hour)) })
+		w.run("d", func(n *store.NewRun) { n.ScheduledTime = ptr(w.Now().Add(time.Hour)) })
 		if claims := w.claim(request("p", "w", 10)); len(claims) != 0 {
 			t.Fatalf("claimed %d", len(claims))
 		}
@@ -107,7 +107,7 @@ func TestClaimsFollowPriorityThenDueTime(t *testing.T) {
 		w.deployment("low", "p", in("low"))
 		w.deployment("high", "p", in("high"))
 		w.deployment("default", "p") // the same priority as high
-		now := time.Now()
+		now := w.Now()
 		due := func(name string, ago time.Duration) {
 			w.run(name, func(n *store.NewRun) {
 				n.ScheduledTime, n.Name = ptr(now.Add(-ago)), fmt.Sprintf("%s-%s", name, ago)
@@ -361,7 +361,7 @@ func TestAnEmptyClaimRecordsThatTheWorkerIsAlive(t *testing.T) {
 			t.Fatalf("claimed %d with max 0", len(claims))
 		}
 		workers := w.listWorkers("p")
-		if len(workers) != 1 || workers[0].Name != "w" || time.Since(workers[0].LastSeenAt) > time.Minute {
+		if len(workers) != 1 || workers[0].Name != "w" || w.Now().Sub(workers[0].LastSeenAt) > time.Minute {
 			t.Errorf("workers are %+v", workers)
 		}
 	})

@@ -157,7 +157,7 @@ func TestRunsOfAClockThatWasAheadAreDueInTime(t *testing.T) {
 		w.one(func(d *store.Deployment) {
 			d.Retries = lifecycle.RetryPolicy{Max: 1, Delay: time.Minute}
 		})
-		later := time.Now().Add(3 * time.Hour).UTC().Truncate(time.Second)
+		later := w.Now().Add(3 * time.Hour).UTC().Truncate(time.Second)
 		var own *store.Run
 		c := w.ahead(func() {
 			claim := w.claimOne("w")

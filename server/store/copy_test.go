@@ -59,9 +59,9 @@ func testCopy(t *testing.T, from, to *world) {
 	from.check(from.DeleteVariable(ctx, "deleted", store.DeleteOptions{}, actor))
 	asked, _ := from.ask(aRequest("p", "f"))
 	from.decide(asked.ID, store.ApprovalApproved)
-	from.createSession(session("s", "ada", time.Now()))
+	from.createSession(session("s", "ada", from.Now()))
 	from.asks("here")
-	next := time.Now().Add(time.Hour)
+	next := from.Now().Add(time.Hour)
 	from.check(
 		from.UpdateSchedules(
 			ctx,

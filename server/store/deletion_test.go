@@ -94,7 +94,7 @@ func TestARestoredScheduleMakesUpForNothing(t *testing.T) {
 		ctx := w.t.Context()
 		w.pool("p")
 		w.deployment("d", "p")
-		next := time.Now().Add(-time.Minute)
+		next := w.Now().Add(-time.Minute)
 		w.check(w.UpdateSchedules(ctx, "d", []store.NewSchedule{
 			{Name: "hourly", Spec: []byte(`{"cron":"@hourly"}`), Active: true, Next: &next},
 			{Name: "off", Spec: []byte(`{"cron":"@hourly"}`)},

@@ -358,7 +358,7 @@ func TestARunWithoutANameGetsOne(t *testing.T) {
 }
 
 func TestASearchForDeploymentsGoesOnWithItsCursor(t *testing.T) {
-	few := func(o *store.Options) { o.SearchedRuns = 5 }
+	few := func(o *storetest.Options) { o.SearchedRuns = 5 }
 	test := func(t *testing.T, w *world) {
 		w.pool("p")
 		w.pool("q")

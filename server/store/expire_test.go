@@ -54,7 +54,7 @@ func TestExpiredRunsAreRemovedWithTheirDependents(t *testing.T) {
 		w.pool("p")
 		w.deployment("d", "p")
 		old := w.finished("d")
-		waits := w.run("d", func(n *store.NewRun) { n.ScheduledTime = ptr(time.Now().Add(200 * aDay)) })
+		waits := w.run("d", func(n *store.NewRun) { n.ScheduledTime = ptr(w.Now().Add(200 * aDay)) })
 		w.Advance(50 * aDay)
 		young := w.finished("d")
 		w.run("d")

@@ -22,7 +22,7 @@ func TestKeysAreCreatedListedAndRevoked(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		mixed := []store.Binding{{Role: "deployer", Pool: "p"}, {Role: "viewer", Pool: store.AllPools}}
-		expires := time.Now().Add(time.Hour).UTC().Truncate(time.Microsecond)
+		expires := w.Now().Add(time.Hour).UTC().Truncate(time.Microsecond)
 		w.check(
 			w.CreateKey(
 				ctx,
@@ -51,7 +51,7 @@ func TestKeysAreCreatedListedAndRevoked(t *testing.T) {
 		if all := w.getKey("2"); !slices.Equal(all.Bindings, everywhere("admin")) {
 			t.Errorf("a key for all pools has %v", all.Bindings)
 		}
-		used := time.Now().UTC().Truncate(time.Microsecond)
+		used := w.Now().UTC().Truncate(time.Microsecond)
 		w.check(w.UpdateKeyLastUsed(ctx, "1", used))
 		w.check(w.UpdateKeyLastUsed(ctx, "1", used.Add(-time.Minute))) // reported late
 		if k = w.getKey("1"); !k.LastUsedAt.Equal(used) {

@@ -19,7 +19,7 @@ func BenchmarkFullCycleLimit(b *testing.B) { benchLimit(b, cycletest.Process()) 
 func BenchmarkKubernetesCycleLimit(b *testing.B) { benchLimit(b, cycletest.Kubernetes()) }
 
 func benchLimit(b *testing.B, path cycletest.Path) {
-	s := storetest.PostgreSQL(b)
+	s := storetest.PostgreSQL(b, storetest.WallClock)
 	cycletest.Fill(b, s, 0)
 	script := path.Script(b, s)
 	const together = cycletest.Batch * cycletest.Workers
@@ -40,7 +40,7 @@ func benchLimit(b *testing.B, path cycletest.Path) {
 // BenchmarkBulkCreateLimit copies the rows that BenchmarkBulkCreate makes, a thousand in a transaction. One
 // operation is one run.
 func BenchmarkBulkCreateLimit(b *testing.B) {
-	s := storetest.PostgreSQL(b)
+	s := storetest.PostgreSQL(b, storetest.WallClock)
 	cycletest.Fill(b, s, 1)
 	db, err := sql.Open("postgres", s.URL)
 	if err != nil {

@@ -65,7 +65,7 @@ func ingest(
 
 // BenchmarkLogIngest stores the output of running attempts.
 func BenchmarkLogIngest(b *testing.B) {
-	s := storetest.PostgreSQL(b)
+	s := storetest.PostgreSQL(b, storetest.WallClock)
 	ingest(b, s, func(_ int, attempts []store.Claim, offset int64, text string) error {
 		chunks := make([]store.LogChunk, len(attempts))
 		for i, a := range attempts {
@@ -78,7 +78,7 @@ func BenchmarkLogIngest(b *testing.B) {
 // BenchmarkLogIngestLimit copies the same bytes into the same table, in as large transactions by as many
 // connections.
 func BenchmarkLogIngestLimit(b *testing.B) {
-	s := storetest.PostgreSQL(b)
+	s := storetest.PostgreSQL(b, storetest.WallClock)
 	db := must[*sql.DB](b)(sql.Open("postgres", s.URL))
 	defer db.Close()
 	now := time.Now()

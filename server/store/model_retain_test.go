@@ -21,7 +21,7 @@ func (m *model) retain() {
 	old := map[uuid.UUID]bool{}
 	list, _, err := m.ListRuns(m.t.Context(), store.RunFilter{Pool: "p"}, store.Page{Limit: 200})
 	m.check(err)
-	start := time.Now().Add(m.now)
+	start := m.Now()
 	for _, run := range list {
 		if m.run(run.ID).state.Terminal() && run.EndedAt.Before(start.Add(-modelKeep)) {
 			old[run.ID] = true

@@ -50,7 +50,7 @@ func TestHintsReachSubscribersOfTheSameServer(t *testing.T) {
 		w.hinted("an end", events)
 		w.hinted("a free slot", pool)
 
-		later := w.run("d", func(n *store.NewRun) { n.ScheduledTime = ptr(time.Now().Add(time.Hour)) })
+		later := w.run("d", func(n *store.NewRun) { n.ScheduledTime = ptr(w.Now().Add(time.Hour)) })
 		w.sweep()
 		quiet(pool)
 		w.Advance(time.Hour)
@@ -95,7 +95,7 @@ func TestARunThatBecomesDueWakesAsManyClaimsAsItNeeds(t *testing.T) {
 		w.deployment("free", "p")
 		w.deployment("limited", "p", func(d *store.Deployment) { d.ConcurrencyLimit = ptr(int32(1)) })
 		later := func(deployment string) {
-			w.run(deployment, func(n *store.NewRun) { n.ScheduledTime = ptr(time.Now().Add(time.Hour)) })
+			w.run(deployment, func(n *store.NewRun) { n.ScheduledTime = ptr(w.Now().Add(time.Hour)) })
 		}
 		later("free")
 		later("free")

@@ -22,7 +22,7 @@ func archiveBench(b *testing.B) (*archived, *sql.DB) {
 			b.Error(err)
 		}
 	})
-	s := storetest.PostgreSQL(b, func(o *store.Options) { o.Archive = w.archive })
+	s := storetest.PostgreSQL(b, storetest.WallClock, func(o *storetest.Options) { o.Archive = w.archive })
 	w.world = &world{Store: s}
 	w.Archiver = w.newArchiver(s)
 	db := must[*sql.DB](b)(sql.Open("postgres", s.URL))

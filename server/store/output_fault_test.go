@@ -227,7 +227,7 @@ func TestADatabaseThatIsGoneAfterTheUploadLosesNothing(t *testing.T) {
 		URL: "s3://" + s3test.Bucket + "/berth", Endpoint: g.URL, PathStyle: true,
 	}))
 	t.Cleanup(func() { w.check(w.archive.Close()) })
-	s := storetest.OnServer(t, server, func(o *store.Options) { o.Archive = w.archive })
+	s := storetest.OnServer(t, server, func(o *storetest.Options) { o.Archive = w.archive })
 	w.world = &world{s, t}
 	w.Archiver = w.newArchiver(s)
 

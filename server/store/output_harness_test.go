@@ -81,7 +81,7 @@ func newArchived(t *testing.T, postgres bool, w *archived, c archive.Config) *ar
 			t.Error(err)
 		}
 	})
-	with := func(o *store.Options) { o.Archive = w.archive }
+	with := func(o *storetest.Options) { o.Archive = w.archive }
 	w.world = &world{t: t}
 	open := storetest.SQLite
 	if postgres {

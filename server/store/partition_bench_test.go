@@ -17,7 +17,7 @@ const benchWeeks = 13
 // partitionedSince opens a store with weekly partitions of some weeks.
 func partitionedSince(b *testing.B, weeks int) *storetest.Store {
 	b.Helper()
-	s := storetest.PostgreSQL(b)
+	s := storetest.PostgreSQL(b, storetest.WallClock)
 	if err := s.PartitionRuns(b.Context(), store.PartitionOptions{}); err != nil {
 		b.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func BenchmarkPartitionedCycle(b *testing.B) {
 
 // BenchmarkRetention removes old runs as a Kubernetes worker has left them. One operation is one run.
 func BenchmarkRetention(b *testing.B) {
-	b.Run("rows", func(b *testing.B) { benchRetention(b, storetest.PostgreSQL(b)) })
+	b.Run("rows", func(b *testing.B) { benchRetention(b, storetest.PostgreSQL(b, storetest.WallClock)) })
 	b.Run("partition", func(b *testing.B) { benchRetention(b, partitionedSince(b, 2)) })
 }
 

@@ -81,7 +81,7 @@ func TestAWorkerOfADeletedPoolEndsItsHeldAttempts(t *testing.T) {
 
 func TestAReportReturnsItsChangeOnce(t *testing.T) {
 	onEachLayout(t, func(w *world) {
-		due := time.Now().Add(-time.Minute)
+		due := w.Now().Add(-time.Minute)
 		w.pool("p")
 		w.deployment("d", "p")
 		w.run("d", func(n *store.NewRun) { n.ScheduledTime = &due })
@@ -115,7 +115,7 @@ func TestAReportReturnsItsChangeOnce(t *testing.T) {
 		}
 		w.Advance(7 * time.Second)
 		end := succeeded(c)
-		end.At = ptr(time.Now().Add(10 * time.Second)) // two seconds ago by the database
+		end.At = ptr(w.Now().Add(-2 * time.Second))
 		if got := say(end); got.Ran == nil || *got.Ran < 4*time.Second || got.Recorded == nil ||
 			*got.Recorded < time.Second ||
 			got.Outcome == nil ||

@@ -16,7 +16,7 @@ import (
 // TestCountsAreWhatTheRunsSay creates, ends, cancels, retries, expires and deletes runs over some days, and rolls the
 // counts up in between; some of these are interrupted. Each time it holds the counts against the runs themselves.
 func TestCountsAreWhatTheRunsSay(t *testing.T) {
-	few := func(o *store.Options) { o.SearchedRuns = 40 }
+	few := func(o *storetest.Options) { o.SearchedRuns = 40 }
 	test := func(t *testing.T, w *world) {
 		seed := rand.Uint64()
 		c := &counted{world: w, dice: rand.New(rand.NewPCG(seed, 0))}
@@ -190,7 +190,7 @@ func TestRollingUpLeavesNoRowsOfRunsThatAreGone(t *testing.T) {
 
 // TestRangesAreCountedByWholeHours counts more runs than are looked at, by hours and days.
 func TestRangesAreCountedByWholeHours(t *testing.T) {
-	few := func(o *store.Options) { o.SearchedRuns = 10 }
+	few := func(o *storetest.Options) { o.SearchedRuns = 10 }
 	test := func(t *testing.T, w *world) {
 		dice := rand.New(rand.NewPCG(1, 2))
 		all := w.scatteredRuns(dice)
@@ -203,7 +203,7 @@ func TestRangesAreCountedByWholeHours(t *testing.T) {
 			{"ended", time.Hour, func(r store.TimeRange) store.RunFilter { return store.RunFilter{Ended: r} }},
 		} {
 			for from := 1; from < 90; from += 13 {
-				after := time.Now().UTC().Truncate(test.round).Add(-time.Duration(from) * time.Hour)
+				after := w.Now().UTC().Truncate(test.round).Add(-time.Duration(from) * time.Hour)
 				for hours := 1; hours < from; hours += 11 {
 					before := after.Add(time.Duration(hours) * time.Hour)
 					f := test.f(store.TimeRange{After: &after, Before: &before})

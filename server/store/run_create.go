@@ -144,7 +144,8 @@ func (m runMaker) newRecord(n NewRun) (newRunRecord, error) {
 		}
 	}
 	if m.ahead.Abs() > idSlack {
-		id = shiftID(id, m.ahead)
+		// By whole minutes: the difference is measured a bit differently each time, and IDs must keep their order.
+		id = shiftID(id, m.ahead.Round(time.Minute))
 	}
 	if n.Name == "" {
 		n.Name = RunName(id)

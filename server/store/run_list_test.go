@@ -22,7 +22,7 @@ func TestRunsAreFilteredAndSorted(t *testing.T) {
 			_, _, err := w.UpsertDeployment(ctx, d, actor)
 			w.check(err)
 		}
-		begin := time.Now().UTC()
+		begin := w.Now().UTC()
 		run := func(deployment, name string, due time.Duration, tags ...string) {
 			at := begin.Add(due)
 			_, _, err := w.CreateRun(ctx,

@@ -8,13 +8,14 @@ import (
 
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/store/cycletest"
+	"github.com/berth-dev/berth/server/store/storetest"
 )
 
 // TestEveryFilterReadsALimitedNumberOfRows asks for a page by each filter in each order, in an installation of few runs
 // and in one of many, and counts the rows and index entries that PostgreSQL reads for it.
 func TestEveryFilterReadsALimitedNumberOfRows(t *testing.T) {
 	const searched, listed = 200, 60 * 200
-	few := func(o *store.Options) { o.SearchedRuns = searched }
+	few := func(o *storetest.Options) { o.SearchedRuns = searched }
 	for _, size := range []int{2_000, 30_000} {
 		t.Run(fmt.Sprint(size, " runs"), func(t *testing.T) {
 			t.Parallel()

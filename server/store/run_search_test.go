@@ -21,7 +21,7 @@ import (
 // TestPagesAreTheSameAsASortOfAllRuns reads random lists page by page, each page looking at few runs, and sorts and
 // filters the same runs here. Some runs were scheduled long before or after they were created.
 func TestPagesAreTheSameAsASortOfAllRuns(t *testing.T) {
-	few := func(o *store.Options) { o.SearchedRuns = 40 }
+	few := func(o *storetest.Options) { o.SearchedRuns = 40 }
 	test := func(t *testing.T, w *world) {
 		seed := rand.Uint64()
 		dice := rand.New(rand.NewPCG(seed, 0))
@@ -58,7 +58,7 @@ func (w *world) scatteredRuns(dice *rand.Rand) []store.Run {
 		w.check(err)
 	}
 
-	begin := time.Now().UTC().Truncate(time.Millisecond).Add(-scatteredOver)
+	begin := w.Now().UTC().Truncate(time.Millisecond).Add(-scatteredOver)
 	ids := map[uuid.UUID]time.Time{}
 	for range 400 {
 		created := begin.Add(time.Duration(dice.Int64N(int64(scatteredOver))))
@@ -70,10 +70,10 @@ func (w *world) scatteredRuns(dice *rand.Rand) []store.Run {
 			scheduled = begin.Add(time.Duration(dice.IntN(8)) * time.Hour) // many at one time
 		}
 		n := store.NewRun{
-			ID: idAt(created, dice), Name: fmt.Sprintf("run-%d", dice.IntN(300)), ScheduledTime: &scheduled,
+			ID: idAt(created.Add(-w.clockAhead()), dice), Name: fmt.Sprintf("run-%d", dice.IntN(300)), ScheduledTime: &scheduled,
 			Tags: [][]string{nil, {"x"}, {"x", "y,z"}}[dice.IntN(3)],
 		}
-		ids[n.ID] = created
+		ids[w.shifted(n.ID)] = created
 		_, err := w.CreateRuns(ctx, []string{"a", "b", "c"}[dice.IntN(3)], []store.NewRun{n}, actor)
 		w.check(err)
 	}
@@ -129,6 +129,16 @@ func (w *world) endSome(dice *rand.Rand) {
 	for _, run := range waiting[:min(len(waiting), 10)] {
 		w.cancelRun(run.ID, "bob")
 	}
+}
+
+// clockAhead is how far the store's clock is from the machine's, as the store shifts the IDs of runs.
+func (w *world) clockAhead() time.Duration { return time.Until(w.Now()).Round(time.Minute) }
+
+// shifted is the ID that a run gets for one that was made by the machine's clock.
+func (w *world) shifted(id uuid.UUID) uuid.UUID {
+	at := uint64(id[0])<<40 | uint64(binary.BigEndian.Uint32(id[1:5]))<<8 | uint64(id[5])
+	binary.BigEndian.PutUint64(id[:8], (at+uint64(w.clockAhead().Milliseconds()))<<16|uint64(binary.BigEndian.Uint16(id[6:8])))
+	return id
 }
 
 // idAt is an ID of version 7 that was made at a time.
@@ -250,7 +260,7 @@ func (w *world) allPages(f store.RunFilter, limit int) (ids []uuid.UUID, pages i
 }
 
 func TestRunsMadeAtOnceAreNotSortedByTheirScheduledTime(t *testing.T) {
-	few := func(o *store.Options) { o.SearchedRuns = 40 }
+	few := func(o *storetest.Options) { o.SearchedRuns = 40 }
 	w := &world{storetest.SQLite(t, few), t}
 	w.pool("p")
 	w.deployment("d", "p")

@@ -58,7 +58,7 @@ func TestRunTokenNeedsAnActiveAttemptAndAGrant(t *testing.T) {
 func TestSigningKeysAreListedNewestFirstAndAudited(t *testing.T) {
 	onEachLayout(t, func(w *world) {
 		ctx := w.t.Context()
-		now := time.Now().UTC().Truncate(time.Microsecond)
+		now := w.Now().UTC().Truncate(time.Microsecond)
 		key := func(id string, signsFrom time.Time) store.SigningKey {
 			return store.SigningKey{ID: id, Algorithm: "RS256", PublicKey: []byte(`{"kty":"RSA"}`), PrivateKey: "sealed",
 				CreatedAt: now, SignsFrom: signsFrom}

@@ -52,7 +52,7 @@ func (w *world) sessionIDs(f store.SessionFilter) string {
 func TestSessionsAreCreatedListedAndRevoked(t *testing.T) {
 	onEachLayout(t, func(w *world) {
 		ctx := w.t.Context()
-		now := time.Now().UTC().Truncate(time.Microsecond)
+		now := w.Now().UTC().Truncate(time.Microsecond)
 		for i, person := range []string{"ada", "ada", "bob", "ada"} {
 			w.createSession(session(fmt.Sprint("s", i), person, now))
 		}
@@ -88,7 +88,7 @@ func TestSessionsAreCreatedListedAndRevoked(t *testing.T) {
 
 func TestAnIdleAndAnExpiredSessionAreNotActive(t *testing.T) {
 	onEachLayout(t, func(w *world) {
-		now := time.Now().UTC().Truncate(time.Microsecond)
+		now := w.Now().UTC().Truncate(time.Microsecond)
 		w.createSession(session("a", "ada", now))
 		active := func(after time.Duration) string {
 			return w.sessionIDs(store.SessionFilter{ActiveAt: now.Add(after), Idle: time.Hour})
@@ -104,7 +104,7 @@ func TestAnIdleAndAnExpiredSessionAreNotActive(t *testing.T) {
 
 func TestASignInReplacesTheSessionOfTheSameClient(t *testing.T) {
 	onEachLayout(t, func(w *world) {
-		now := time.Now()
+		now := w.Now()
 		w.createSession(session("old", "bob", now))
 		w.check(w.CreateSession(w.t.Context(), session("new", "ada", now), "old"))
 		equals(t, "live", w.sessionIDs(store.SessionFilter{ActiveAt: now.Add(time.Minute), Idle: time.Hour}), "[new]")
@@ -115,7 +115,7 @@ func TestASignInReplacesTheSessionOfTheSameClient(t *testing.T) {
 func TestOneOfTwoServersChecksASession(t *testing.T) {
 	onEachLayout(t, func(w *world) {
 		ctx := w.t.Context()
-		now := time.Now().UTC().Truncate(time.Microsecond)
+		now := w.Now().UTC().Truncate(time.Microsecond)
 		s := session("a", "ada", now)
 		w.createSession(s)
 		for i, want := range []bool{true, false} {
@@ -142,7 +142,7 @@ func TestOneOfTwoServersChecksASession(t *testing.T) {
 func TestSessionsAreAudited(t *testing.T) {
 	onEachLayout(t, func(w *world) {
 		ctx := w.t.Context()
-		now := time.Now()
+		now := w.Now()
 		s := session("a", "ada", now)
 		w.createSession(s)
 		w.check(w.UpdateSessionChecked(ctx, s)) // nothing changed
@@ -165,7 +165,7 @@ func TestSessionsAreAudited(t *testing.T) {
 
 func TestDeadSessionsAreRemovedAfterAWeek(t *testing.T) {
 	onEachLayout(t, func(w *world) {
-		now := time.Now()
+		now := w.Now()
 		w.createSession(session("old", "ada", now.Add(-8*24*time.Hour)))
 		w.createSession(session("dead", "ada", now.Add(-6*24*time.Hour)))
 		w.createSession(session("live", "ada", now))

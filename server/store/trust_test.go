@@ -35,7 +35,7 @@ func (w *world) exchange(rule, token string) error {
 
 func (w *world) trustKey(rule store.TrustRule, token string) store.NewTrustKey {
 	w.t.Helper()
-	now := time.Now().UTC().Truncate(time.Microsecond)
+	now := w.Now().UTC().Truncate(time.Microsecond)
 	expires := now.Add(rule.Lifetime)
 	keys, err := w.ListKeys(w.t.Context(), store.KeyFilter{})
 	w.check(err)
@@ -110,7 +110,7 @@ func TestAChangedTrustRuleRevokesItsKeysAndNoOthers(t *testing.T) {
 		if _, revoked := w.trust("t", func(r *store.TrustRule) { r.Claims = map[string][]string{"sub": {"a"}} }); revoked != 2 {
 			t.Errorf("%d keys were revoked, want 2", revoked)
 		}
-		same(t, "valid keys", w.validKeys(store.KeyFilter{LiveAt: time.Now()}), []string{"ci", "u/00000003"})
+		same(t, "valid keys", w.validKeys(store.KeyFilter{LiveAt: w.Now()}), []string{"ci", "u/00000003"})
 		// A token that the rule accepted before the change gets no key after it.
 		w.refuses(w.CreateTrustKey(ctx, w.trustKey(*old, "b")), store.Conflict)
 		w.check(w.exchange("t", "a"))
@@ -144,12 +144,12 @@ func TestExpiredKeysOfTrustRulesAreRemoved(t *testing.T) {
 		rule, err := w.GetTrustRule(ctx, "t")
 		w.check(err)
 		old, recent := w.trustKey(*rule, "a"), w.trustKey(*rule, "b")
-		long, short := time.Now().Add(-25*time.Hour), time.Now().Add(-time.Minute)
+		long, short := w.Now().Add(-25*time.Hour), w.Now().Add(-time.Minute)
 		old.Key.ExpiresAt, old.Expires = &long, long
 		recent.Key.ID, recent.Key.Name, recent.Key.ExpiresAt, recent.Expires = "2", "t/2", &short, short
 		w.check(w.CreateTrustKey(ctx, old))
 		w.check(w.CreateTrustKey(ctx, recent))
-		same(t, "listed", w.validKeys(store.KeyFilter{LiveAt: time.Now()}), []string{"ci"})
+		same(t, "listed", w.validKeys(store.KeyFilter{LiveAt: w.Now()}), []string{"ci"})
 		removed, err := w.Expire(ctx, store.Retention{})
 		w.check(err)
 		same(t, "kept", w.validKeys(store.KeyFilter{}), []string{"ci", "t/2"})

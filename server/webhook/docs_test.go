@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/berth-dev/berth/internal/testenv"
+	"github.com/berth-dev/berth/server/store/storetest"
 )
 
 const page = "../../docs/webhooks.md"
@@ -34,7 +35,7 @@ func snippet(t *testing.T, language, with string) string {
 func TestThePageChecksSignatures(t *testing.T) {
 	testenv.Slow(t, "compiles a program")
 	t.Parallel()
-	w := newWorldOnPostgreSQL(t)
+	w := newWorldOnPostgreSQL(t, storetest.WallClock) // which the functions read
 	r := newReceiver(t)
 	_, secret := w.set("h", r.URL)
 	w.ended("d", 1)

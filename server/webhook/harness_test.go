@@ -239,7 +239,7 @@ func (w *world) deliveries(name string) []store.WebhookDelivery {
 	return list
 }
 
-func newWorldOnPostgreSQL(t *testing.T) *world {
+func newWorldOnPostgreSQL(t *testing.T, options ...storetest.Option) *world {
 	t.Helper()
-	return newWorld(t, storetest.PostgreSQL(t))
+	return newWorld(t, storetest.PostgreSQL(t, options...))
 }

@@ -58,7 +58,7 @@ func contest(b *testing.B, runs int, all ...cycletest.Contestant) {
 
 func berth(b *testing.B, path cycletest.Path) cycletest.Contestant {
 	b.Helper()
-	s := storetest.PostgreSQL(b)
+	s := storetest.PostgreSQL(b, storetest.WallClock)
 	cycletest.Fill(b, s, 0)
 	return cycletest.Contestant{
 		Name:    "berth",
@@ -69,7 +69,7 @@ func berth(b *testing.B, path cycletest.Path) cycletest.Contestant {
 
 func pgbench(b *testing.B, path cycletest.Path) cycletest.Contestant {
 	b.Helper()
-	s := storetest.PostgreSQL(b)
+	s := storetest.PostgreSQL(b, storetest.WallClock)
 	cycletest.Fill(b, s, 0)
 	script := path.Script(b, s)
 	return cycletest.Contestant{

@@ -38,7 +38,7 @@ type Ledger struct {
 // NewLedger starts PostgreSQL, without autovacuum, which writes too.
 func NewLedger(t testing.TB) *Ledger {
 	t.Helper()
-	s := storetest.OnServer(t, pgtest.Start(t))
+	s := storetest.OnServer(t, pgtest.Start(t), storetest.WallClock)
 	db, err := sql.Open("postgres", s.URL)
 	if err != nil {
 		t.Fatal(err)

@@ -15,7 +15,7 @@ import (
 // while another deployment, with 200,000 runs that wait, is deleted and cleared as fast as the sweep can (beside).
 func BenchmarkClaimBesideDeletion(b *testing.B) {
 	const waiting, claims = 200_000, 300
-	s := storetest.PostgreSQL(b)
+	s := storetest.PostgreSQL(b, storetest.WallClock)
 	Fill(b, s, 1)
 	multiply(b, s, waiting)
 	if _, err := s.UpdateDeploymentPaused(b.Context(), "d", true, actor); err != nil {

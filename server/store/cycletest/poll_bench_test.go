@@ -17,7 +17,7 @@ import (
 // operation is a poll that finds nothing, or twenty workers that wake together.
 func BenchmarkEmptyPoll(b *testing.B) {
 	const waiting, waking = 300_000, 20
-	s := storetest.PostgreSQL(b)
+	s := storetest.PostgreSQL(b, storetest.WallClock)
 	Fill(b, s, 0)
 	one := int32(1)
 	limited := store.Deployment{Name: "d", Pool: "p", ConcurrencyLimit: &one}

@@ -1,11 +1,18 @@
 // Package storetest opens stores for tests: real databases, migrated, each test its own, with a clock that
 // can be moved.
+//
+// A store begins at a fixed time: a Wednesday at noon, in the middle of a month without a change of summer time. So a test
+// does not depend on when it runs. BERTH_TEST_START, as in 2040-02-29T23:59:50Z, begins elsewhere. Tests that compare the
+// store's time with the machine's, and benchmarks whose scripts read the database's clock, are opened with [WallClock].
 package storetest
 
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -31,8 +38,38 @@ type Store struct {
 // Manifest is the member of job_configuration that any template needs for a Job that is valid.
 const Manifest = `"job_manifest":{"spec":{"template":{"spec":{"containers":[{"name":"job","image":"busybox:1.36"}]}}}}`
 
+// Options says how a store is opened.
+type Options struct {
+	store.Options
+	wallClock bool
+	clock     *atomic.Int64 // of a store that is open; nil: a new one
+}
+
 // Option changes how a store is opened.
-type Option func(*store.Options)
+type Option func(*Options)
+
+// WallClock opens a store whose time is the machine's, until the test moves it.
+func WallClock(o *Options) { o.wallClock = true }
+
+const (
+	defaultStart = "2040-06-13T12:05:00Z"
+	// startStep is what the distance between a store's time and the machine's is a multiple of: the IDs of runs are
+	// shifted by whole minutes, and would not keep their order if that were a half and a bit, more or less.
+	startStep = 10 * time.Second
+)
+
+// startOffset is what to add to the machine's time to begin at the time of tests, give or take half a step.
+func startOffset() (time.Duration, error) {
+	text := os.Getenv("BERTH_TEST_START")
+	if text == "" {
+		text = defaultStart
+	}
+	start, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return 0, fmt.Errorf("BERTH_TEST_START: %w", err)
+	}
+	return time.Until(start).Round(startStep), nil
+}
 
 // Advance moves the database's clock, as the store sees it, forward.
 func (s *Store) Advance(d time.Duration) { s.clock.Add(int64(d)) }
@@ -41,16 +78,16 @@ func (s *Store) Advance(d time.Duration) { s.clock.Add(int64(d)) }
 func (s *Store) Now() time.Time { return time.Now().Add(time.Duration(s.clock.Load())) }
 
 // Each runs a test on every database, in parallel.
-func Each(t *testing.T, test func(t *testing.T, s *Store)) {
+func Each(t *testing.T, test func(t *testing.T, s *Store), options ...Option) {
 	t.Helper()
 	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) {
 		t.Parallel()
-		test(t, SQLite(t))
+		test(t, SQLite(t, options...))
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
 		t.Parallel()
-		test(t, PostgreSQL(t))
+		test(t, PostgreSQL(t, options...))
 	})
 }
 
@@ -67,7 +104,7 @@ func EachLayout(t *testing.T, test func(t *testing.T, s *Store)) {
 // SQLite opens a store on a SQLite file.
 func SQLite(t testing.TB, options ...Option) *Store {
 	t.Helper()
-	s := open(t, "sqlite://"+filepath.Join(t.TempDir(), "berth.db"), new(atomic.Int64), options)
+	s := open(t, "sqlite://"+filepath.Join(t.TempDir(), "berth.db"), options)
 	if err := s.Migrate(t.Context()); err != nil {
 		t.Fatalf("migrate: %v", err)
 	}
@@ -77,7 +114,7 @@ func SQLite(t testing.TB, options ...Option) *Store {
 // PostgreSQL opens a store on a new database. It skips the test on a machine without PostgreSQL.
 func PostgreSQL(t testing.TB, options ...Option) *Store {
 	t.Helper()
-	return clone(t, "berth", func(ctx context.Context, s *store.Store) error { return s.Migrate(ctx) }, options)
+	return clone(t, "berth", func(context.Context, *Store) error { return nil }, options)
 }
 
 // partitionEvery is short, so that the runs of a test that moves the clock are in several partitions.
@@ -86,26 +123,50 @@ const partitionEvery = 30 * time.Minute
 // Partitioned is PostgreSQL with partitions of half an hour.
 func Partitioned(t testing.TB, options ...Option) *Store {
 	t.Helper()
-	s := clone(t, "berth, partitioned", func(ctx context.Context, s *store.Store) error {
-		return errors.Join(s.Migrate(ctx), s.PartitionRuns(ctx, store.PartitionOptions{Every: partitionEvery}))
+	s := clone(t, "berth, partitioned", func(ctx context.Context, s *Store) error {
+		return s.PartitionRuns(ctx, store.PartitionOptions{Every: partitionEvery})
 	}, options)
 	s.Partitions = true
 	return s
 }
 
-// clone opens a store on a copy of a database, which prepare fills once.
-func clone(
-	t testing.TB, template string, prepare func(context.Context, *store.Store) error, options []Option,
-) *Store {
+// moveFirstSQL makes the first partition of output the one of a migration at another time. The migration reads the clock of
+// the machine.
+const moveFirstSQL = `
+DO $$
+DECLARE
+    ends TIMESTAMPTZ := (date_trunc('day', TIMESTAMPTZ '%s' AT TIME ZONE 'UTC') + INTERVAL '2 days') AT TIME ZONE 'UTC';
+BEGIN
+    EXECUTE (SELECT format('DROP TABLE %%s', inhrelid::regclass) FROM pg_inherits
+        WHERE inhparent = 'log_chunks'::regclass AND inhrelid <> 'log_chunks_rest'::regclass);
+    EXECUTE format('CREATE TABLE %%I PARTITION OF log_chunks FOR VALUES FROM (MINVALUE) TO (%%L)',
+        'log_chunks_p' || to_char((ends - INTERVAL '1 day') AT TIME ZONE 'UTC', 'YYYYMMDD'), ends);
+END
+$$`
+
+// migratePostgres migrates an empty database at the store's time.
+func (s *Store) migratePostgres(ctx context.Context) error {
+	if err := s.Migrate(ctx); err != nil {
+		return err
+	}
+	return pgtest.Exec(ctx, s.URL, fmt.Sprintf(moveFirstSQL, s.Now().UTC().Format(time.RFC3339)))
+}
+
+// clone opens a store on a copy of a migrated database, which prepare fills once.
+func clone(t testing.TB, template string, prepare func(context.Context, *Store) error, options []Option) *Store {
 	t.Helper()
+	wallClock := func(o *Options) { o.wallClock = optionsOf(options).wallClock }
+	if optionsOf(options).wallClock {
+		template += ", wall clock"
+	}
 	url := pgtest.Clone(t, template, func(ctx context.Context, url string) error {
-		s, err := store.Open(ctx, store.Options{URL: url, MaxConns: 2})
+		s, err := openWith(ctx, url, []Option{wallClock})
 		if err != nil {
 			return err
 		}
-		return errors.Join(prepare(ctx, s), s.Close())
+		return errors.Join(s.migratePostgres(ctx), prepare(ctx, s), s.Close())
 	})
-	s := open(t, url, new(atomic.Int64), options)
+	s := open(t, url, options)
 	s.Postgres = true
 	return s
 }
@@ -113,9 +174,9 @@ func clone(
 // OnServer opens a store on a new database of a server that the test may stop.
 func OnServer(t testing.TB, server *pgtest.Server, options ...Option) *Store {
 	t.Helper()
-	s := open(t, server.CreateDatabase(t, "berth_test"), new(atomic.Int64), options)
+	s := open(t, server.CreateDatabase(t, "berth_test"), options)
 	s.Postgres = true
-	if err := s.Migrate(t.Context()); err != nil {
+	if err := s.migratePostgres(t.Context()); err != nil {
 		t.Fatalf("migrate: %v", err)
 	}
 	return s
@@ -124,20 +185,15 @@ func OnServer(t testing.TB, server *pgtest.Server, options ...Option) *Store {
 // OpenAgain opens the same PostgreSQL database once more, as another server does; the clock is shared.
 func (s *Store) OpenAgain(t testing.TB) *Store {
 	t.Helper()
-	again := open(t, s.URL, s.clock, s.options)
+	sameClock := func(o *Options) { o.clock = s.clock }
+	again := open(t, s.URL, append(slices.Clip(s.options), sameClock))
 	again.Postgres = s.Postgres
 	return again
 }
 
-func open(t testing.TB, url string, clock *atomic.Int64, change []Option) *Store {
+func open(t testing.TB, url string, options []Option) *Store {
 	t.Helper()
-	options := store.Options{
-		URL: url, MaxConns: 10, ClockOffset: func() time.Duration { return time.Duration(clock.Load()) },
-	}
-	for _, c := range change {
-		c(&options)
-	}
-	s, err := store.Open(t.Context(), options)
+	s, err := openWith(t.Context(), url, options)
 	if err != nil {
 		t.Fatalf("open the store: %v", err)
 	}
@@ -146,7 +202,36 @@ func open(t testing.TB, url string, clock *atomic.Int64, change []Option) *Store
 			t.Errorf("close the store: %v", err)
 		}
 	})
-	return &Store{Store: s, URL: url, clock: clock, options: change}
+	return s
+}
+
+func openWith(ctx context.Context, url string, options []Option) (*Store, error) {
+	o := optionsOf(options)
+	if o.clock == nil {
+		o.clock = new(atomic.Int64)
+		if !o.wallClock {
+			offset, err := startOffset()
+			if err != nil {
+				return nil, err
+			}
+			o.clock.Store(int64(offset))
+		}
+	}
+	o.URL, o.MaxConns = url, 10
+	o.ClockOffset = func() time.Duration { return time.Duration(o.clock.Load()) }
+	s, err := store.Open(ctx, o.Options)
+	if err != nil {
+		return nil, err
+	}
+	return &Store{Store: s, URL: url, clock: o.clock, options: options}, nil
+}
+
+func optionsOf(change []Option) Options {
+	var o Options
+	for _, c := range change {
+		c(&o)
+	}
+	return o
 }
 
 // RunInBackground runs the store's own loops until the test ends.

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -79,9 +80,13 @@ func TestArchivedOutputIsReadAsBefore(t *testing.T) {
 	var text strings.Builder
 	for i := range 20_000 {
 		fmt.Fprintf(&text, "line %d of the output, with ß\n", i)
+		if i%1000 == 0 {
+			w.write(claim, 0, text.String())
+		}
 	}
 	w.write(claim, 0, text.String())
 	w.finish(claim, 0, "")
+	before := r.allLines(run.ID)
 	if err := r.stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -97,6 +102,13 @@ func TestArchivedOutputIsReadAsBefore(t *testing.T) {
 	}
 	if got := output(r.stream(run, "", "").until(isEnd)); got != text.String() {
 		t.Errorf("streamed %d bytes, want %d", len(got), text.Len())
+	}
+	if got := r.allLines(run.ID); len(got.Lines) != 20_000 || !reflect.DeepEqual(got, before) {
+		t.Errorf("%d lines are not those from before it was archived: %+v", len(got.Lines), got.Lines[:1])
+	}
+	found := read[api.LogMatches](r.call(http.MethodGet, path+"/logs/search?text=LINE+17123+", ""))
+	if len(found.Lines) != 1 || !reflect.DeepEqual(found.Lines[0], before.Lines[17_123]) {
+		t.Errorf("found %+v", found)
 	}
 	o := read[api.RunDetail](r.call(http.MethodGet, path, "")).Attempts[0].Output
 	if o == nil || o.Size != int64(text.Len()) || o.ArchivedSize != o.Size || *o.StoredSize > o.Size/4 || o.ArchivedAt == nil {
@@ -117,7 +129,9 @@ func TestArchivedOutputIsReadAsBefore(t *testing.T) {
 	if !strings.Contains(without.String(), "output stays in the database until it does") {
 		t.Errorf("logged %s", without.String())
 	}
-	r.call(http.MethodGet, path+"/logs", "").refused(http.StatusServiceUnavailable, "output-archive-unavailable")
+	for _, rest := range []string{"", "/lines", "/search?text=line"} {
+		r.call(http.MethodGet, path+"/logs"+rest, "").refused(http.StatusServiceUnavailable, "output-archive-unavailable")
+	}
 	want := fmt.Sprintf("[%d bytes of output cannot be read now: the output archive is not available]\n", text.Len())
 	if got := output(r.stream(run, "", "").until(isEnd)); got != want {
 		t.Errorf("streamed %.200q, want %q", got, want)

@@ -124,7 +124,7 @@ func (w *contractWorld) tryFilters(o operation, valid aCall) {
 			continue
 		}
 		c := valid
-		c.query = p.Value.Name + "=" + w.aValue(p.Value)
+		c.query = c.queryWith(p.Value.Name, w.aValue(p.Value))
 		w.succeeds(o, c)
 	}
 }
@@ -171,7 +171,7 @@ func (w *contractWorld) breakParameters(o operation, valid aCall) {
 			case openapi3.ParameterInPath:
 				c.path = o.at(w.t, w.with(p.Value.Name, value))
 			case openapi3.ParameterInQuery:
-				c.query = p.Value.Name + "=" + value
+				c.query = c.queryWith(p.Value.Name, value)
 			case openapi3.ParameterInHeader:
 				c.header = map[string]string{p.Value.Name: value}
 			}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -175,6 +176,14 @@ func clipped(text string) string {
 	return text
 }
 
+// queryWith is the query with another value of a parameter.
+func (c aCall) queryWith(name, value string) string {
+	parts := slices.DeleteFunc(strings.Split(c.query, "&"), func(part string) bool {
+		return part == "" || strings.HasPrefix(part, name+"=")
+	})
+	return strings.Join(append(parts, name+"="+value), "&")
+}
+
 // validCall calls an operation as its example says, on what is in this world.
 func (w *contractWorld) validCall(o operation) aCall {
 	w.t.Helper()
@@ -186,6 +195,8 @@ func (w *contractWorld) validCall(o operation) aCall {
 	switch o.OperationID {
 	case "CancelRun", "ExplainRun":
 		known["run"] = w.live.String()
+	case "SearchRunLogs":
+		c.query = "text=x"
 	case "CompareRuns":
 		c.query = "with=" + w.parameters["run"]
 	case "SignOut":

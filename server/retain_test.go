@@ -72,6 +72,14 @@ func TestExpiredOutputIsReported(t *testing.T) {
 	if got != "[12 bytes of output are no longer kept]\n" {
 		t.Errorf("got %q", got)
 	}
+	if got := r.call(http.MethodGet, logPath(run.ID, "?from_byte=2&bytes=4"), "").is(http.StatusOK); string(got.body) !=
+		"[4 bytes of output are no longer kept]\n" {
+		t.Errorf("four bytes are %q", got.body)
+	}
+	page := read[api.LogLines](r.call(http.MethodGet, logPath(run.ID, "/lines"), ""))
+	if len(page.Lines) != 1 || page.Lines[0].Gap == nil || page.Lines[0].Size != 12 || *page.TotalLines != 1 {
+		t.Errorf("the lines are %+v", page)
+	}
 	if got := output(r.stream(run, "", "").until(isEnd)); got != "[12 bytes of output are no longer kept]\n" {
 		t.Errorf("streamed %q", got)
 	}

@@ -47,6 +47,17 @@ func TestDevRunsHelloAndSurvivesARestart(t *testing.T) {
 	if got := decode[run.Output](t, u, "run", "logs", id); got != (run.Output{Run: uuid.MustParse(id), Attempt: 1, Text: "Hello, world!\n"}) {
 		t.Errorf("run logs -o json printed %+v", got)
 	}
+	for _, c := range []struct{ flag, want string }{
+		{"--lines=1", "Hello, world!\n"}, {"--lines=-1", "Hello, world!\n"}, {"--lines=1-5", "Hello, world!\n"}, {"--lines=2-", ""},
+		{"--grep=WORLD", "1:Hello, world!\n"}, {"--grep=moon", ""},
+	} {
+		if got := u.ok(t, "run", "logs", id, c.flag); got != c.want {
+			t.Errorf("run logs %s printed %q", c.flag, got)
+		}
+	}
+	if got := decode[run.Matches](t, u, "run", "logs", id, "--grep", "hello"); len(got.Lines) != 1 || got.Attempt != 1 {
+		t.Errorf("run logs --grep -o json printed %+v", got)
+	}
 	demand(t, "run logs --follow -o json", u.ok(t, "run", "logs", "--follow", id, "-o", "json"),
 		`{"log":{"attempt":1,`, `"text":"Hello, world!\n"`)
 	demand(t, "run manifest", u.ok(t, "run", "manifest", id), "kind: Job", "berth.dev/run-id: "+id)

@@ -27,7 +27,7 @@ func rooms() []room {
 		{"server/lifecycle", []string{"server/api"}},
 		{"server/jsondoc", []string{"templating"}},
 		{"server/finding", []string{"server/api", "server/problem", "templating"}},
-		{"server/wire", serverRecords()},
+		{"server/wire", append(serverRecords(), "server/logline")},
 		{"server/catalog", serverRecords()},
 		{"server/rulebook", append(serverRecords(), "server/access", "server/wire")},
 		{
@@ -46,6 +46,7 @@ func rooms() []room {
 		},
 		{"server/scheduler", append(serverRecords(), "server/newrun", "server/rulebook", "server/wire")},
 		{"server/archive", nil},
+		{"server/logline", []string{"server/store"}},
 		{"server/archiver", []string{"server/archive", "server/metric", "server/store"}},
 		{"server/store", []string{"server/lifecycle", "server/apikey", "templating/freeze"}},
 		{"server/store/database", nil},

@@ -96,6 +96,8 @@ var operations = []Operation{
 	{"CompareRuns", viewer, false, in(PathRun), "ask what differs between two runs"},
 	{"ListRunEvents", viewer, false, in(PathRun), "list the events of a run"},
 	{"GetRunLogs", viewer, false, in(PathRun), "read the logs of a run"},
+	{"GetRunLogLines", viewer, false, in(PathRun), "read the logs of a run"},
+	{"SearchRunLogs", viewer, false, in(PathRun), "search the logs of a run"},
 	{"StreamRun", viewer, false, in(PathRun), "follow a run"},
 	{"GetAttemptManifest", viewer, false, in(PathRun), "read the manifest of an attempt"},
 	{"GetRunResult", viewer, true, in(PathRun), "read the result of a run"},

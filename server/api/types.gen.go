@@ -1980,6 +1980,62 @@ type LogChunk struct {
 	Text   string `json:"text"`
 }
 
+// LogLine defines model for LogLine.
+type LogLine struct {
+	// At When the beginning of the line was stored; missing if that is not known
+	At *time.Time `json:"at,omitempty"`
+
+	// Cut True if `text` is not all of it
+	Cut *bool `json:"cut,omitempty"`
+
+	// Gap True for a part of the output that is no longer stored; `size` is how many bytes that are
+	Gap *bool `json:"gap,omitempty"`
+
+	// Line Number of the line; the first is 1
+	Line int64 `json:"line"`
+
+	// Offset Offset of its first byte in the output of the attempt
+	Offset int64 `json:"offset"`
+
+	// Size Bytes of the line
+	Size int64 `json:"size"`
+
+	// Text The line without the line feed
+	Text string `json:"text"`
+}
+
+// LogLines Example: {"attempt":1,"lines":[{"at":"2026-01-31T12:00:00.123Z","line":1,"offset":0,"size":19,"text":"reading part 1 of 2"},{"at":"2026-01-31T12:00:03Z","line":2,"offset":19,"size":19,"text":"reading part 2 of 2"}],"scanned_bytes":38,"size_bytes":38,"total_lines":2}
+type LogLines struct {
+	// Attempt The attempt; 0 if the run has none yet
+	Attempt int32     `json:"attempt"`
+	Lines   []LogLine `json:"lines"`
+
+	// ScannedBytes How far the server has counted the lines
+	ScannedBytes int64 `json:"scanned_bytes"`
+
+	// SizeBytes Bytes of the output
+	SizeBytes int64 `json:"size_bytes"`
+
+	// TotalLines Lines of the output; missing while they are not all counted
+	TotalLines *int64 `json:"total_lines,omitempty"`
+}
+
+// LogMatches Example: {"attempt":1,"count":1,"lines":[{"at":"2026-01-31T12:00:03Z","line":2,"offset":19,"size":19,"text":"reading part 2 of 2"}],"size_bytes":38}
+type LogMatches struct {
+	// Attempt The attempt; 0 if the run has none yet
+	Attempt int32 `json:"attempt"`
+
+	// Count How many lines match
+	Count int64     `json:"count"`
+	Lines []LogLine `json:"lines"`
+
+	// NextLine The line from which on to go on; missing if the output was searched to its end
+	NextLine *int64 `json:"next_line,omitempty"`
+
+	// SizeBytes Bytes of the output
+	SizeBytes int64 `json:"size_bytes"`
+}
+
 // LostNamespace defines model for LostNamespace.
 type LostNamespace struct {
 	// Namespace `*` for all namespaces
@@ -3953,6 +4009,9 @@ type WorkerWelcome struct {
 // ApprovalParam defines model for ApprovalParam.
 type ApprovalParam = openapi_types.UUID
 
+// AttemptParam defines model for AttemptParam.
+type AttemptParam = int32
+
 // BreakGlassParam defines model for BreakGlassParam.
 type BreakGlassParam = string
 
@@ -4274,7 +4333,51 @@ type ListRunEventsParams struct {
 
 // GetRunLogsParams defines parameters for GetRunLogs.
 type GetRunLogsParams struct {
-	Attempt *int32 `form:"attempt,omitempty" json:"attempt,omitempty"`
+	// Attempt Number of the attempt; default the newest
+	Attempt *AttemptParam `form:"attempt,omitempty" json:"attempt,omitempty"`
+
+	// FromByte Begin with this byte of the output; a part that is no longer stored counts with its size
+	FromByte *int64 `form:"from_byte,omitempty" json:"from_byte,omitempty"`
+
+	// Bytes Return at most so many bytes of the output; default all that follow
+	Bytes *int64 `form:"bytes,omitempty" json:"bytes,omitempty"`
+}
+
+// GetRunLogLinesParams defines parameters for GetRunLogLines.
+type GetRunLogLinesParams struct {
+	// Attempt Number of the attempt; default the newest
+	Attempt *AttemptParam `form:"attempt,omitempty" json:"attempt,omitempty"`
+
+	// FromLine Number of the first line; a negative one counts from the end, so that -1 is the last line. Default 1
+	FromLine *int64 `form:"from_line,omitempty" json:"from_line,omitempty"`
+
+	// FromByte Begin with the line that holds this byte of the output; not together with `from_line`
+	FromByte *int64 `form:"from_byte,omitempty" json:"from_byte,omitempty"`
+
+	// Lines Return at most so many lines
+	Lines *int32 `form:"lines,omitempty" json:"lines,omitempty"`
+
+	// Bytes Return lines of at most so many bytes in all, 64 more for each, but one line at least
+	Bytes *int32 `form:"bytes,omitempty" json:"bytes,omitempty"`
+
+	// LineBytes Cut the text of a line after so many bytes. All of it is in `/logs` with its `offset` as `from_byte` and its `size` as `bytes`
+	LineBytes *int32 `form:"line_bytes,omitempty" json:"line_bytes,omitempty"`
+}
+
+// SearchRunLogsParams defines parameters for SearchRunLogs.
+type SearchRunLogsParams struct {
+	// Attempt Number of the attempt; default the newest
+	Attempt *AttemptParam `form:"attempt,omitempty" json:"attempt,omitempty"`
+	Text    string        `form:"text" json:"text"`
+
+	// FromLine Search from this line on
+	FromLine *int64 `form:"from_line,omitempty" json:"from_line,omitempty"`
+
+	// Limit Return at most so many lines
+	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// LineBytes Return at most so many bytes of a line, those around the text that was found first
+	LineBytes *int32 `form:"line_bytes,omitempty" json:"line_bytes,omitempty"`
 }
 
 // StreamRunParams defines parameters for StreamRun.

@@ -34,8 +34,10 @@ const (
 	tailSize       = 64 << 10 // of an object, read at once to find its table
 	cachedFrames   = 16 << 20 // bytes of output
 	cachedInTables = 1 << 16  // frames, 32 bytes each
-	// readAhead is how many frames are read at once for a reader of one after the other.
-	readAhead = 4
+	// withTimes is how many frames are read at once for a reader of one: it, and the times of its rows.
+	withTimes = 2
+	// readAhead is how many are read for a reader of one after the other.
+	readAhead = 4 * withTimes
 	// readTimeout bounds how long a reader of output waits for the storage.
 	readTimeout = 20 * time.Second
 )
@@ -166,7 +168,7 @@ func (a *Archive) readOutput(
 	if i < 0 {
 		return nil, 0, nil
 	}
-	frames := 1
+	frames := withTimes
 	if i > 0 && offset == t.frames[i].at {
 		frames = readAhead
 	}
@@ -221,7 +223,7 @@ func (a *Archive) fetchTable(ctx context.Context, key string, objectSize int64) 
 
 func frameKey(key string, i int) string { return key + "#" + strconv.Itoa(i) }
 
-// readFrame returns frame i, and reads some that follow with the same request.
+// readFrame returns the content of frame i, and reads some that follow with the same request.
 func (a *Archive) readFrame(ctx context.Context, key string, t *table, i, frames int) ([]byte, error) {
 	if text, ok := a.frames.get(frameKey(key, i)); ok {
 		return text, nil
@@ -237,7 +239,7 @@ func (a *Archive) readFrame(ctx context.Context, key string, t *table, i, frames
 		if f.length == 0 {
 			continue
 		}
-		text, err := a.decode(packed[f.pos-wanted[0].pos:][:f.length], f)
+		text, err := a.unpack(packed[f.pos-wanted[0].pos:][:f.length], f)
 		if err != nil && n == 0 {
 			return nil, err
 		}
@@ -249,6 +251,14 @@ func (a *Archive) readFrame(ctx context.Context, key string, t *table, i, frames
 		}
 	}
 	return first, nil
+}
+
+// unpack returns the output of a frame, or its times as they are stored.
+func (a *Archive) unpack(packed []byte, f frame) ([]byte, error) {
+	if f.times() {
+		return bytes.Clone(packed), nil // packed may hold other frames, too
+	}
+	return a.decode(packed, f)
 }
 
 func (a *Archive) decode(packed []byte, f frame) ([]byte, error) {

@@ -9,6 +9,9 @@
 // An object is in the seekable format of Zstandard, so that `zstd -dc OBJECT` prints the output:
 //
 //	frame …      one Zstandard frame each, with a checksum, for whole rows of output: 512 KiB of it at most
+//	times        after a frame, a skippable frame (0x184D2A50, length of what follows) with the times of its rows:
+//	             for each row that was written later than the one before, the offset as a uvarint, and the
+//	             microseconds since 1970 as a varint, both as differences to the last
 //	seek table   a skippable frame, all numbers are little-endian uint32:
 //	             0x184D2A5E, length of what follows,
 //	             for each frame its compressed and its decompressed size,

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"testing"
+	"time"
 )
 
 // inMemory is a bucket with one object, for the fuzzer, which reads thousands of them a second.
@@ -36,7 +37,10 @@ func FuzzReadOutput(f *testing.F) {
 		f.Fatal(err)
 	}
 	for _, rows := range [][]any{{}, {"one\n", 5, "two\n"}, {noise(1, 2000)}, {3}} {
-		if _, err := a.Create(f.Context(), "k", func(_ context.Context, w *Writer) error { return writeRows(w, rows) }); err != nil {
+		if _, err := a.Create(f.Context(), "k", func(_ context.Context, w *Writer) error {
+			w.At(time.Unix(1_800_000_000, 0))
+			return writeRows(w, rows)
+		}); err != nil {
 			f.Fatal(err)
 		}
 		f.Add(whole.object, int64(0))
@@ -55,6 +59,15 @@ func FuzzReadOutput(f *testing.F) {
 			}
 			if at < offset || len(text) > maxFrameSize {
 				t.Fatalf("%d bytes at %d, read from %d on", len(text), at, offset)
+			}
+			times, err := reader.ReadTimes(t.Context(), "k", int64(len(object)), offset)
+			if err != nil {
+				return
+			}
+			for from := range times {
+				if from < 0 || from > at+maxFrameSize {
+					t.Fatalf("a time from byte %d on, in a frame with byte %d", from, at)
+				}
 			}
 			offset = at + int64(len(text))
 		}

@@ -18,17 +18,19 @@ const (
 	frameSize      = 512 << 10
 	maxFrameSize   = 2 * frameSize
 	maxFrameLength = maxFrameSize + 64<<10 // compressed: noise grows a little
-	// maxFrames bounds the table that is read: 2 TiB of output in whole frames.
+	// maxFrames bounds the table that is read: a tebibyte of output in whole frames, each with its times.
 	maxFrames = 4 << 20
 )
 
 // frame is a part of an object.
 type frame struct {
-	at, size    int64 // in the output
+	at, size    int64 // in the output; size 0: the times of the frame before
 	pos, length int64 // in the object; length 0: a hole
 }
 
-func (f frame) end() int64 { return f.at + f.size }
+func (f frame) end() int64  { return f.at + f.size }
+func (f frame) text() bool  { return f.length > 0 && f.size > 0 }
+func (f frame) times() bool { return f.length > 0 && f.size == 0 }
 
 // table lists the frames of an object in order.
 type table struct {
@@ -55,7 +57,7 @@ func (t *table) addHole(size int64) {
 // find returns the index of the frame with an offset of the output, or of the next one after a hole, -1 for none.
 func (t *table) find(offset int64) int {
 	i := sort.Search(len(t.frames), func(i int) bool { return t.frames[i].end() > offset })
-	for i < len(t.frames) && t.frames[i].length == 0 {
+	for i < len(t.frames) && !t.frames[i].text() {
 		i++
 	}
 	if i == len(t.frames) {
@@ -107,7 +109,7 @@ func parseTable(b []byte, objectSize int64) (*table, error) {
 	for ; len(entries) > 0; entries = entries[entrySize:] {
 		length := int64(binary.LittleEndian.Uint32(entries))
 		size := int64(binary.LittleEndian.Uint32(entries[4:]))
-		if length > maxFrameLength || length > 0 && (size > maxFrameSize || size == 0) {
+		if length > maxFrameLength || length > 0 && size > maxFrameSize {
 			return nil, damaged("its seek table has a frame of %d bytes, %d compressed", size, length)
 		}
 		t.add(size, length)

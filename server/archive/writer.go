@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -18,6 +19,8 @@ type Writer struct {
 	table   table
 	buffer  []byte // output of the next frame
 	packed  []byte
+	at      int64 // when the next row was written, in microseconds since 1970; 0: not known
+	times   timesWriter
 }
 
 func newWriter(a *Archive, out io.Writer) *Writer {
@@ -27,6 +30,9 @@ func newWriter(a *Archive, out io.Writer) *Writer {
 
 // Size is how much output was written, holes included.
 func (w *Writer) Size() int64 { return w.table.size + int64(len(w.buffer)) }
+
+// At says when the rows that follow were written.
+func (w *Writer) At(t time.Time) { w.at = t.UnixMicro() }
 
 // Write adds a row of output, which is not divided: a frame ends where a row does, so that no character is cut.
 func (w *Writer) Write(row []byte) (int, error) {
@@ -38,6 +44,7 @@ func (w *Writer) Write(row []byte) (int, error) {
 			return 0, err
 		}
 	}
+	w.times.note(int64(len(w.buffer)), w.at)
 	w.buffer = append(w.buffer, row...)
 	return len(row), nil
 }
@@ -92,6 +99,14 @@ func (w *Writer) flush() error {
 	}
 	w.table.add(int64(len(w.buffer)), int64(len(w.packed)))
 	w.buffer = w.buffer[:0]
+	times := w.times.frame()
+	if len(times) == 0 {
+		return nil
+	}
+	if _, err := w.out.Write(times); err != nil {
+		return err
+	}
+	w.table.add(0, int64(len(times)))
 	return nil
 }
 

@@ -85,6 +85,9 @@ func writeRow(w *archive.Writer, row store.LogChunk, end int64) error {
 	if err := skipTo(w, row.Offset); err != nil {
 		return err
 	}
+	for _, t := range row.Times {
+		w.At(t.At)
+	}
 	_, err := w.Write([]byte(row.Text[:min(int64(len(row.Text)), end-row.Offset)]))
 	return err
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/berth-dev/berth/server/identity"
 	"github.com/berth-dev/berth/server/impact"
 	"github.com/berth-dev/berth/server/issuer"
+	"github.com/berth-dev/berth/server/logline"
 	"github.com/berth-dev/berth/server/metric"
 	"github.com/berth-dev/berth/server/newrun"
 	"github.com/berth-dev/berth/server/poolguard"
@@ -74,6 +75,7 @@ type Handler struct {
 	impact  *impact.Analyzer
 	feeds   *runFeeds
 	dryRuns *dryrun.Asker
+	lines   *logline.Reader
 }
 
 var _ apiserver.StrictServerInterface = (*Handler)(nil)
@@ -94,6 +96,7 @@ func New(o Options) *Handler {
 		Installation: o.Installation, Now: o.Now, Retention: o.Retention,
 	})
 	h.dryRuns = dryrun.New(dryrun.Options{Store: o.Store, Preview: h.impact, Now: o.Now, Stopping: o.Stopping})
+	h.lines = logline.New(o.Store, o.Now)
 	h.feeds = newRunFeeds(o.Store, h.readRunList)
 	return h
 }

@@ -446,8 +446,16 @@ type LogChunk struct {
 	Number int32 // of the attempt, when reading
 	Offset int64
 	Text   string
+	// Times is when the text was stored, when reading: from each offset on. Empty if that is not known.
+	Times []ChunkTime
 	// Position is how far the worker has read its source with this text, when appending; empty if it does not say.
 	Position string
+}
+
+// ChunkTime is when output was stored, from an offset on.
+type ChunkTime struct {
+	Offset int64
+	At     time.Time
 }
 
 // AttemptRef asks about a Job found in a cluster.

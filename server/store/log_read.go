@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 // logReadTries bounds how often a read starts again because the archiver moved the output meanwhile.
@@ -79,6 +81,10 @@ func (q Reader) readArchived(ctx context.Context, o *outputRow, offset int64, li
 		return nil, o.unavailable("this server has no output archive; start it with --output-archive", nil)
 	}
 	content, at, err := q.s.archive.ReadOutput(ctx, o.Object, o.ObjectSize, offset)
+	var times []ChunkTime
+	if err == nil && len(content) > 0 {
+		times, err = q.readTimes(ctx, o, at)
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, o.unavailable("the output archive has lost it: there is no object "+o.Object, err)
@@ -92,7 +98,24 @@ func (q Reader) readArchived(ctx context.Context, o *outputRow, offset int64, li
 	text := string(content[:min(len(content), limitBytes+utf8.UTFMax)])
 	return []LogChunk{{
 		Lease: Lease{AttemptID: o.AttemptID}, Number: o.Number, Offset: at, Text: text[:runeCut(text, limitBytes)],
+		Times: times,
 	}}, nil
+}
+
+// readTimes returns when archived output from an offset on was stored.
+func (q Reader) readTimes(ctx context.Context, o *outputRow, offset int64) ([]ChunkTime, error) {
+	stored, err := q.s.archive.ReadTimes(ctx, o.Object, o.ObjectSize, offset)
+	if err != nil {
+		return nil, err
+	}
+	var times []ChunkTime
+	for at, t := range stored {
+		if at <= offset {
+			times = times[:0] // the last of them counts
+		}
+		times = append(times, ChunkTime{max(at, offset), t})
+	}
+	return times, nil
 }
 
 // unavailable is the error for archived output that cannot be read.
@@ -105,7 +128,7 @@ func (r outputRow) unavailable(reason string, cause error) error {
 }
 
 const readLogsSQL = `
-SELECT c.byte_offset, c.content
+SELECT c.byte_offset, c.at, c.content
 FROM log_chunks c
 WHERE c.attempt_id = ?
 	AND c.at BETWEEN ? AND ?
@@ -141,8 +164,9 @@ func (q Reader) readLogsAfter(ctx context.Context, o *outputRow, offset int64, l
 // readLogs reads the rows that begin before offset + limitBytes: a row has up to 64 KiB, and a reader may be slow.
 func (q Reader) readLogs(ctx context.Context, o *outputRow, offset int64, limitBytes int) ([]LogChunk, error) {
 	var rows []struct {
-		Offset  int64  `db:"byte_offset"`
-		Content []byte `db:"content"`
+		Offset  int64         `db:"byte_offset"`
+		At      database.Time `db:"at"`
+		Content []byte        `db:"content"`
 	}
 	from, to := o.chunkRange()
 	err := q.db.All(ctx, &rows, readLogsSQL, o.AttemptID, from, to, o.AttemptID, from, to, offset,
@@ -165,6 +189,7 @@ func (q Reader) readLogs(ctx context.Context, o *outputRow, offset int64, limitB
 		}
 		chunks = append(chunks, LogChunk{
 			Lease: Lease{AttemptID: o.AttemptID}, Number: o.Number, Offset: r.Offset, Text: text[:n],
+			Times: []ChunkTime{{r.Offset, r.At.Time()}},
 		})
 		if limitBytes -= n; n < len(text) {
 			break

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,6 +17,9 @@ type Archive interface {
 	// the object has after it, and where that is. It returns no text at the end. An error that is
 	// fs.ErrNotExist means that the object does not exist.
 	ReadOutput(ctx context.Context, object string, objectSize, offset int64) (text []byte, at int64, err error)
+	// ReadTimes returns when the output was stored that ReadOutput returns for the same arguments: offsets from
+	// which on it was stored at another time, and possibly earlier ones.
+	ReadTimes(ctx context.Context, object string, objectSize, offset int64) (iter.Seq2[int64, time.Time], error)
 }
 
 // Output is how far the output of an attempt is stored, and where. Its bytes up to ArchivedSize are in the

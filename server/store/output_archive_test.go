@@ -42,6 +42,35 @@ func TestOutputMovesToTheArchiveAfterItsAttemptHasEnded(t *testing.T) {
 	})
 }
 
+func TestArchivedOutputKeepsWhenItWasStored(t *testing.T) {
+	onEachArchive(t, func(w *archived) {
+		run := w.one()
+		c := w.claimOne("w")
+		text := strings.Repeat("ß", 90_000) // in three rows, which a frame holds
+		w.writes(c, 0, text)
+		w.Advance(time.Second)
+		w.writes(c, int64(len(text)), "second\n")
+		w.accepts(running(c), succeeded(c))
+		times := func(offset int64) (times []store.ChunkTime) {
+			for _, chunk := range w.listLogChunks(run.ID, 1, offset, 0) {
+				for _, stored := range chunk.Times {
+					if n := len(times); n == 0 || !times[n-1].At.Equal(stored.At) {
+						times = append(times, store.ChunkTime{Offset: stored.Offset, At: stored.At.UTC()})
+					}
+				}
+			}
+			return times
+		}
+		before := [][]store.ChunkTime{times(0), times(4), times(int64(len(text)) + 2)}
+		if n := len(before[0]); n != 2 || len(before[2]) != 1 {
+			w.t.Errorf("it was stored at %v", before)
+		}
+		w.works(time.Hour)
+		w.leavesRows("log_chunks", 0)
+		same(w.t, "times", [][]store.ChunkTime{times(0), times(4), times(int64(len(text)) + 2)}, before)
+	})
+}
+
 func TestOutputAfterTheEndIsArchivedToo(t *testing.T) {
 	onEachArchive(t, func(w *archived) {
 		w.one()

@@ -560,6 +560,22 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/runs/{run}/logs (the `GetRunLogs` operationId).
 	GetRunLogs(ctx context.Context, run RunParam, params *GetRunLogsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetRunLogLines Get some lines of the output of an attempt
+	//
+	// Returns a window of lines, from a line or from a byte on, of the newest attempt unless `attempt` is set. Lines are numbered from 1. A part of the output that is no longer stored is one line, a `gap`, and ends the line before it; when more expires, later lines get lower numbers.
+	//
+	// The server looks at the output as far as the window requires it, for 10 seconds at most. Where it has not reached the window by then, `lines` is empty and `scanned_bytes` is less than `size_bytes`: repeat the request, which goes on from there. `total_lines` is there as soon as all lines are counted; a request for the last line, `from_line=-1`, counts them.
+	//
+	// Corresponds with GET /api/v1/runs/{run}/logs/lines (the `GetRunLogLines` operationId).
+	GetRunLogLines(ctx context.Context, run RunParam, params *GetRunLogLinesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SearchRunLogs Search the output of an attempt
+	//
+	// Returns the lines of the output that contain a text, in upper or lower case, of the newest attempt unless `attempt` is set. The text is searched in what a terminal would show: without control sequences such as colors, and of a line with carriage returns in what follows the last one. Of a line, the first mebibyte is searched. All lines that match are counted, also where `limit` returns fewer. The search ends after 10 seconds; `next_line` then is the line from which on to go on.
+	//
+	// Corresponds with GET /api/v1/runs/{run}/logs/search (the `SearchRunLogs` operationId).
+	SearchRunLogs(ctx context.Context, run RunParam, params *SearchRunLogsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// SetRunProgressWithBody Set the progress of a run while an attempt is active
 	//
 	// The same keys may call this operation as for `setRunResult`. The last value wins.
@@ -2480,6 +2496,42 @@ func (c *Client) ExplainRun(ctx context.Context, run RunParam, reqEditors ...Req
 // Corresponds with GET /api/v1/runs/{run}/logs (the `GetRunLogs` operationId).
 func (c *Client) GetRunLogs(ctx context.Context, run RunParam, params *GetRunLogsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetRunLogsRequest(c.Server, run, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetRunLogLines Get some lines of the output of an attempt
+//
+// Returns a window of lines, from a line or from a byte on, of the newest attempt unless `attempt` is set. Lines are numbered from 1. A part of the output that is no longer stored is one line, a `gap`, and ends the line before it; when more expires, later lines get lower numbers.
+//
+// The server looks at the output as far as the window requires it, for 10 seconds at most. Where it has not reached the window by then, `lines` is empty and `scanned_bytes` is less than `size_bytes`: repeat the request, which goes on from there. `total_lines` is there as soon as all lines are counted; a request for the last line, `from_line=-1`, counts them.
+//
+// Corresponds with GET /api/v1/runs/{run}/logs/lines (the `GetRunLogLines` operationId).
+func (c *Client) GetRunLogLines(ctx context.Context, run RunParam, params *GetRunLogLinesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetRunLogLinesRequest(c.Server, run, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SearchRunLogs Search the output of an attempt
+//
+// Returns the lines of the output that contain a text, in upper or lower case, of the newest attempt unless `attempt` is set. The text is searched in what a terminal would show: without control sequences such as colors, and of a line with carriage returns in what follows the last one. Of a line, the first mebibyte is searched. All lines that match are counted, also where `limit` returns fewer. The search ends after 10 seconds; `next_line` then is the line from which on to go on.
+//
+// Corresponds with GET /api/v1/runs/{run}/logs/search (the `SearchRunLogs` operationId).
+func (c *Client) SearchRunLogs(ctx context.Context, run RunParam, params *SearchRunLogsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSearchRunLogsRequest(c.Server, run, params)
 	if err != nil {
 		return nil, err
 	}
@@ -7285,6 +7337,256 @@ func NewGetRunLogsRequest(server string, run RunParam, params *GetRunLogsParams)
 
 		}
 
+		if params.FromByte != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from_byte", *params.FromByte, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Bytes != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "bytes", *params.Bytes, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetRunLogLinesRequest constructs an http.Request for the GetRunLogLines method
+func NewGetRunLogLinesRequest(server string, run RunParam, params *GetRunLogLinesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "run", run, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/runs/%s/logs/lines", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Attempt != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "attempt", *params.Attempt, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.FromLine != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from_line", *params.FromLine, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.FromByte != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from_byte", *params.FromByte, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Lines != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "lines", *params.Lines, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Bytes != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "bytes", *params.Bytes, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.LineBytes != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "line_bytes", *params.LineBytes, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSearchRunLogsRequest constructs an http.Request for the SearchRunLogs method
+func NewSearchRunLogsRequest(server string, run RunParam, params *SearchRunLogsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "run", run, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/runs/%s/logs/search", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Attempt != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "attempt", *params.Attempt, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "text", params.Text, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.FromLine != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from_line", *params.FromLine, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.LineBytes != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "line_bytes", *params.LineBytes, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -11464,6 +11766,26 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /api/v1/runs/{run}/logs (the `GetRunLogs` operationId).
 	GetRunLogsWithResponse(ctx context.Context, run RunParam, params *GetRunLogsParams, reqEditors ...RequestEditorFn) (*GetRunLogsResponse, error)
 
+	// GetRunLogLinesWithResponse Get some lines of the output of an attempt
+	//
+	// Returns a window of lines, from a line or from a byte on, of the newest attempt unless `attempt` is set. Lines are numbered from 1. A part of the output that is no longer stored is one line, a `gap`, and ends the line before it; when more expires, later lines get lower numbers.
+	//
+	// The server looks at the output as far as the window requires it, for 10 seconds at most. Where it has not reached the window by then, `lines` is empty and `scanned_bytes` is less than `size_bytes`: repeat the request, which goes on from there. `total_lines` is there as soon as all lines are counted; a request for the last line, `from_line=-1`, counts them.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/runs/{run}/logs/lines (the `GetRunLogLines` operationId).
+	GetRunLogLinesWithResponse(ctx context.Context, run RunParam, params *GetRunLogLinesParams, reqEditors ...RequestEditorFn) (*GetRunLogLinesResponse, error)
+
+	// SearchRunLogsWithResponse Search the output of an attempt
+	//
+	// Returns the lines of the output that contain a text, in upper or lower case, of the newest attempt unless `attempt` is set. The text is searched in what a terminal would show: without control sequences such as colors, and of a line with carriage returns in what follows the last one. Of a line, the first mebibyte is searched. All lines that match are counted, also where `limit` returns fewer. The search ends after 10 seconds; `next_line` then is the line from which on to go on.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/runs/{run}/logs/search (the `SearchRunLogs` operationId).
+	SearchRunLogsWithResponse(ctx context.Context, run RunParam, params *SearchRunLogsParams, reqEditors ...RequestEditorFn) (*SearchRunLogsResponse, error)
+
 	// SetRunProgressWithBodyWithResponse Set the progress of a run while an attempt is active
 	//
 	// The same keys may call this operation as for `setRunResult`. The last value wins.
@@ -14462,6 +14784,102 @@ func (r GetRunLogsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetRunLogsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetRunLogLinesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *LogLines
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetRunLogLinesResponse) GetJSON200() *LogLines {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetRunLogLinesResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetRunLogLinesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetRunLogLinesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetRunLogLinesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetRunLogLinesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SearchRunLogsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *LogMatches
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SearchRunLogsResponse) GetJSON200() *LogMatches {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SearchRunLogsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SearchRunLogsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SearchRunLogsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SearchRunLogsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SearchRunLogsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -18913,6 +19331,38 @@ func (c *ClientWithResponses) GetRunLogsWithResponse(ctx context.Context, run Ru
 	return ParseGetRunLogsResponse(rsp)
 }
 
+// GetRunLogLinesWithResponse Get some lines of the output of an attempt
+//
+// Returns a window of lines, from a line or from a byte on, of the newest attempt unless `attempt` is set. Lines are numbered from 1. A part of the output that is no longer stored is one line, a `gap`, and ends the line before it; when more expires, later lines get lower numbers.
+//
+// The server looks at the output as far as the window requires it, for 10 seconds at most. Where it has not reached the window by then, `lines` is empty and `scanned_bytes` is less than `size_bytes`: repeat the request, which goes on from there. `total_lines` is there as soon as all lines are counted; a request for the last line, `from_line=-1`, counts them.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/runs/{run}/logs/lines (the `GetRunLogLines` operationId).
+func (c *ClientWithResponses) GetRunLogLinesWithResponse(ctx context.Context, run RunParam, params *GetRunLogLinesParams, reqEditors ...RequestEditorFn) (*GetRunLogLinesResponse, error) {
+	rsp, err := c.GetRunLogLines(ctx, run, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetRunLogLinesResponse(rsp)
+}
+
+// SearchRunLogsWithResponse Search the output of an attempt
+//
+// Returns the lines of the output that contain a text, in upper or lower case, of the newest attempt unless `attempt` is set. The text is searched in what a terminal would show: without control sequences such as colors, and of a line with carriage returns in what follows the last one. Of a line, the first mebibyte is searched. All lines that match are counted, also where `limit` returns fewer. The search ends after 10 seconds; `next_line` then is the line from which on to go on.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/runs/{run}/logs/search (the `SearchRunLogs` operationId).
+func (c *ClientWithResponses) SearchRunLogsWithResponse(ctx context.Context, run RunParam, params *SearchRunLogsParams, reqEditors ...RequestEditorFn) (*SearchRunLogsResponse, error) {
+	rsp, err := c.SearchRunLogs(ctx, run, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSearchRunLogsResponse(rsp)
+}
+
 // SetRunProgressWithBodyWithResponse Set the progress of a run while an attempt is active
 //
 // The same keys may call this operation as for `setRunResult`. The last value wins.
@@ -21940,6 +22390,72 @@ func ParseGetRunLogsResponse(rsp *http.Response) (*GetRunLogsResponse, error) {
 	}
 
 	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetRunLogLinesResponse parses an HTTP response from a GetRunLogLinesWithResponse call
+func ParseGetRunLogLinesResponse(rsp *http.Response) (*GetRunLogLinesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetRunLogLinesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest LogLines
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSearchRunLogsResponse parses an HTTP response from a SearchRunLogsWithResponse call
+func ParseSearchRunLogsResponse(rsp *http.Response) (*SearchRunLogsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SearchRunLogsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest LogMatches
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {

@@ -149,6 +149,12 @@ type ServerInterface interface {
 	// GetRunLogs Get the output of an attempt as text
 	// (GET /api/v1/runs/{run}/logs)
 	GetRunLogs(w http.ResponseWriter, r *http.Request, run RunParam, params GetRunLogsParams)
+	// GetRunLogLines Get some lines of the output of an attempt
+	// (GET /api/v1/runs/{run}/logs/lines)
+	GetRunLogLines(w http.ResponseWriter, r *http.Request, run RunParam, params GetRunLogLinesParams)
+	// SearchRunLogs Search the output of an attempt
+	// (GET /api/v1/runs/{run}/logs/search)
+	SearchRunLogs(w http.ResponseWriter, r *http.Request, run RunParam, params SearchRunLogsParams)
 	// SetRunProgress Set the progress of a run while an attempt is active
 	// (PUT /api/v1/runs/{run}/progress)
 	SetRunProgress(w http.ResponseWriter, r *http.Request, run RunParam)
@@ -2514,8 +2520,235 @@ func (siw *ServerInterfaceWrapper) GetRunLogs(w http.ResponseWriter, r *http.Req
 		return
 	}
 
+	// ------------- Optional query parameter "from_byte" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from_byte", r.URL.Query(), &params.FromByte, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "from_byte"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "from_byte", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "bytes" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "bytes", r.URL.Query(), &params.Bytes, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "bytes"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "bytes", Err: err})
+		}
+		return
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetRunLogs(w, r, run, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetRunLogLines operation middleware
+func (siw *ServerInterfaceWrapper) GetRunLogLines(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "run" -------------
+	var run RunParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "run", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetRunLogLinesParams
+
+	// ------------- Optional query parameter "attempt" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "attempt", r.URL.Query(), &params.Attempt, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "attempt"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "attempt", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "from_line" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from_line", r.URL.Query(), &params.FromLine, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "from_line"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "from_line", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "from_byte" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from_byte", r.URL.Query(), &params.FromByte, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "from_byte"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "from_byte", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "lines" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "lines", r.URL.Query(), &params.Lines, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "lines"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "lines", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "bytes" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "bytes", r.URL.Query(), &params.Bytes, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "bytes"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "bytes", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "line_bytes" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "line_bytes", r.URL.Query(), &params.LineBytes, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "line_bytes"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "line_bytes", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetRunLogLines(w, r, run, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SearchRunLogs operation middleware
+func (siw *ServerInterfaceWrapper) SearchRunLogs(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "run" -------------
+	var run RunParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "run", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SearchRunLogsParams
+
+	// ------------- Optional query parameter "attempt" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "attempt", r.URL.Query(), &params.Attempt, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "attempt"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "attempt", Err: err})
+		}
+		return
+	}
+
+	// ------------- Required query parameter "text" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "text", r.URL.Query(), &params.Text, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "text"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "text", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "from_line" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from_line", r.URL.Query(), &params.FromLine, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "from_line"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "from_line", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "line_bytes" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "line_bytes", r.URL.Query(), &params.LineBytes, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "line_bytes"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "line_bytes", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SearchRunLogs(w, r, run, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -4982,6 +5215,10 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 
 	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/logs", wrapper.GetRunLogs).Methods(http.MethodGet)
 
+	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/logs/lines", wrapper.GetRunLogLines).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/logs/search", wrapper.SearchRunLogs).Methods(http.MethodGet)
+
 	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/progress", wrapper.SetRunProgress).Methods(http.MethodPut)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/result", wrapper.GetRunResult).Methods(http.MethodGet)
@@ -6881,6 +7118,86 @@ type GetRunLogsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetRunLogsdefaultApplicationProblemPlusJSONResponse) VisitGetRunLogsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRunLogLinesRequestObject struct {
+	Run    RunParam `json:"run"`
+	Params GetRunLogLinesParams
+}
+
+type GetRunLogLinesResponseObject interface {
+	VisitGetRunLogLinesResponse(w http.ResponseWriter) error
+}
+
+type GetRunLogLines200JSONResponse LogLines
+
+func (response GetRunLogLines200JSONResponse) VisitGetRunLogLinesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRunLogLinesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetRunLogLinesdefaultApplicationProblemPlusJSONResponse) VisitGetRunLogLinesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchRunLogsRequestObject struct {
+	Run    RunParam `json:"run"`
+	Params SearchRunLogsParams
+}
+
+type SearchRunLogsResponseObject interface {
+	VisitSearchRunLogsResponse(w http.ResponseWriter) error
+}
+
+type SearchRunLogs200JSONResponse LogMatches
+
+func (response SearchRunLogs200JSONResponse) VisitSearchRunLogsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchRunLogsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SearchRunLogsdefaultApplicationProblemPlusJSONResponse) VisitSearchRunLogsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -9998,6 +10315,12 @@ type StrictServerInterface interface {
 	// GetRunLogs Get the output of an attempt as text
 	// (GET /api/v1/runs/{run}/logs)
 	GetRunLogs(ctx context.Context, request GetRunLogsRequestObject) (GetRunLogsResponseObject, error)
+	// GetRunLogLines Get some lines of the output of an attempt
+	// (GET /api/v1/runs/{run}/logs/lines)
+	GetRunLogLines(ctx context.Context, request GetRunLogLinesRequestObject) (GetRunLogLinesResponseObject, error)
+	// SearchRunLogs Search the output of an attempt
+	// (GET /api/v1/runs/{run}/logs/search)
+	SearchRunLogs(ctx context.Context, request SearchRunLogsRequestObject) (SearchRunLogsResponseObject, error)
 	// SetRunProgress Set the progress of a run while an attempt is active
 	// (PUT /api/v1/runs/{run}/progress)
 	SetRunProgress(ctx context.Context, request SetRunProgressRequestObject) (SetRunProgressResponseObject, error)
@@ -11483,6 +11806,60 @@ func (sh *strictHandler) GetRunLogs(w http.ResponseWriter, r *http.Request, run 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetRunLogsResponseObject); ok {
 		if err := validResponse.VisitGetRunLogsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetRunLogLines operation middleware
+func (sh *strictHandler) GetRunLogLines(w http.ResponseWriter, r *http.Request, run RunParam, params GetRunLogLinesParams) {
+	var request GetRunLogLinesRequestObject
+
+	request.Run = run
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetRunLogLines(ctx, request.(GetRunLogLinesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetRunLogLines")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetRunLogLinesResponseObject); ok {
+		if err := validResponse.VisitGetRunLogLinesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SearchRunLogs operation middleware
+func (sh *strictHandler) SearchRunLogs(w http.ResponseWriter, r *http.Request, run RunParam, params SearchRunLogsParams) {
+	var request SearchRunLogsRequestObject
+
+	request.Run = run
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SearchRunLogs(ctx, request.(SearchRunLogsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SearchRunLogs")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SearchRunLogsResponseObject); ok {
+		if err := validResponse.VisitSearchRunLogsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -19,16 +19,25 @@ import (
 func logsCommand(app *cli.App) *cobra.Command {
 	var follow bool
 	var attempt int32
+	var lines lineRange
+	var grep string
 	cmd := &cobra.Command{
 		Use: "logs RUN", Short: "Print the output of a run",
 		Long: `Print the output of a run. A file or a pipe gets it unchanged; on a terminal, control sequences other
 than colors are shown escaped. With -o json or -o yaml, the output is one document with the number
-of the attempt; with --follow, one JSON object per line.`,
+of the attempt; with --follow, one JSON object per line.
+
+--lines prints some lines of it. --grep lets the server search, and prints the lines that contain a text, in
+upper or lower case, with their numbers, without control sequences and cut to 4 KiB. Output that is no
+longer stored counts as one line.`,
 		Args: lookup.RunArg, ValidArgsFunction: lookup.RunNames(app),
 	}
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "follow the output until the run ends")
 	cmd.Flags().Int32Var(&attempt, "attempt", 0, "number of the attempt (default: the newest)")
+	cmd.Flags().Var(&lines, "lines", "print these lines: 120-130, 120, 120- to the end, or -50 for the last 50")
+	cmd.Flags().StringVar(&grep, "grep", "", "print the lines that contain this text, with their numbers")
 	cmd.MarkFlagsMutuallyExclusive("follow", "attempt")
+	cmd.MarkFlagsMutuallyExclusive("follow", "lines", "grep")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *cli.Client, id uuid.UUID) error {
 		if follow {
@@ -37,6 +46,15 @@ of the attempt; with --follow, one JSON object per line.`,
 		params := &api.GetRunLogsParams{}
 		if cmd.Flags().Changed("attempt") {
 			params.Attempt = &attempt
+		}
+		reader := &logReader{client: client, run: id, attempt: params.Attempt}
+		if cmd.Flags().Changed("grep") {
+			return printMatches(cmd.Context(), app, reader, grep, *format)
+		}
+		if cmd.Flags().Changed("lines") {
+			if err := reader.bytesOf(cmd.Context(), lines, params); err != nil {
+				return err
+			}
 		}
 		if *format == cli.Table {
 			return copyLogs(cmd.Context(), app.RawWriter(), client, id, params)

@@ -103,8 +103,9 @@ type Options struct {
 	// Protected is what no Job may refer to: the objects of this installation in the cluster.
 	Protected reference.Protected
 	// KeepRuns, KeepLogs and KeepAudit are the retention periods of finished runs, of output and of the audit
-	// log; KeepDeleted is for how long deleted objects can be restored. 0 means the default; see KeepForever.
-	KeepRuns, KeepLogs, KeepAudit, KeepDeleted time.Duration
+	// log; KeepDeleted is for how long deleted objects can be restored, and KeepStatistics for how long hourly counts stay. 0
+	// means the default; see KeepForever.
+	KeepRuns, KeepLogs, KeepAudit, KeepDeleted, KeepStatistics time.Duration
 	// RetainEvery is how often expired objects are removed; 0 means every minute.
 	RetainEvery time.Duration
 	// RateLimit is the average number of requests per second of one API key, with bursts of two seconds'

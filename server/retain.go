@@ -16,6 +16,8 @@ const (
 	DefaultKeepAudit = 365 * 24 * time.Hour
 	// DefaultKeepDeleted is for how long deleted objects can be restored.
 	DefaultKeepDeleted = 30 * 24 * time.Hour
+	// DefaultKeepStatistics is for how long hourly counts stay.
+	DefaultKeepStatistics = 400 * 24 * time.Hour
 	// KeepForever disables the removal of expired objects.
 	KeepForever        = time.Duration(-1)
 	defaultRetainEvery = time.Minute
@@ -34,10 +36,11 @@ func retentionPeriod(option, defaultPeriod time.Duration) time.Duration {
 
 func (o Options) retention() store.Retention {
 	return store.Retention{
-		Runs:    retentionPeriod(o.KeepRuns, DefaultKeepRuns),
-		Logs:    retentionPeriod(o.KeepLogs, DefaultKeepLogs),
-		Audit:   retentionPeriod(o.KeepAudit, DefaultKeepAudit),
-		Deleted: retentionPeriod(o.KeepDeleted, DefaultKeepDeleted),
+		Runs:       retentionPeriod(o.KeepRuns, DefaultKeepRuns),
+		Logs:       retentionPeriod(o.KeepLogs, DefaultKeepLogs),
+		Audit:      retentionPeriod(o.KeepAudit, DefaultKeepAudit),
+		Deleted:    retentionPeriod(o.KeepDeleted, DefaultKeepDeleted),
+		Statistics: retentionPeriod(o.KeepStatistics, DefaultKeepStatistics),
 	}
 }
 
@@ -56,7 +59,7 @@ func (s *server) expire(clock *databaseClock, counts *metric.Retention) func(con
 			s.Logger.Info("removed expired objects", "runs", removed.Runs, "run_partitions", removed.RunPartitions,
 				"log_chunks", removed.LogChunks, "log_partitions", removed.LogPartitions,
 				"output_objects", removed.OutputObjects, "audit", removed.Audit, "sessions", removed.Sessions,
-				"deleted", removed.Deleted, "approvals", removed.Approvals)
+				"deleted", removed.Deleted, "approvals", removed.Approvals, "statistics", removed.Statistics)
 		}
 		return errors.Join(ahead, err)
 	}

@@ -73,6 +73,7 @@ pool approvals --require --approver --lifetime --off --break-glass -o
 deploy schema
 deployment ls -o
 deployment get -o
+deployment statistics --since --until -o
 deployment run --param --params --job-variable --at --idempotency-key --strict --watch -o
 deployment pause
 deployment resume
@@ -84,6 +85,7 @@ schedule pause
 schedule resume
 schedule preview -o
 run ls -o
+run histogram --pool --queue --deployment --since --until --bucket -o
 run get -o
 run watch -o
 run logs --follow --attempt -o

@@ -81,6 +81,7 @@ var operations = []Operation{
 	{"ListDeployments", viewer, false, in(Listed), "list deployments"},
 	{"GetDeployment", viewer, false, in(PathDeployment), "read a deployment"},
 	{"GetRunSchema", viewer, false, in(PathDeployment), "read what a run of a deployment can set"},
+	{"GetDeploymentStatistics", viewer, false, in(PathDeployment), "read the statistics of a deployment"},
 	{"UpdateDeployment", deployer, false, in(PathDeployment), "pause or resume a deployment"},
 	{"DeleteDeployment", deployer, false, in(PathDeployment), "delete a deployment"},
 	{"ListDeploymentSchedules", viewer, false, in(PathDeployment), "list the schedules of a deployment"},
@@ -90,6 +91,7 @@ var operations = []Operation{
 
 	{"ListRuns", viewer, false, in(Listed), "list runs"},
 	{"CountRuns", viewer, false, in(Listed), "count runs"},
+	{"GetRunHistogram", viewer, false, in(Listed), "count ended runs by hour or day"},
 	{"StreamRuns", viewer, false, in(Listed), "follow the list of runs"},
 	{"GetRun", viewer, true, in(PathRun), "read a run"},
 	{"ExplainRun", viewer, false, in(PathRun), "ask why a run is in its state"},

@@ -532,6 +532,24 @@ func (e DryRunOutcome) Valid() bool {
 	}
 }
 
+// Defines values for HistogramBucketSize.
+const (
+	N1D HistogramBucketSize = "1d"
+	N1H HistogramBucketSize = "1h"
+)
+
+// Valid indicates whether the value is a known member of the HistogramBucketSize enum.
+func (e HistogramBucketSize) Valid() bool {
+	switch e {
+	case N1D:
+		return true
+	case N1H:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for InUseKind.
 const (
 	InUseDeployment InUseKind = "deployment"
@@ -1776,6 +1794,23 @@ type DeploymentSpec struct {
 	Version              *string         `json:"version,omitempty"`
 }
 
+// DeploymentStatistics Example: {"by_state":{"COMPLETED":49,"FAILED":1},"duration":{"p50_seconds":31.2,"p95_seconds":160,"runs":49},"failing":0.02,"from":"2026-01-01T00:00:00Z","to":"2026-01-02T00:00:00Z","wait":{"p50_seconds":0.6,"p95_seconds":240,"runs":50}}
+type DeploymentStatistics struct {
+	// ByState Counts of ended runs by state type, without states that have no runs
+	ByState map[string]int64 `json:"by_state"`
+
+	// Duration Of runs that completed, from the start to the end
+	Duration Percentiles `json:"duration"`
+
+	// Failing Part of the runs that failed or crashed, from 0 to 1; cancelled runs are left out. Absent without runs
+	Failing *float64  `json:"failing,omitempty"`
+	From    time.Time `json:"from"`
+	To      time.Time `json:"to"`
+
+	// Wait From the time at which a run was due until a worker claimed it, in its last attempt
+	Wait Percentiles `json:"wait"`
+}
+
 // DeploymentUpdate Example: {"paused":true}
 type DeploymentUpdate struct {
 	// PauseReason With a pause: why, shown wherever the pause is
@@ -1901,6 +1936,9 @@ type FrozenNames struct {
 	JobVariables *[]string `json:"job_variables,omitempty"`
 	Parameters   *[]string `json:"parameters,omitempty"`
 }
+
+// HistogramBucketSize defines model for HistogramBucketSize.
+type HistogramBucketSize string
 
 // InUse Object that uses the one that was to be deleted
 //
@@ -2112,6 +2150,15 @@ type Pause struct {
 	At     time.Time `json:"at"`
 	By     string    `json:"by"`
 	Reason *string   `json:"reason,omitempty"`
+}
+
+// Percentiles Without a run, no percentiles
+type Percentiles struct {
+	P50Seconds *float64 `json:"p50_seconds,omitempty"`
+	P95Seconds *float64 `json:"p95_seconds,omitempty"`
+
+	// Runs How many runs have such a time
+	Runs int64 `json:"runs"`
 }
 
 // PoolSpec defines model for PoolSpec.
@@ -2687,6 +2734,37 @@ type RunExplanation struct {
 
 	// Sentence One-sentence answer
 	Sentence string `json:"sentence"`
+}
+
+// RunHistogram Example: {"bucket":"1h","buckets":[{"counts":[{"count":31,"removed":0,"state":"COMPLETED"},{"category":"app","count":2,"removed":0,"state":"FAILED"}],"from":"2026-01-01T00:00:00Z","to":"2026-01-01T01:00:00Z"},{"counts":[],"from":"2026-01-01T01:00:00Z","to":"2026-01-01T02:00:00Z"}],"from":"2026-01-01T00:00:00Z","to":"2026-01-01T02:00:00Z"}
+type RunHistogram struct {
+	Bucket HistogramBucketSize `json:"bucket"`
+
+	// Buckets All buckets of the range, oldest first
+	Buckets []RunHistogramBucket `json:"buckets"`
+
+	// From Begin of the first bucket
+	From time.Time `json:"from"`
+
+	// To End of the last bucket
+	To time.Time `json:"to"`
+}
+
+// RunHistogramBucket defines model for RunHistogramBucket.
+type RunHistogramBucket struct {
+	Counts []RunHistogramCount `json:"counts"`
+	From   time.Time           `json:"from"`
+	To     time.Time           `json:"to"`
+}
+
+// RunHistogramCount defines model for RunHistogramCount.
+type RunHistogramCount struct {
+	Category *Category `json:"category,omitempty"`
+	Count    int64     `json:"count"`
+
+	// Removed How many of them retention has removed since: they are in no list
+	Removed int64     `json:"removed"`
+	State   StateType `json:"state"`
 }
 
 // RunIDList defines model for RunIDList.
@@ -4069,6 +4147,12 @@ type ScheduledBefore = time.Time
 // StateFilter defines model for StateFilter.
 type StateFilter = []StateType
 
+// StatisticsFrom defines model for StatisticsFrom.
+type StatisticsFrom = time.Time
+
+// StatisticsTo defines model for StatisticsTo.
+type StatisticsTo = time.Time
+
 // TagFilter defines model for TagFilter.
 type TagFilter = []Tag
 
@@ -4209,6 +4293,15 @@ type UpdateScheduleParams struct {
 	BreakGlass *BreakGlassParam `form:"break_glass,omitempty" json:"break_glass,omitempty"`
 }
 
+// GetDeploymentStatisticsParams defines parameters for GetDeploymentStatistics.
+type GetDeploymentStatisticsParams struct {
+	// From Runs that ended at or after this time; default 24 hours before the end of the current hour
+	From *StatisticsFrom `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Runs that ended before this time; default the end of the current hour
+	To *StatisticsTo `form:"to,omitempty" json:"to,omitempty"`
+}
+
 // ListRunsParams defines parameters for ListRuns.
 type ListRunsParams struct {
 	// Limit Maximum number of items
@@ -4283,6 +4376,27 @@ type CountRunsParams struct {
 	ScheduledBefore *ScheduledBefore `form:"scheduled_before,omitempty" json:"scheduled_before,omitempty"`
 	EndedAfter      *EndedAfter      `form:"ended_after,omitempty" json:"ended_after,omitempty"`
 	EndedBefore     *EndedBefore     `form:"ended_before,omitempty" json:"ended_before,omitempty"`
+}
+
+// GetRunHistogramParams defines parameters for GetRunHistogram.
+type GetRunHistogramParams struct {
+	Pool *PoolFilter `form:"pool,omitempty" json:"pool,omitempty"`
+
+	// Queue Queue, in any pool unless `pool` is set
+	Queue      *QueueFilter      `form:"queue,omitempty" json:"queue,omitempty"`
+	Deployment *DeploymentFilter `form:"deployment,omitempty" json:"deployment,omitempty"`
+
+	// State State types of which one must match
+	State *StateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// From Runs that ended at or after this time; default 24 hours before the end of the current hour
+	From *StatisticsFrom `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Runs that ended before this time; default the end of the current hour
+	To *StatisticsTo `form:"to,omitempty" json:"to,omitempty"`
+
+	// Bucket Size of a bucket; default `1h` up to three days and `1d` beyond. A histogram has up to 1000 buckets
+	Bucket *HistogramBucketSize `form:"bucket,omitempty" json:"bucket,omitempty"`
 }
 
 // StreamRunsParams defines parameters for StreamRuns.

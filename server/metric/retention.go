@@ -11,7 +11,7 @@ import (
 type Retention struct {
 	partitionsEnd prometheus.Gauge
 
-	runs, runPartitions, chunks, partitions, objects, audit, sessions, approvals, deleted, deliveries prometheus.Counter
+	runs, runPartitions, chunks, partitions, objects, audit, sessions, approvals, deleted, deliveries, statistics prometheus.Counter
 }
 
 // NewRetention registers the metrics of retention.
@@ -30,7 +30,7 @@ func NewRetention(r prometheus.Registerer) *Retention {
 		partitions: removed.WithLabelValues("log_partitions"), audit: removed.WithLabelValues("audit"),
 		sessions: removed.WithLabelValues("sessions"), approvals: removed.WithLabelValues("approvals"),
 		objects: removed.WithLabelValues("output_objects"), deleted: removed.WithLabelValues("deleted"),
-		deliveries: removed.WithLabelValues("webhook_deliveries"),
+		deliveries: removed.WithLabelValues("webhook_deliveries"), statistics: removed.WithLabelValues("statistics"),
 	}
 }
 
@@ -46,6 +46,7 @@ func (m *Retention) Add(r store.Expired) {
 	m.deleted.Add(float64(r.Deleted))
 	m.approvals.Add(float64(r.Approvals))
 	m.deliveries.Add(float64(r.Deliveries))
+	m.statistics.Add(float64(r.Statistics))
 }
 
 // SetLayout says up to when partitions of runs were made.

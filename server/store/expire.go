@@ -19,6 +19,8 @@ type Retention struct {
 	Audit time.Duration // also of approval requests, after their end
 	// Deleted is for how long deleted objects can be restored.
 	Deleted time.Duration
+	// Statistics is for how long the hourly counts of removed runs stay, and how long runs waited.
+	Statistics time.Duration
 }
 
 // Expired counts removed records.
@@ -34,6 +36,7 @@ type Expired struct {
 	Approvals     int64
 	Deliveries    int64 // of webhooks
 	Tokens        int64 // and the keys that were made for them
+	Statistics    int64 // rows of an hour
 }
 
 // Any reports whether any record was removed.
@@ -66,6 +69,7 @@ func (s *Store) Expire(ctx context.Context, keep Retention) (Expired, error) {
 		{"remove old output", s.retainLogs},
 		{"remove old archived output", s.retainArchived},
 		{"remove old runs", s.retainRuns},
+		{"remove old statistics", s.retainStatistics},
 		{"remove old audit entries", s.retainAudit},
 		{"remove old sessions", s.retainSessions},
 		{"remove what was deleted long ago", s.retainDeleted},
@@ -192,6 +196,9 @@ func (s *Store) retainRunsOf(ctx context.Context, p runPartition, keep Retention
 		var ids []uuid.UUID
 		query := oldRunsSQL + tx.db.Dialect().Lock("FOR UPDATE SKIP LOCKED")
 		if err := tx.db.All(ctx, &ids, query, last, to, before, retainRuns); err != nil || len(ids) == 0 {
+			return 0, err
+		}
+		if _, err := tx.db.Exec(ctx, keepCountsSQL(tx.db.Dialect()), database.ListOf(ids)); err != nil {
 			return 0, err
 		}
 		if _, err := tx.db.Exec(ctx, deleteRunsSQL+tx.db.Dialect().List("uuid"), database.ListOf(ids)); err != nil {

@@ -42,9 +42,9 @@ ORDER BY id
 OFFSET ?
 LIMIT 1`
 	uncountSQL = `
-INSERT INTO run_count_changes (` + countColumns + `, n)
+INSERT INTO run_count_changes (` + countColumns + `, n, kept)
 SELECT pool_id, queue_id, deployment_id, hour_of(created_at), hour_of(ended_at), state_type, category,
-	run_took(started_at, ended_at), -COUNT(*)
+	run_took(started_at, ended_at), -COUNT(*), COUNT(*)
 FROM %s
 WHERE id > ?
 	AND id <= ?
@@ -52,7 +52,7 @@ WHERE id > ?
 GROUP BY 1, 2, 3, 4, 5, 6, 7, 8`
 )
 
-// uncount takes the runs of a partition from the counts. It fails with errLayoutChanged while others delete runs.
+// uncount takes the runs of a partition from the counts of stored runs, and keeps them as counts of removed ones. It fails with errLayoutChanged while others delete runs.
 func (tx *Tx) uncount(ctx context.Context, p runPartition) error {
 	if got, err := tx.lockAlone(ctx, deletionLock); err != nil {
 		return fmt.Errorf("take the lock of deleting runs: %w", err)

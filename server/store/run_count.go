@@ -294,12 +294,17 @@ func (c *countQuery) where() (where conditions) {
 
 // addEnded adds rows of run_counts. Served by its primary key, and by run_counts_ended.
 func (c *countQuery) addEnded(span int, hours conditions) {
+	where := c.ofSpan(span, hours)
+	c.add("SELECT t.state_type, t.n FROM run_counts t"+where.sql(), where)
+}
+
+// ofSpan is what the filter asks of a row t of run_counts.
+func (c *countQuery) ofSpan(span int, hours conditions) conditions {
 	where := conditions{where: []string{fmt.Sprintf("t.span = %d", span)}}
 	if c.s.deployment == nil {
 		where.add("t.deployment_id = '" + uuid.Nil.String() + "'")
 	}
-	where = where.with(hours, c.where())
-	c.add("SELECT t.state_type, t.n FROM run_counts t"+where.sql(), where)
+	return where.with(hours, c.where())
 }
 
 // addChanges adds what has not come to run_counts yet.

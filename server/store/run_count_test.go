@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/store/storetest"
@@ -47,7 +49,8 @@ func TestCountsAreWhatTheRunsSay(t *testing.T) {
 type counted struct {
 	*world
 	dice           *rand.Rand
-	exact, atLeast int // counts of a range
+	exact, atLeast int         // counts of a range
+	removed        []store.Run // by retention
 }
 
 func (c *counted) deploy() {
@@ -86,7 +89,9 @@ func (c *counted) step() {
 			c.deploy()
 		}
 	case 10:
+		before := c.list()
 		c.expire(store.Retention{Runs: time.Duration(12+c.dice.IntN(40)) * time.Hour})
+		c.removed = append(c.removed, without(before, c.list())...)
 	case 11:
 		short, cancel := context.WithTimeout(ctx, time.Duration(c.dice.IntN(2000))*time.Microsecond)
 		_ = c.RollUpRuns(short) // may be interrupted
@@ -122,17 +127,36 @@ func (c *counted) work(pool string) {
 	c.accepts(reports...)
 }
 
-func (c *counted) check(round int) {
+// list is all runs.
+func (c *counted) list() (all []store.Run) {
 	c.t.Helper()
-	var all []store.Run
 	for page := (store.Page{Limit: 500}); ; {
 		runs, next, err := c.ListRuns(c.t.Context(), store.RunFilter{}, page)
 		c.world.check(err)
 		all = append(all, runs...)
 		if page.Cursor = next.Cursor; page.Cursor == "" {
-			break
+			return all
 		}
 	}
+}
+
+// without is the runs that are not among others.
+func without(runs, others []store.Run) (rest []store.Run) {
+	there := map[uuid.UUID]bool{}
+	for _, run := range others {
+		there[run.ID] = true
+	}
+	for _, run := range runs {
+		if !there[run.ID] {
+			rest = append(rest, run)
+		}
+	}
+	return rest
+}
+
+func (c *counted) check(round int) {
+	c.t.Helper()
+	all := c.list()
 	if len(all) == 0 {
 		return
 	}
@@ -168,6 +192,7 @@ func (c *counted) check(round int) {
 		if got.AtLeast || !maps.Equal(got.States, want) {
 			c.t.Errorf("round %d, %+v: counted %v, want %v", round, f, got, want)
 		}
+		c.checkHistogram(f, all)
 	}
 }
 

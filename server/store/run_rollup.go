@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -74,18 +76,35 @@ type countedRun struct {
 	Category  lifecycle.Category  `json:"category"`
 	StartedAt *database.Time      `json:"started_at"`
 	EndedAt   *database.Time      `json:"ended_at"`
+	Waited    *int32              `json:"waited"` // as run_waits has it; nil: it was never claimed
 }
 
 // countRunsSQL adds runs that end to the counts. It runs with the update of these runs, and reads what that leaves as it
-// is.
+// is. The waits are a list, so that runs that waited for different times still share a row.
 func countRunsSQL(d database.Dialect) string {
+	waits := "GROUP_CONCAT(n.waited)"
+	if d == database.Postgres {
+		waits = "STRING_AGG(n.waited::TEXT, ',')"
+	}
 	return `
-INSERT INTO run_count_changes (` + countColumns + `, n)
+INSERT INTO run_count_changes (` + countColumns + `, n, waits)
 SELECT
 	n.pool_id, n.queue_id, r.deployment_id, ` + d.Hour("r.created_at") + `, ` + d.Hour("n.ended_at") + `, n.state_type, n.category,
-	` + runTookSQL(d, "n") + `, COUNT(*)
+	` + runTookSQL(d, "n") + `, COUNT(*), COALESCE(` + waits + `, '')
 FROM ` + database.RecordsOf[countedRun](d) + ` AS n
 JOIN runs r ON r.id = n.id
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 8`
+}
+
+// keepCountsSQL keeps the counts of runs that retention is about to delete.
+func keepCountsSQL(d database.Dialect) string {
+	return `
+INSERT INTO run_count_changes (` + countColumns + `, n, kept)
+SELECT
+	r.pool_id, r.queue_id, r.deployment_id, ` + d.Hour("r.created_at") + `, ` + d.Hour("r.ended_at") + `, r.state_type, r.category,
+	` + runTookSQL(d, "r") + `, 0, COUNT(*)
+FROM runs r
+WHERE r.id IN ` + d.List("uuid") + `
 GROUP BY 1, 2, 3, 4, 5, 6, 7, 8`
 }
 
@@ -122,8 +141,24 @@ type runCountRow struct {
 	N            int64               `db:"n" json:"n"`
 }
 
+// runCountChange is a row of run_count_changes.
+type runCountChange struct {
+	runCountRow
+	Kept  int64  `db:"kept"`
+	Waits string `db:"waits"`
+}
+
+// runWaitRow is a row of run_waits.
+type runWaitRow struct {
+	SubjectID uuid.UUID `db:"subject_id" json:"subject_id"`
+	Hour      int32     `db:"hour" json:"hour"`
+	Waited    int32     `db:"waited" json:"waited"`
+	N         int64     `db:"n" json:"n"`
+}
+
 // The spans of run_counts, in hours.
 const (
+	spanKept = -1 // hours, of what retention has removed
 	spanAll  = 0
 	spanHour = 1
 	spanDay  = 24
@@ -163,12 +198,12 @@ func takeChangesSQL(d database.Dialect) string {
 		return `
 DELETE FROM run_count_changes
 WHERE ctid = ANY(ARRAY(SELECT ctid FROM run_count_changes LIMIT ?))
-RETURNING ` + countColumns + ", n"
+RETURNING ` + countColumns + ", n, kept, waits"
 	}
 	return `
 DELETE FROM run_count_changes
 WHERE rowid IN (SELECT rowid FROM run_count_changes LIMIT ?)
-RETURNING ` + countColumns + ", n"
+RETURNING ` + countColumns + ", n, kept, waits"
 }
 
 const runCountColumns = "deployment_id, span, created, ended, pool_id, queue_id, state_type, category, took"
@@ -193,12 +228,22 @@ WHERE n = 0
 	)`
 }
 
+func addWaitsSQL(d database.Dialect) string {
+	return `
+INSERT INTO run_waits (subject_id, hour, waited, n)
+SELECT subject_id, hour, waited, n
+FROM ` + database.RecordsOf[runWaitRow](d) + ` AS c
+WHERE TRUE
+ON CONFLICT (subject_id, hour, waited) DO UPDATE
+SET n = run_waits.n + excluded.n`
+}
+
 func (tx *Tx) rollUpRuns(ctx context.Context) (int, error) {
 	if got, err := tx.lockAlone(ctx, rollUpLock); err != nil || !got {
 		return 0, err
 	}
 	dialect := tx.db.Dialect()
-	var changes []runCountRow
+	var changes []runCountChange
 	if err := tx.db.All(ctx, &changes, takeChangesSQL(dialect), rollUpBatch); err != nil || len(changes) == 0 {
 		return 0, err
 	}
@@ -209,32 +254,41 @@ func (tx *Tx) rollUpRuns(ctx context.Context) (int, error) {
 			fewer = append(fewer, row)
 		}
 	}
-	if err := tx.db.ExecBatch(ctx, appendChange(nil, addCountsSQL(dialect), rows)...); err != nil {
+	waits, err := rollUpWaits(changes)
+	if err != nil {
+		return 0, err
+	}
+	add := appendChange(appendChange(nil, addCountsSQL(dialect), rows), addWaitsSQL(dialect), waits)
+	if err := tx.db.ExecBatch(ctx, add...); err != nil {
 		return 0, err
 	}
 	return len(changes), tx.db.ExecBatch(ctx, appendChange(nil, clearCountsSQL(dialect), fewer)...)
 }
 
 // rollUp adds changes up to rows of run_counts.
-func rollUp(changes []runCountRow) []runCountRow {
+func rollUp(changes []runCountChange) []runCountRow {
 	sums := map[runCountRow]int64{}
 	add := func(row runCountRow, span int32, n int64) {
 		row.Span, row.N = span, 0
 		switch span {
 		case spanAll:
 			row.Created, row.Ended = 0, 0
+		case spanKept:
+			row.Created = row.Ended
 		default:
 			row.Created, row.Ended = row.Created-row.Created%span, row.Ended-row.Ended%span
 		}
 		sums[row] += n
 	}
 	for _, change := range changes {
-		add(change, spanHour, change.N)
-		queue := change
+		add(change.runCountRow, spanHour, change.N)
+		add(change.runCountRow, spanKept, change.Kept)
+		queue := change.runCountRow
 		queue.DeploymentID, queue.Took = uuid.Nil, 0
 		for _, span := range []int32{spanAll, spanDay, spanHour} {
 			add(queue, span, change.N)
 		}
+		add(queue, spanKept, change.Kept)
 	}
 	rows := make([]runCountRow, 0, len(sums))
 	for row, n := range sums {
@@ -246,4 +300,45 @@ func rollUp(changes []runCountRow) []runCountRow {
 		return cmp.Or(slices.Compare(a.DeploymentID[:], b.DeploymentID[:]), cmp.Compare(a.Span, b.Span), cmp.Compare(a.Created, b.Created))
 	})
 	return rows
+}
+
+// rollUpWaits adds changes up to rows of run_waits, in the order of its key.
+func rollUpWaits(changes []runCountChange) ([]runWaitRow, error) {
+	sums := map[runWaitRow]int64{}
+	for _, change := range changes {
+		waits, err := readWaits(change.Waits)
+		if err != nil {
+			return nil, err
+		}
+		for _, waited := range waits {
+			sums[runWaitRow{SubjectID: change.DeploymentID, Hour: change.Ended, Waited: waited}]++
+			sums[runWaitRow{SubjectID: change.QueueID, Hour: change.Ended, Waited: waited}]++
+		}
+	}
+	rows := make([]runWaitRow, 0, len(sums))
+	for row, n := range sums {
+		row.N = n
+		rows = append(rows, row)
+	}
+	slices.SortFunc(rows, func(a, b runWaitRow) int {
+		return cmp.Or(slices.Compare(a.SubjectID[:], b.SubjectID[:]), cmp.Compare(a.Hour, b.Hour), cmp.Compare(a.Waited, b.Waited))
+	})
+	return rows, nil
+}
+
+// readWaits reads the column waits of run_count_changes.
+func readWaits(text string) ([]int32, error) {
+	if text == "" {
+		return nil, nil
+	}
+	items := strings.Split(text, ",")
+	waits := make([]int32, len(items))
+	for i, item := range items {
+		n, err := strconv.ParseInt(item, 10, 32)
+		if err != nil {
+			return nil, fmt.Errorf("read how long runs waited: %w", err)
+		}
+		waits[i] = int32(n)
+	}
+	return waits, nil
 }

@@ -89,7 +89,7 @@ func (c *runChanges) add(r *lockedRun) error {
 	switch {
 	case to == inRuns:
 		c.count = append(c.count, countedRun{
-			r.ID, r.PoolID, r.QueueID, r.StateType, r.Category, r.StartedAt, r.EndedAt,
+			r.ID, r.PoolID, r.QueueID, r.StateType, r.Category, r.StartedAt, r.EndedAt, r.waited(),
 		})
 		if err := c.addEnd(r); err != nil {
 			return err

@@ -382,6 +382,13 @@ type ClientInterface interface {
 	// Corresponds with PATCH /api/v1/deployments/{deployment}/schedules/{schedule} (the `UpdateSchedule` operationId).
 	UpdateSchedule(ctx context.Context, deployment DeploymentParam, schedule string, params *UpdateScheduleParams, body UpdateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetDeploymentStatistics Get how the runs of a deployment went that ended in a range of hours
+	//
+	// Read from hourly counts, whatever the number of runs, and so for whole hours; the answer says for which. Percentiles are within ten percent.
+	//
+	// Corresponds with GET /api/v1/deployments/{deployment}/statistics (the `GetDeploymentStatistics` operationId).
+	GetDeploymentStatistics(ctx context.Context, deployment DeploymentParam, params *GetDeploymentStatisticsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetInfo Get the installation and its version
 	//
 	// Corresponds with GET /api/v1/info (the `GetInfo` operationId).
@@ -484,6 +491,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /api/v1/runs/count (the `CountRuns` operationId).
 	CountRuns(ctx context.Context, params *CountRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetRunHistogram Count ended runs by hour or day, state and cause
+	//
+	// Read from hourly counts, whatever the number of runs. The range is widened to whole buckets, in UTC; the answer says to which. In that range, `count` less `removed` of a state is what `/api/v1/runs/count` finds with `ended_after` and `ended_before`. Counts outlive their runs, see `--keep-statistics` of the server.
+	//
+	// Corresponds with GET /api/v1/runs/histogram (the `GetRunHistogram` operationId).
+	GetRunHistogram(ctx context.Context, params *GetRunHistogramParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RetryRunsWithBody Retry up to 500 finished runs by id or by filter
 	//
@@ -2088,6 +2102,23 @@ func (c *Client) UpdateSchedule(ctx context.Context, deployment DeploymentParam,
 	return c.Client.Do(req)
 }
 
+// GetDeploymentStatistics Get how the runs of a deployment went that ended in a range of hours
+//
+// Read from hourly counts, whatever the number of runs, and so for whole hours; the answer says for which. Percentiles are within ten percent.
+//
+// Corresponds with GET /api/v1/deployments/{deployment}/statistics (the `GetDeploymentStatistics` operationId).
+func (c *Client) GetDeploymentStatistics(ctx context.Context, deployment DeploymentParam, params *GetDeploymentStatisticsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetDeploymentStatisticsRequest(c.Server, deployment, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetInfo Get the installation and its version
 //
 // Corresponds with GET /api/v1/info (the `GetInfo` operationId).
@@ -2311,6 +2342,23 @@ func (c *Client) CancelRuns(ctx context.Context, body CancelRunsJSONRequestBody,
 // Corresponds with GET /api/v1/runs/count (the `CountRuns` operationId).
 func (c *Client) CountRuns(ctx context.Context, params *CountRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCountRunsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetRunHistogram Count ended runs by hour or day, state and cause
+//
+// Read from hourly counts, whatever the number of runs. The range is widened to whole buckets, in UTC; the answer says to which. In that range, `count` less `removed` of a state is what `/api/v1/runs/count` finds with `ended_after` and `ended_before`. Counts outlive their runs, see `--keep-statistics` of the server.
+//
+// Corresponds with GET /api/v1/runs/histogram (the `GetRunHistogram` operationId).
+func (c *Client) GetRunHistogram(ctx context.Context, params *GetRunHistogramParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetRunHistogramRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -6027,6 +6075,79 @@ func NewUpdateScheduleRequestWithBody(server string, deployment DeploymentParam,
 	return req, nil
 }
 
+// NewGetDeploymentStatisticsRequest constructs an http.Request for the GetDeploymentStatistics method
+func NewGetDeploymentStatisticsRequest(server string, deployment DeploymentParam, params *GetDeploymentStatisticsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "deployment", deployment, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/deployments/%s/statistics", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetInfoRequest constructs an http.Request for the GetInfo method
 func NewGetInfoRequest(server string) (*http.Request, error) {
 	var err error
@@ -6703,6 +6824,132 @@ func NewCountRunsRequest(server string, params *CountRunsParams) (*http.Request,
 		if params.EndedBefore != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "ended_before", *params.EndedBefore, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetRunHistogramRequest constructs an http.Request for the GetRunHistogram method
+func NewGetRunHistogramRequest(server string, params *GetRunHistogramParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/runs/histogram")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Pool != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "pool", *params.Pool, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Queue != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "queue", *params.Queue, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Deployment != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "deployment", *params.Deployment, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Bucket != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "bucket", *params.Bucket, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -11560,6 +11807,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /api/v1/deployments/{deployment}/schedules/{schedule} (the `UpdateSchedule` operationId).
 	UpdateScheduleWithResponse(ctx context.Context, deployment DeploymentParam, schedule string, params *UpdateScheduleParams, body UpdateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateScheduleResponse, error)
 
+	// GetDeploymentStatisticsWithResponse Get how the runs of a deployment went that ended in a range of hours
+	//
+	// Read from hourly counts, whatever the number of runs, and so for whole hours; the answer says for which. Percentiles are within ten percent.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/deployments/{deployment}/statistics (the `GetDeploymentStatistics` operationId).
+	GetDeploymentStatisticsWithResponse(ctx context.Context, deployment DeploymentParam, params *GetDeploymentStatisticsParams, reqEditors ...RequestEditorFn) (*GetDeploymentStatisticsResponse, error)
+
 	// GetInfoWithResponse Get the installation and its version
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -11672,6 +11928,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /api/v1/runs/count (the `CountRuns` operationId).
 	CountRunsWithResponse(ctx context.Context, params *CountRunsParams, reqEditors ...RequestEditorFn) (*CountRunsResponse, error)
+
+	// GetRunHistogramWithResponse Count ended runs by hour or day, state and cause
+	//
+	// Read from hourly counts, whatever the number of runs. The range is widened to whole buckets, in UTC; the answer says to which. In that range, `count` less `removed` of a state is what `/api/v1/runs/count` finds with `ended_after` and `ended_before`. Counts outlive their runs, see `--keep-statistics` of the server.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/runs/histogram (the `GetRunHistogram` operationId).
+	GetRunHistogramWithResponse(ctx context.Context, params *GetRunHistogramParams, reqEditors ...RequestEditorFn) (*GetRunHistogramResponse, error)
 
 	// RetryRunsWithBodyWithResponse Retry up to 500 finished runs by id or by filter
 	//
@@ -13892,6 +14157,54 @@ func (r UpdateScheduleResponse) ContentType() string {
 	return ""
 }
 
+type GetDeploymentStatisticsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeploymentStatistics
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetDeploymentStatisticsResponse) GetJSON200() *DeploymentStatistics {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetDeploymentStatisticsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetDeploymentStatisticsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetDeploymentStatisticsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetDeploymentStatisticsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetDeploymentStatisticsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetInfoResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -14318,6 +14631,54 @@ func (r CountRunsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r CountRunsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetRunHistogramResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RunHistogram
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetRunHistogramResponse) GetJSON200() *RunHistogram {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetRunHistogramResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetRunHistogramResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetRunHistogramResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetRunHistogramResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetRunHistogramResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -18981,6 +19342,21 @@ func (c *ClientWithResponses) UpdateScheduleWithResponse(ctx context.Context, de
 	return ParseUpdateScheduleResponse(rsp)
 }
 
+// GetDeploymentStatisticsWithResponse Get how the runs of a deployment went that ended in a range of hours
+//
+// Read from hourly counts, whatever the number of runs, and so for whole hours; the answer says for which. Percentiles are within ten percent.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/deployments/{deployment}/statistics (the `GetDeploymentStatistics` operationId).
+func (c *ClientWithResponses) GetDeploymentStatisticsWithResponse(ctx context.Context, deployment DeploymentParam, params *GetDeploymentStatisticsParams, reqEditors ...RequestEditorFn) (*GetDeploymentStatisticsResponse, error) {
+	rsp, err := c.GetDeploymentStatistics(ctx, deployment, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetDeploymentStatisticsResponse(rsp)
+}
+
 // GetInfoWithResponse Get the installation and its version
 //
 // Returns a wrapper object for the known response body format(s).
@@ -19170,6 +19546,21 @@ func (c *ClientWithResponses) CountRunsWithResponse(ctx context.Context, params 
 		return nil, err
 	}
 	return ParseCountRunsResponse(rsp)
+}
+
+// GetRunHistogramWithResponse Count ended runs by hour or day, state and cause
+//
+// Read from hourly counts, whatever the number of runs. The range is widened to whole buckets, in UTC; the answer says to which. In that range, `count` less `removed` of a state is what `/api/v1/runs/count` finds with `ended_after` and `ended_before`. Counts outlive their runs, see `--keep-statistics` of the server.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/runs/histogram (the `GetRunHistogram` operationId).
+func (c *ClientWithResponses) GetRunHistogramWithResponse(ctx context.Context, params *GetRunHistogramParams, reqEditors ...RequestEditorFn) (*GetRunHistogramResponse, error) {
+	rsp, err := c.GetRunHistogram(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetRunHistogramResponse(rsp)
 }
 
 // RetryRunsWithBodyWithResponse Retry up to 500 finished runs by id or by filter
@@ -21789,6 +22180,39 @@ func ParseUpdateScheduleResponse(rsp *http.Response) (*UpdateScheduleResponse, e
 	return response, nil
 }
 
+// ParseGetDeploymentStatisticsResponse parses an HTTP response from a GetDeploymentStatisticsWithResponse call
+func ParseGetDeploymentStatisticsResponse(rsp *http.Response) (*GetDeploymentStatisticsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetDeploymentStatisticsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeploymentStatistics
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetInfoResponse parses an HTTP response from a GetInfoWithResponse call
 func ParseGetInfoResponse(rsp *http.Response) (*GetInfoResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -22069,6 +22493,39 @@ func ParseCountRunsResponse(rsp *http.Response) (*CountRunsResponse, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest RunCounts
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetRunHistogramResponse parses an HTTP response from a GetRunHistogramWithResponse call
+func ParseGetRunHistogramResponse(rsp *http.Response) (*GetRunHistogramResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetRunHistogramResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RunHistogram
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

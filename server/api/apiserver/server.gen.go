@@ -92,6 +92,9 @@ type ServerInterface interface {
 	// UpdateSchedule Pause or resume a schedule
 	// (PATCH /api/v1/deployments/{deployment}/schedules/{schedule})
 	UpdateSchedule(w http.ResponseWriter, r *http.Request, deployment DeploymentParam, schedule string, params UpdateScheduleParams)
+	// GetDeploymentStatistics Get how the runs of a deployment went that ended in a range of hours
+	// (GET /api/v1/deployments/{deployment}/statistics)
+	GetDeploymentStatistics(w http.ResponseWriter, r *http.Request, deployment DeploymentParam, params GetDeploymentStatisticsParams)
 	// GetInfo Get the installation and its version
 	// (GET /api/v1/info)
 	GetInfo(w http.ResponseWriter, r *http.Request)
@@ -119,6 +122,9 @@ type ServerInterface interface {
 	// CountRuns Count the runs that match a filter, by state
 	// (GET /api/v1/runs/count)
 	CountRuns(w http.ResponseWriter, r *http.Request, params CountRunsParams)
+	// GetRunHistogram Count ended runs by hour or day, state and cause
+	// (GET /api/v1/runs/histogram)
+	GetRunHistogram(w http.ResponseWriter, r *http.Request, params GetRunHistogramParams)
 	// RetryRuns Retry up to 500 finished runs by id or by filter
 	// (POST /api/v1/runs/retry)
 	RetryRuns(w http.ResponseWriter, r *http.Request)
@@ -1477,6 +1483,61 @@ func (siw *ServerInterfaceWrapper) UpdateSchedule(w http.ResponseWriter, r *http
 	handler.ServeHTTP(w, r)
 }
 
+// GetDeploymentStatistics operation middleware
+func (siw *ServerInterfaceWrapper) GetDeploymentStatistics(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "deployment" -------------
+	var deployment DeploymentParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "deployment", mux.Vars(r)["deployment"], &deployment, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "deployment", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetDeploymentStatisticsParams
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", r.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "from"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "from", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", r.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "to"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "to", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetDeploymentStatistics(w, r, deployment, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetInfo operation middleware
 func (siw *ServerInterfaceWrapper) GetInfo(w http.ResponseWriter, r *http.Request) {
 
@@ -2020,6 +2081,117 @@ func (siw *ServerInterfaceWrapper) CountRuns(w http.ResponseWriter, r *http.Requ
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.CountRuns(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetRunHistogram operation middleware
+func (siw *ServerInterfaceWrapper) GetRunHistogram(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetRunHistogramParams
+
+	// ------------- Optional query parameter "pool" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pool", r.URL.Query(), &params.Pool, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "pool"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pool", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "queue" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "queue", r.URL.Query(), &params.Queue, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "queue"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "queue", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "deployment" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "deployment", r.URL.Query(), &params.Deployment, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "deployment"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "deployment", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", r.URL.Query(), &params.State, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "state"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "state", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", r.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "from"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "from", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", r.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "to"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "to", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "bucket" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "bucket", r.URL.Query(), &params.Bucket, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "bucket"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "bucket", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetRunHistogram(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -5185,6 +5357,8 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 
 	r.HandleFunc(options.BaseURL+"/api/v1/deployments/{deployment}/schedules/{schedule}", wrapper.UpdateSchedule).Methods(http.MethodPatch)
 
+	r.HandleFunc(options.BaseURL+"/api/v1/deployments/{deployment}/statistics", wrapper.GetDeploymentStatistics).Methods(http.MethodGet)
+
 	r.HandleFunc(options.BaseURL+"/api/v1/info", wrapper.GetInfo).Methods(http.MethodGet)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/rules", wrapper.ListRules).Methods(http.MethodGet)
@@ -5234,6 +5408,8 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 	r.HandleFunc(options.BaseURL+"/api/v1/runs/cancel", wrapper.CancelRuns).Methods(http.MethodPost)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/runs/count", wrapper.CountRuns).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/runs/histogram", wrapper.GetRunHistogram).Methods(http.MethodGet)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/runs/retry", wrapper.RetryRuns).Methods(http.MethodPost)
 
@@ -6359,6 +6535,46 @@ func (response UpdateScheduledefaultApplicationProblemPlusJSONResponse) VisitUpd
 	return err
 }
 
+type GetDeploymentStatisticsRequestObject struct {
+	Deployment DeploymentParam `json:"deployment"`
+	Params     GetDeploymentStatisticsParams
+}
+
+type GetDeploymentStatisticsResponseObject interface {
+	VisitGetDeploymentStatisticsResponse(w http.ResponseWriter) error
+}
+
+type GetDeploymentStatistics200JSONResponse DeploymentStatistics
+
+func (response GetDeploymentStatistics200JSONResponse) VisitGetDeploymentStatisticsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDeploymentStatisticsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetDeploymentStatisticsdefaultApplicationProblemPlusJSONResponse) VisitGetDeploymentStatisticsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetInfoRequestObject struct {
 }
 
@@ -6698,6 +6914,45 @@ type CountRunsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CountRunsdefaultApplicationProblemPlusJSONResponse) VisitCountRunsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRunHistogramRequestObject struct {
+	Params GetRunHistogramParams
+}
+
+type GetRunHistogramResponseObject interface {
+	VisitGetRunHistogramResponse(w http.ResponseWriter) error
+}
+
+type GetRunHistogram200JSONResponse RunHistogram
+
+func (response GetRunHistogram200JSONResponse) VisitGetRunHistogramResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRunHistogramdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetRunHistogramdefaultApplicationProblemPlusJSONResponse) VisitGetRunHistogramResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -10258,6 +10513,9 @@ type StrictServerInterface interface {
 	// UpdateSchedule Pause or resume a schedule
 	// (PATCH /api/v1/deployments/{deployment}/schedules/{schedule})
 	UpdateSchedule(ctx context.Context, request UpdateScheduleRequestObject) (UpdateScheduleResponseObject, error)
+	// GetDeploymentStatistics Get how the runs of a deployment went that ended in a range of hours
+	// (GET /api/v1/deployments/{deployment}/statistics)
+	GetDeploymentStatistics(ctx context.Context, request GetDeploymentStatisticsRequestObject) (GetDeploymentStatisticsResponseObject, error)
 	// GetInfo Get the installation and its version
 	// (GET /api/v1/info)
 	GetInfo(ctx context.Context, request GetInfoRequestObject) (GetInfoResponseObject, error)
@@ -10285,6 +10543,9 @@ type StrictServerInterface interface {
 	// CountRuns Count the runs that match a filter, by state
 	// (GET /api/v1/runs/count)
 	CountRuns(ctx context.Context, request CountRunsRequestObject) (CountRunsResponseObject, error)
+	// GetRunHistogram Count ended runs by hour or day, state and cause
+	// (GET /api/v1/runs/histogram)
+	GetRunHistogram(ctx context.Context, request GetRunHistogramRequestObject) (GetRunHistogramResponseObject, error)
 	// RetryRuns Retry up to 500 finished runs by id or by filter
 	// (POST /api/v1/runs/retry)
 	RetryRuns(ctx context.Context, request RetryRunsRequestObject) (RetryRunsResponseObject, error)
@@ -11292,6 +11553,33 @@ func (sh *strictHandler) UpdateSchedule(w http.ResponseWriter, r *http.Request, 
 	}
 }
 
+// GetDeploymentStatistics operation middleware
+func (sh *strictHandler) GetDeploymentStatistics(w http.ResponseWriter, r *http.Request, deployment DeploymentParam, params GetDeploymentStatisticsParams) {
+	var request GetDeploymentStatisticsRequestObject
+
+	request.Deployment = deployment
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetDeploymentStatistics(ctx, request.(GetDeploymentStatisticsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetDeploymentStatistics")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetDeploymentStatisticsResponseObject); ok {
+		if err := validResponse.VisitGetDeploymentStatisticsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetInfo operation middleware
 func (sh *strictHandler) GetInfo(w http.ResponseWriter, r *http.Request) {
 	var request GetInfoRequestObject
@@ -11537,6 +11825,32 @@ func (sh *strictHandler) CountRuns(w http.ResponseWriter, r *http.Request, param
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(CountRunsResponseObject); ok {
 		if err := validResponse.VisitCountRunsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetRunHistogram operation middleware
+func (sh *strictHandler) GetRunHistogram(w http.ResponseWriter, r *http.Request, params GetRunHistogramParams) {
+	var request GetRunHistogramRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetRunHistogram(ctx, request.(GetRunHistogramRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetRunHistogram")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetRunHistogramResponseObject); ok {
+		if err := validResponse.VisitGetRunHistogramResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

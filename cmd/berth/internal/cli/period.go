@@ -80,3 +80,39 @@ func (p *Period) Type() string { return "period" }
 
 // Duration is the period as the rest of the program takes it.
 func (p Period) Duration() time.Duration { return time.Duration(p) }
+
+// PastTime reads the value of a flag: a time, or how long ago it was. Nothing is nil.
+func PastTime(flag, text string, now time.Time) (*time.Time, error) {
+	if text == "" {
+		return nil, nil
+	}
+	if ago, err := ParsePeriod(text); err == nil {
+		at := now.Add(-ago)
+		return &at, nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return nil, Usagef(
+			"--%s %q: must be a time, such as 2026-01-01T04:00:00Z, or an age, such as 24h or 7d", flag, text)
+	}
+	return &at, nil
+}
+
+// PastRange is a range of past time on the command line.
+type PastRange struct{ since, until string }
+
+// Add adds --since and --until for what, such as runs that ended.
+func (r *PastRange) Add(flags *pflag.FlagSet, what string) {
+	flags.StringVar(&r.since, "since", "",
+		what+" at or after a time, such as 2026-01-01T04:00:00Z, or an age, such as 24h or 7d (default: 24h)")
+	flags.StringVar(&r.until, "until", "", what+" before a time or an age (default: now)")
+}
+
+// Read returns its bounds; nil is none.
+func (r *PastRange) Read(now time.Time) (from, to *time.Time, err error) {
+	if from, err = PastTime("since", r.since, now); err != nil {
+		return nil, nil, err
+	}
+	to, err = PastTime("until", r.until, now)
+	return from, to, err
+}

@@ -213,7 +213,9 @@ CREATE INDEX idempotency_keys_run ON idempotency_keys (run_id);
 -- How many runs have ended, by hour. Whoever ends a run, takes its end back or deletes it adds to run_count_changes in the same
 -- transaction; the sweep moves what is there to run_counts. The sum of both is what the runs say, at any moment. created and
 -- ended are hours since 1970. took is the time from the start to the end, as the quarter octave of its seconds (0: from 1
--- second on, 4: from 2, 8: from 4), and -100 for runs that never started. There is no index: the table is nearly empty.
+-- second on, 4: from 2, 8: from 4), and -100 for runs that never started. waits has the same of the time from due to claimed of
+-- the last attempt of each of the runs, as a list with commas; a run that was never claimed has none. kept counts runs that
+-- retention removes, beside the row that takes them away. There is no index: the table is nearly empty.
 CREATE TABLE run_count_changes (
     pool_id       UUID NOT NULL,
     queue_id      UUID NOT NULL,
@@ -223,12 +225,15 @@ CREATE TABLE run_count_changes (
     state_type    TEXT NOT NULL,
     category      TEXT NOT NULL,
     took          INTEGER NOT NULL,
-    n             BIGINT NOT NULL
+    n             BIGINT NOT NULL,
+    kept          BIGINT NOT NULL DEFAULT 0,
+    waits         TEXT NOT NULL DEFAULT ''
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
 
 -- Rows of a deployment (span 1: hours) have the time that runs took. Those of a queue have the deployment
 -- 00000000-0000-0000-0000-000000000000: of all time (span 0), with hours 0, of days (span 24), with the first hour of the day,
--- and of hours.
+-- and of hours. What retention has removed is in rows of its own, of both (span -1): by the hour of the end alone, which is
+-- also in created.
 CREATE TABLE run_counts (
     deployment_id UUID NOT NULL,
     span          INTEGER NOT NULL,
@@ -243,6 +248,18 @@ CREATE TABLE run_counts (
     PRIMARY KEY (deployment_id, span, created, ended, pool_id, queue_id, state_type, category, took)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
 CREATE INDEX run_counts_ended ON run_counts (span, ended) WHERE deployment_id = '00000000-0000-0000-0000-000000000000';
+CREATE INDEX run_counts_kept ON run_counts (ended) WHERE span < 0;
+
+-- How long the runs of a deployment or of a queue, the subject, waited, by the hour in which they ended; see waits above. What
+-- happened stays as it is when runs are tried again or removed.
+CREATE TABLE run_waits (
+    subject_id UUID NOT NULL,
+    hour       INTEGER NOT NULL,
+    waited     INTEGER NOT NULL,
+    n          BIGINT NOT NULL,
+    PRIMARY KEY (subject_id, hour, waited)
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
+CREATE INDEX run_waits_hour ON run_waits (hour);
 
 -- The runs that wait to be claimed: SCHEDULED, first or again. A claim deletes the row. limited only chooses the index:
 -- true where the deployment may keep its runs from being claimed, as far as was known when the row was written. Claims
@@ -867,6 +884,8 @@ CREATE TRIGGER delete_with_runs AFTER DELETE ON runs
 CREATE FUNCTION delete_with_deployments() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     DELETE FROM runs WHERE deployment_id IN (SELECT id FROM gone);
+    DELETE FROM run_counts WHERE deployment_id IN (SELECT id FROM gone) AND span < 0;
+    DELETE FROM run_waits WHERE subject_id IN (SELECT id FROM gone);
     RETURN NULL;
 END
 $$;
@@ -886,7 +905,7 @@ CREATE TRIGGER delete_with_pools AFTER DELETE ON pools
     REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION delete_with_pools();
 
 -- +goose Down
-DROP TABLE runs, run_counts, run_count_changes, deployments, pools, template_versions, queues, deployment_revisions, schedules, idempotency_keys, ready,
+DROP TABLE runs, run_counts, run_count_changes, run_waits, deployments, pools, template_versions, queues, deployment_revisions, schedules, idempotency_keys, ready,
     live, attempts, manifests, events, run_results, run_rule_findings, attempt_indexes, run_tokens, outputs,
     output_deletions, log_chunks, workers, worker_sessions, dry_runs,
     variables, api_keys, audit, sessions, signing_keys, rule_sets, approvals, trust_rules, exchanged_tokens,

@@ -215,7 +215,9 @@ CREATE INDEX idempotency_keys_run ON idempotency_keys (run_id);
 -- How many runs have ended, by hour. Whoever ends a run, takes its end back or deletes it adds to run_count_changes in the same
 -- transaction; the sweep moves what is there to run_counts. The sum of both is what the runs say, at any moment. created and
 -- ended are hours since 1970. took is the time from the start to the end, as the quarter octave of its seconds (0: from 1
--- second on, 4: from 2, 8: from 4), and -100 for runs that never started. There is no index: the table is nearly empty.
+-- second on, 4: from 2, 8: from 4), and -100 for runs that never started. waits has the same of the time from due to claimed of
+-- the last attempt of each of the runs, as a list with commas; a run that was never claimed has none. kept counts runs that
+-- retention removes, beside the row that takes them away. There is no index: the table is nearly empty.
 CREATE TABLE run_count_changes (
     pool_id       TEXT NOT NULL,
     queue_id      TEXT NOT NULL,
@@ -225,12 +227,15 @@ CREATE TABLE run_count_changes (
     state_type    TEXT NOT NULL,
     category      TEXT NOT NULL,
     took          INTEGER NOT NULL,
-    n             BIGINT NOT NULL
+    n             BIGINT NOT NULL,
+    kept          BIGINT NOT NULL DEFAULT 0,
+    waits         TEXT NOT NULL DEFAULT ''
 );
 
 -- Rows of a deployment (span 1: hours) have the time that runs took. Those of a queue have the deployment
 -- 00000000-0000-0000-0000-000000000000: of all time (span 0), with hours 0, of days (span 24), with the first hour of the day,
--- and of hours.
+-- and of hours. What retention has removed is in rows of its own, of both (span -1): by the hour of the end alone, which is
+-- also in created.
 CREATE TABLE run_counts (
     deployment_id TEXT NOT NULL,
     span          INTEGER NOT NULL,
@@ -245,6 +250,18 @@ CREATE TABLE run_counts (
     PRIMARY KEY (deployment_id, span, created, ended, pool_id, queue_id, state_type, category, took)
 );
 CREATE INDEX run_counts_ended ON run_counts (span, ended) WHERE deployment_id = '00000000-0000-0000-0000-000000000000';
+CREATE INDEX run_counts_kept ON run_counts (ended) WHERE span < 0;
+
+-- How long the runs of a deployment or of a queue, the subject, waited, by the hour in which they ended; see waits above. What
+-- happened stays as it is when runs are tried again or removed.
+CREATE TABLE run_waits (
+    subject_id TEXT NOT NULL,
+    hour       INTEGER NOT NULL,
+    waited     INTEGER NOT NULL,
+    n          BIGINT NOT NULL,
+    PRIMARY KEY (subject_id, hour, waited)
+);
+CREATE INDEX run_waits_hour ON run_waits (hour);
 
 -- The runs that wait to be claimed: SCHEDULED, first or again. A claim deletes the row. limited only chooses the index:
 -- true where the deployment may keep its runs from being claimed, as far as was known when the row was written. Claims
@@ -838,6 +855,8 @@ END;
 -- +goose StatementBegin
 CREATE TRIGGER delete_with_deployments AFTER DELETE ON deployments BEGIN
     DELETE FROM runs WHERE deployment_id = old.id;
+    DELETE FROM run_counts WHERE deployment_id = old.id AND span < 0;
+    DELETE FROM run_waits WHERE subject_id = old.id;
 END;
 -- +goose StatementEnd
 -- +goose StatementBegin
@@ -850,6 +869,7 @@ END;
 DROP TABLE runs;
 DROP TABLE run_counts;
 DROP TABLE run_count_changes;
+DROP TABLE run_waits;
 DROP TABLE deployments;
 DROP TABLE pools;
 DROP TABLE template_versions;

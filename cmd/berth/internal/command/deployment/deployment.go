@@ -10,7 +10,7 @@ import (
 func Command(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{Use: "deployment", Short: "Manage deployments"}
 	cli.ClientFlags(cmd)
-	return cli.Group(cmd, lsCommand(app), getCommand(app), schemaCommand(app), runCommand(app),
+	return cli.Group(cmd, lsCommand(app), getCommand(app), statisticsCommand(app), schemaCommand(app), runCommand(app),
 		pauseCommand(app, "pause", "Pause a deployment: start no new runs; active runs continue", true),
 		pauseCommand(app, "resume", "Resume a paused deployment", false), deleteCommand(app), restoreCommand(app))
 }

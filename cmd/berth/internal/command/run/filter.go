@@ -56,10 +56,10 @@ func (f *runFilter) selection(now time.Time) (api.RunSelectionFilter, error) {
 	if s.States, err = stateTypes(f.states); err != nil {
 		return s, err
 	}
-	if s.CreatedAfter, err = pastTime("since", f.since, now); err != nil {
+	if s.CreatedAfter, err = cli.PastTime("since", f.since, now); err != nil {
 		return s, err
 	}
-	s.CreatedBefore, err = pastTime("until", f.until, now)
+	s.CreatedBefore, err = cli.PastTime("until", f.until, now)
 	return s, err
 }
 
@@ -70,23 +70,6 @@ func (f *runFilter) list(now time.Time) (api.ListRunsParams, error) {
 		Pool: s.Pool, Queue: s.Queue, Deployment: s.Deployment, State: s.States, Tag: s.Tags, Text: s.Text,
 		CreatedAfter: s.CreatedAfter, CreatedBefore: s.CreatedBefore,
 	}, err
-}
-
-// pastTime reads a time, or how long ago it was.
-func pastTime(flag, text string, now time.Time) (*time.Time, error) {
-	if text == "" {
-		return nil, nil
-	}
-	if ago, err := cli.ParsePeriod(text); err == nil {
-		at := now.Add(-ago)
-		return &at, nil
-	}
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return nil, cli.Usagef(
-			"--%s %q: must be a time, such as 2026-01-01T04:00:00Z, or an age, such as 24h or 7d", flag, text)
-	}
-	return &at, nil
 }
 
 func stateTypes(names []string) (*[]api.StateType, error) {

@@ -25,6 +25,7 @@ the name refers to the newest.`,
 	return cli.Group(
 		cmd,
 		lsCommand(app),
+		histogramCommand(app),
 		getCommand(app),
 		watchCommand(app),
 		logsCommand(app),

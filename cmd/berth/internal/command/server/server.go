@@ -30,6 +30,7 @@ type serverFlags struct {
 	archive                     archiveFlags
 	keepRuns, keepLogs          cli.Period
 	keepAudit, keepDeleted      cli.Period
+	keepStatistics              cli.Period
 	publicURL, identityKeyFile  string
 	signIn                      flagset.SignIn
 	webhookAllow                []string
@@ -91,13 +92,15 @@ When the server accepts requests, it prints "ready URL" to standard output. It l
 		"requests per second for each API key; ten times as many for worker keys; 0 for no limit")
 	in.keepRuns, in.keepLogs, in.keepAudit = cli.Period(server.DefaultKeepRuns), cli.Period(
 		server.DefaultKeepLogs), cli.Period(server.DefaultKeepAudit)
-	in.keepDeleted = cli.Period(server.DefaultKeepDeleted)
+	in.keepDeleted, in.keepStatistics = cli.Period(server.DefaultKeepDeleted), cli.Period(server.DefaultKeepStatistics)
 	flags.Var(&in.keepRuns, "keep-runs",
 		"retention of runs after their end, such as 90d or 36h; 0 to keep them forever")
 	flags.Var(&in.keepLogs, "keep-logs", "retention of the output of runs; 0 to keep it forever")
 	flags.Var(&in.keepAudit, "keep-audit", "retention of the audit log; 0 to keep it forever")
 	flags.Var(&in.keepDeleted, "keep-deleted",
 		"for how long deleted pools, deployments, variables, queues and rules can be restored; 0 for no end")
+	flags.Var(&in.keepStatistics, "keep-statistics",
+		"retention of hourly counts of runs that were removed, and of how long runs waited; 0 to keep them forever")
 	in.limits.add(cmd)
 	in.archive.add(cmd)
 	in.protect.Add(cmd)
@@ -146,7 +149,7 @@ func (in *serverFlags) options(app *cli.App) (server.Options, error) {
 		o.RateLimit = -1
 	}
 	o.KeepRuns, o.KeepLogs, o.KeepAudit = keepFor(in.keepRuns), keepFor(in.keepLogs), keepFor(in.keepAudit)
-	o.KeepDeleted = keepFor(in.keepDeleted)
+	o.KeepDeleted, o.KeepStatistics = keepFor(in.keepDeleted), keepFor(in.keepStatistics)
 	if o.Logger, err = in.log.Logger(app); err != nil {
 		return o, err
 	}

@@ -7,12 +7,25 @@ LDFLAGS := -s -w -X github.com/berth-dev/berth/cmd/berth/internal/build.version=
 CLUSTER := go -C e2e/cluster run .
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-unit e2e storm record bench lint generate verify fmt image cluster-up cluster-down cluster-load cluster-status setup clean
+.PHONY: help page build run test test-unit e2e storm record bench lint generate verify fmt image cluster-up cluster-down cluster-load cluster-status setup clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## build the static binary, build/berth
+WEB := server/ui/web
+
+page: ## bundle the scripts of the page, with Node; without it the binary has plain pages
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory server/ui/dist/manifest.json; \
+	elif [ "$${REQUIRE_ALL:-}" = 1 ]; then echo "page: npm is missing, and REQUIRE_ALL=1" >&2; exit 1; \
+	else echo "page: npm is missing; the binary is built with plain pages, without editor, log viewer and graph" >&2; fi
+
+$(WEB)/node_modules/.package-lock.json: $(WEB)/package.json $(WEB)/package-lock.json
+	@npm --prefix $(WEB) ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null && touch $@
+
+server/ui/dist/manifest.json: $(WEB)/node_modules/.package-lock.json $(WEB)/build.mjs $(wildcard $(WEB)/*.ts)
+	@node $(WEB)/build.mjs && touch $@
+
+build: page ## build the static binary, build/berth
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BUILD)/berth ./cmd/berth
 
 run: ## start server, UI, SQLite and a process worker on http://127.0.0.1:4200
@@ -45,10 +58,12 @@ lint: ## check formatting, go vet, staticcheck and shell scripts
 generate: ## regenerate all generated files
 	go generate ./...
 
-verify: generate ## fail if generated files or go.mod differ from the committed ones
+verify: generate page ## fail if generated files or go.mod differ from the committed ones
 	@go mod tidy -diff
 	@go -C e2e/bench/river mod tidy -diff # it requires the main module, so it follows its go.mod
 	@for m in $$(git ls-files '*/go.mod'); do go -C $$(dirname $$m) mod verify >/dev/null || exit 1; done
+	@if [ -e server/ui/dist/manifest.json ]; then again=$$(mktemp -d) && node $(WEB)/build.mjs "$$again" && \
+		for f in "$$again"/*; do cmp "$$f" "server/ui/dist/$${f##*/}" || exit 1; done && rm -r "$$again"; fi # the same sources give the same bytes
 	@git diff --exit-code --stat || { echo "verify: generated files differ; commit what make generate wrote" >&2; exit 1; }
 
 fmt: ## format all Go files

@@ -118,12 +118,19 @@ func (r *running) send(request *http.Request) answer {
 	if err != nil {
 		r.t.Fatalf("%s %s: %v", request.Method, request.URL, err)
 	}
+	a := r.readAll(request, response)
+	r.conforms(request, response, a.body)
+	return a
+}
+
+// readAll reads a response completely.
+func (r *running) readAll(request *http.Request, response *http.Response) answer {
+	r.t.Helper()
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		r.t.Fatalf("%s %s: %v", request.Method, request.URL, err)
 	}
-	r.conforms(request, response, body)
 	return answer{t: r.t, what: request.Method + " " + request.URL.Path, status: response.StatusCode,
 		header: response.Header, body: body}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gorilla/mux"
+	"github.com/klauspost/compress/gzhttp"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/berth-dev/berth/server/access"
@@ -19,6 +20,7 @@ import (
 	"github.com/berth-dev/berth/server/api/apispec"
 	"github.com/berth-dev/berth/server/apikey"
 	"github.com/berth-dev/berth/server/handler"
+	"github.com/berth-dev/berth/server/keycookie"
 	"github.com/berth-dev/berth/server/metric"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/request"
@@ -61,9 +63,45 @@ func (s *server) routes(
 	for path, page := range ui.Pages() {
 		router.Handle(path, named("ui", page)).Methods(http.MethodGet, http.MethodHead)
 	}
-	router.NotFoundHandler = front.notFound()
+	site := s.newSite(front.guarded(router))
+	addPages(router, site)
+	router.NotFoundHandler = front.notFound(site)
 	router.MethodNotAllowedHandler = front.methodNotAllowed()
-	return metric.NewHTTP(s.registry, s.Logger).Wrap(front.guarded(router), front.responder.Error), nil
+	answer := metric.NewHTTP(s.registry, s.Logger).Wrap(front.guarded(router), front.responder.Error)
+	return compressed(answer), nil
+}
+
+// newSite returns the pages for people, which call the API in process.
+func (s *server) newSite(routes http.Handler) *ui.Site {
+	o := ui.Options{API: routes, Version: s.Version, Now: s.Now, Logger: s.Logger}
+	if s.cookies != nil { // a nil *keycookie.Cookies must not become Cookies
+		o.Cookies = s.cookies
+	}
+	return ui.New(o)
+}
+
+// addPages adds the pages to the router. mux takes the first route that matches, so /runs/cancel must come before
+// /runs/{run}; a brace sorts after all characters of the literal segments.
+func addPages(router *mux.Router, site *ui.Site) {
+	routes := site.Routes()
+	slices.SortStableFunc(routes, func(a, b ui.Route) int { return strings.Compare(a.Path, b.Path) })
+	for _, route := range routes {
+		methods := []string{route.Method}
+		if route.Method == http.MethodGet {
+			methods = append(methods, http.MethodHead)
+		}
+		router.Handle(route.Path, named("ui", route.Handler)).Methods(methods...)
+	}
+}
+
+// compressed compresses answers that are worth it, but for streams.
+func compressed(next http.Handler) http.Handler {
+	const worth = 1 << 10
+	wrap, err := gzhttp.NewWrapper(gzhttp.MinSize(worth), gzhttp.ExceptContentTypes([]string{"text/event-stream"}))
+	if err != nil {
+		panic("server: " + err.Error()) // the options are ours
+	}
+	return wrap(next)
 }
 
 // named sets the route label of the request metrics, and bounds the time.
@@ -100,6 +138,7 @@ type front struct {
 	responder problem.Responder
 	guard     *access.OriginGuard   // nil where keys are asked for
 	keys      *access.Authenticator // nil where no keys are asked for
+	cookies   *keycookie.Cookies    // nil where no keys are asked for
 	site      *signin.Site          // nil where people cannot sign in
 	strangers *access.Limiter       // of each address without a key
 	requests  *access.Limiter       // of each key
@@ -123,7 +162,7 @@ func (s *server) newFront(keys *access.Authenticator) *front {
 	if s.Auth == AuthNone {
 		f.guard = access.NewOriginGuard(s.AllowedHosts)
 	} else {
-		f.keys = keys
+		f.keys, f.cookies = keys, s.cookies
 	}
 	return f
 }
@@ -312,6 +351,15 @@ func (f *front) authenticateCaller(r *http.Request) (access.Principal, error) {
 	if who, handled, err := f.authenticatePerson(r); handled {
 		return who, err
 	}
+	if r.Header.Get("Authorization") == "" {
+		id, found, err := f.cookies.KeyID(r)
+		if err != nil {
+			return access.Principal{}, err
+		}
+		if found {
+			return f.keys.AuthenticateID(r.Context(), id)
+		}
+	}
 	return f.keys.Authenticate(r)
 }
 
@@ -352,8 +400,12 @@ func (f *front) refuseParameter(w http.ResponseWriter, r *http.Request, err erro
 	f.fail(w, r, &problem.Error{Code: problem.InvalidParameter, Detail: detail, Err: err})
 }
 
-func (f *front) notFound() http.Handler {
+func (f *front) notFound(site *ui.Site) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.URL.Path, "/api/") {
+			site.Missing(w, r)
+			return
+		}
 		f.responder.Error(w, r, problem.Newf(problem.NotFound, "path %s does not exist", problem.Clip(r.URL.Path)))
 	})
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/berth-dev/berth/server/catalog"
 	"github.com/berth-dev/berth/server/certificate"
 	"github.com/berth-dev/berth/server/handler"
+	"github.com/berth-dev/berth/server/keycookie"
 	"github.com/berth-dev/berth/server/metric"
 	"github.com/berth-dev/berth/server/newrun"
 	"github.com/berth-dev/berth/server/outbound"
@@ -155,6 +156,8 @@ type server struct {
 	registry *prometheus.Registry
 	// certificate is nil if the server does not use TLS.
 	certificate *certificate.Files
+	// cookies sign browsers in with keys; nil where no keys are asked for.
+	cookies *keycookie.Cookies
 }
 
 func (s *server) run(ctx context.Context, listener, metricsListener net.Listener) error {
@@ -170,6 +173,11 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 	encryption, err := s.openSeal()
 	if err != nil {
 		return err
+	}
+	if s.Auth != AuthNone {
+		if s.cookies, err = newCookies(encryption, s.Now); err != nil {
+			return err
+		}
 	}
 	identities, identitiesOff, err := s.newIssuer(ctx, encryption)
 	if err != nil {
@@ -263,6 +271,22 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 		err = loopErr
 	}
 	return err
+}
+
+// newCookies returns the cookies of browsers. Without an identity key they count on this server alone, until it stops.
+func newCookies(encryption *seal.Key, now func() time.Time) (*keycookie.Cookies, error) {
+	if encryption != nil {
+		return keycookie.New(*encryption, now), nil
+	}
+	text, err := seal.NewText()
+	if err != nil {
+		return nil, err
+	}
+	own, err := seal.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	return keycookie.New(own, now), nil
 }
 
 // newWebhooks returns what keeps and tells webhooks.

@@ -75,7 +75,8 @@ func rooms() []room {
 			"server/signin",
 			[]string{"server/access", "server/apikey", "server/identity", "server/problem", "server/store"},
 		},
-		{"server/ui", nil},
+		{"server/ui", []string{"server/api", "server/problem", "server/keycookie"}},
+		{"server/keycookie", []string{"server/problem", "server/seal"}},
 		{"worker", []string{"templating", "server/api"}},
 		{"worker/job", []string{"server/api"}},
 		{"worker/client", []string{"server/api"}},
@@ -155,7 +156,7 @@ func enclaves() []enclave {
 			"sign-in and token exchange speak OpenID Connect",
 		},
 		{"github.com/minio/minio-go", []string{"server/archive", "internal/s3test"}, "one package speaks the S3 protocol"},
-		{"github.com/klauspost/compress", []string{"server/archive"}, "one package knows the format of archived output"},
+		{"github.com/klauspost/compress/zstd", []string{"server/archive"}, "one package knows the format of archived output"},
 		{"golang.org/x/oauth2", []string{"server/identity"}, "one package speaks OpenID Connect"},
 		{"github.com/zitadel/oidc", []string{"internal/oidctest"}, "the product links no OpenID Connect provider"},
 	}

@@ -93,6 +93,22 @@ func (a *Authenticator) Authenticate(r *http.Request) (Principal, error) {
 	return principalOf(key), nil
 }
 
+// AuthenticateID returns the principal of the key with that ID, for a caller who has shown it before.
+func (a *Authenticator) AuthenticateID(ctx context.Context, id string) (Principal, error) {
+	key, err := a.lookUp(ctx, id)
+	if err != nil {
+		return Principal{}, err
+	}
+	if key == nil {
+		return Principal{}, problem.Newf(problem.Unauthenticated, "the API key does not exist any more")
+	}
+	if reason := a.over(key); reason != "" {
+		return Principal{}, problem.Newf(problem.Unauthenticated, "%s", reason)
+	}
+	a.noteUse(key.ID)
+	return principalOf(key), nil
+}
+
 // principalOf returns the holder of a key. One that a trust rule has made acts in the name of the token's subject.
 func principalOf(key *store.Key) Principal {
 	p := Principal{
@@ -117,9 +133,15 @@ func Bindings(stored []store.Binding) []Binding {
 // invalid says why a key is not valid; empty if it is. An unknown key and a wrong secret get the same reason,
 // so that key IDs cannot be probed.
 func (a *Authenticator) invalid(key *store.Key, sent apikey.Key) string {
-	switch {
-	case key == nil || !sent.Matches(key.SecretHash):
+	if key == nil || !sent.Matches(key.SecretHash) {
 		return "the API key is not valid"
+	}
+	return a.over(key)
+}
+
+// over says why a key counts no more; empty if it does.
+func (a *Authenticator) over(key *store.Key) string {
+	switch {
 	case key.RevokedAt != nil:
 		return "the API key was revoked"
 	case key.ExpiresAt != nil && !a.now().Before(*key.ExpiresAt):

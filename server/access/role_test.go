@@ -25,7 +25,7 @@ var may = map[string]string{
 	"ListRunEvents": "viewer", "GetRunLogs": "viewer", "GetRunLogLines": "viewer", "SearchRunLogs": "viewer", "StreamRun": "viewer", "GetAttemptManifest": "viewer",
 	"PreviewTemplate": "viewer", "DryRunTemplate": "operator", "CheckTemplate": "viewer", "DiffTemplate": "viewer", "ImpactTemplate": "viewer",
 	"GetRunResult": "viewer", "SetRunResult": "operator", "SetRunProgress": "operator",
-	"GetWorkQueue": "viewer", "ExplainRun": "viewer", "CompareRuns": "viewer", "CountRuns": "viewer", "GetRunHistogram": "viewer", "GetDeploymentStatistics": "viewer", "StreamRuns": "viewer",
+	"GetWorkQueue": "viewer", "ExplainRun": "viewer", "CompareRuns": "viewer", "CountRuns": "viewer", "GetRunHistogram": "viewer", "GetDeploymentStatistics": "viewer", "StreamRuns": "viewer", "StreamChanges": "viewer",
 	"CreateRuns": "operator", "CancelRuns": "operator", "RetryRuns": "operator", "UpdateWorker": "editor",
 	"UpdateWorkQueue": "editor", "DeleteWorkQueue": "editor",
 

@@ -93,6 +93,8 @@ var operations = []Operation{
 	{"CountRuns", viewer, false, in(Listed), "count runs"},
 	{"GetRunHistogram", viewer, false, in(Listed), "count ended runs by hour or day"},
 	{"StreamRuns", viewer, false, in(Listed), "follow the list of runs"},
+	// The handler tells a limited caller only what is in its pools.
+	{"StreamChanges", viewer, false, in(Listed), "follow what changes"},
 	{"GetRun", viewer, true, in(PathRun), "read a run"},
 	{"ExplainRun", viewer, false, in(PathRun), "ask why a run is in its state"},
 	{"CompareRuns", viewer, false, in(PathRun), "ask what differs between two runs"},

@@ -1530,6 +1530,12 @@ type ChangeAction string
 // ChangeKind defines model for Change.Kind.
 type ChangeKind string
 
+// ChangedTopics defines model for ChangedTopics.
+type ChangedTopics struct {
+	// Topics What has changed
+	Topics []string `json:"topics"`
+}
+
 // Claim Example: {"attempt":1,"attempt_id":"0197a1de-7f10-7a02-8b1e-91c4a7d3e001","cancelling":false,"deployment":"etl","deployment_id":"0197a0b3-2f50-7e6b-87d1-6b2a3f4e5d02","deployment_version":"","epoch":1,"lease_seconds":60,"parameters":{"date":"2026-01-01"},"pool":"analytics","queue":"default","render_input":{"deployment":{"memory_limit":"1Gi"},"run":{},"stored":{}},"run_id":"0197a1de-6c00-7c11-9d54-3f0a5be1c042","run_name":"brave-anchor-042","scheduled_time":"2026-01-01T06:00:00Z","tags":["nightly"],"takeover":false,"template_version":2,"template_version_id":"0197a0b2-1e41-7d5a-b6c0-5a1f2e3d4c02","timeout_seconds":3600}
 type Claim struct {
 	Attempt           int32              `json:"attempt"`

@@ -143,6 +143,7 @@ func (tx *Tx) audit(ctx context.Context, e AuditEntry) error {
 	if err != nil {
 		return fmt.Errorf("record the change of %s %q: %w", e.Kind, e.Name, err)
 	}
+	tx.db.Hint(auditedTopic(e))
 	return nil
 }
 

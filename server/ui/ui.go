@@ -1,60 +1,117 @@
-// Package ui serves the web UI: a few embedded static files, without a build step and without foreign
-// resources. The page is an ordinary client of the API. If the server requires an API key, the page asks for
-// one and keeps it in the tab only.
+// Package ui serves the pages for people: HTML that is made here from the answers of the API, so that links, filters,
+// Back and Reload are the browser's own, and everything but the editor, the log and the graph works without a script.
+//
+//	ui.go       routes
+//	call.go     the API, called in process as the person who looks
+//	frame.go    what all pages share: navigation, templates, addresses
+//	asset.go    scripts and styles
+//	page/       templates: layout.html is around all, part.html is what they share
+//	web/        TypeScript of what HTML cannot do; `make` bundles it into dist/
+//
+// Each other file is a page: it reads the query, calls the API, fills a struct, and runs its template.
 package ui
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"embed"
-	"encoding/hex"
-	"io/fs"
-	"mime"
+	"log/slog"
 	"net/http"
-	"path"
-	"strconv"
+	"net/url"
 	"time"
+
+	"github.com/gorilla/mux"
 )
 
-//go:embed static
-var static embed.FS
-
-// policy restricts the page to this server, and forbids inline scripts and frames.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
-	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-
-// Pages returns the handlers of the files, by path. index.html is at /.
-func Pages() map[string]http.Handler {
-	pages := map[string]http.Handler{}
-	for _, name := range []string{"index.html", "app.js", "api.js", "overview.js", "run.js", "deployment.js", "pool.js", "approval.js", "rules.js", "style.css", "favicon.svg"} {
-		content, err := fs.ReadFile(static, "static/"+name)
-		if err != nil {
-			panic("ui: " + name + " is not embedded") // the list above must match the folder
-		}
-		address := "/ui/" + name
-		if name == "index.html" {
-			address = "/"
-		}
-		pages[address] = page(name, content)
-	}
-	return pages
+// Options of the pages.
+type Options struct {
+	// API answers requests to /api/…
+	API http.Handler
+	// Cookies sign browsers in with API keys; nil where no keys are asked for.
+	Cookies Cookies
+	// Version of the server.
+	Version string
+	Now     func() time.Time
+	Logger  *slog.Logger
 }
 
-// page serves one file. Browsers revalidate it by its hash on every load, so that a new release shows at
-// once.
-func page(name string, content []byte) http.Handler {
-	sum := sha256.Sum256(content)
-	const etagBytes = 8
-	etag := strconv.Quote(hex.EncodeToString(sum[:etagBytes]))
+// Cookies sign browsers in.
+type Cookies interface {
+	Set(w http.ResponseWriter, r *http.Request, keyID string) error
+	Clear(w http.ResponseWriter, r *http.Request)
+}
+
+// Site is the pages of one server.
+type Site struct {
+	Options
+
+	assets    *assets
+	templates *templates
+	crossSite *http.CrossOriginProtection
+}
+
+// New returns the pages.
+func New(o Options) *Site {
+	return &Site{Options: o, assets: loadAssets(), templates: loadTemplates(), crossSite: http.NewCrossOriginProtection()}
+}
+
+// Route is an address of the site.
+type Route struct {
+	Method, Path string
+	Handler      http.Handler
+}
+
+// Routes returns all addresses. Of two that match, the one comes first that has fewer variables.
+func (s *Site) Routes() []Route {
+	routes := []Route{{http.MethodGet, "/assets/{name}", http.HandlerFunc(s.assets.serve)}}
+	get := func(path string, page pageFunc) {
+		routes = append(routes, Route{http.MethodGet, path, s.handler(page)})
+	}
+	post := func(path string, action pageFunc) {
+		routes = append(routes, Route{http.MethodPost, path, s.handler(action)})
+	}
+	get("/session", s.signInPage)
+	post("/session", s.signIn)
+	post("/session/end", s.signOut)
+	get("/runs", s.runsPage)
+	return routes
+}
+
+// pageFunc answers one request with a page, or with a redirect.
+type pageFunc func(v *visit) (page, error)
+
+// visit is a request for a page.
+type visit struct {
+	*http.Request
+	site *Site
+	w    http.ResponseWriter
+	api  *client
+	// query is that of the address, which a page reads and writes for its links.
+	query url.Values
+}
+
+// path returns a part of the address.
+func (v *visit) path(name string) string {
+	text, err := url.PathUnescape(mux.Vars(v.Request)[name])
+	if err != nil { // net/http has decoded it before
+		return ""
+	}
+	return text
+}
+
+// handler answers with what a page function returns.
+func (s *Site) handler(answer pageFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		header := w.Header()
-		header.Set("Content-Type", mime.TypeByExtension(path.Ext(name)))
-		header.Set("Content-Security-Policy", policy)
-		header.Set("Referrer-Policy", "no-referrer")
-		header.Set("X-Frame-Options", "DENY")
-		header.Set("Cross-Origin-Opener-Policy", "same-origin")
-		header.Set("Cache-Control", "no-cache")
-		header.Set("ETag", etag)
-		http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))
+		v := &visit{Request: r, site: s, w: w, query: r.URL.Query()}
+		v.api = newClient(s.API, r, w.Header())
+		if err := s.crossSite.Check(r); err != nil {
+			s.fail(v, refusedOrigin(err))
+			return
+		}
+		const formMax = 4 << 20
+		r.Body = http.MaxBytesReader(w, r.Body, formMax)
+		made, err := answer(v)
+		if err != nil {
+			s.fail(v, err)
+			return
+		}
+		made.write(v)
 	})
 }

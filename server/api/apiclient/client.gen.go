@@ -240,6 +240,13 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/audit (the `ListAudit` operationId).
 	ListAudit(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// StreamChanges Stream what changes in the installation as server-sent events
+	//
+	// `event: changed` carries topics (ChangedTopics), none at first: `runs` for any run, `run:ID`, `pool:NAME` for what waits and runs in a work pool, and what the audit calls a kind, such as `deployment` and `deployment:NAME`; `*` after a time in which some may have been missed. It is a hint to read again, and may be spurious. At most four are sent a second. A comment every 15 seconds keeps the connection open.
+	//
+	// Corresponds with GET /api/v1/changes (the `StreamChanges` operationId).
+	StreamChanges(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListDeleted List deleted objects that can be restored, newest first
 	//
 	// Lists what the caller may delete, and therefore restore. An object stays in the list until the retention of deleted objects ends, or until it is restored or purged. Values of variables are not shown.
@@ -1770,6 +1777,23 @@ func (c *Client) WithdrawChange(ctx context.Context, approval ApprovalParam, bod
 // Corresponds with GET /api/v1/audit (the `ListAudit` operationId).
 func (c *Client) ListAudit(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListAuditRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StreamChanges Stream what changes in the installation as server-sent events
+//
+// `event: changed` carries topics (ChangedTopics), none at first: `runs` for any run, `run:ID`, `pool:NAME` for what waits and runs in a work pool, and what the audit calls a kind, such as `deployment` and `deployment:NAME`; `*` after a time in which some may have been missed. It is a hint to read again, and may be spurious. At most four are sent a second. A comment every 15 seconds keeps the connection open.
+//
+// Corresponds with GET /api/v1/changes (the `StreamChanges` operationId).
+func (c *Client) StreamChanges(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStreamChangesRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -5264,6 +5288,33 @@ func NewListAuditRequest(server string, params *ListAuditParams) (*http.Request,
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
 		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewStreamChangesRequest constructs an http.Request for the StreamChanges method
+func NewStreamChangesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/changes")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -11653,6 +11704,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /api/v1/audit (the `ListAudit` operationId).
 	ListAuditWithResponse(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*ListAuditResponse, error)
 
+	// StreamChangesWithResponse Stream what changes in the installation as server-sent events
+	//
+	// `event: changed` carries topics (ChangedTopics), none at first: `runs` for any run, `run:ID`, `pool:NAME` for what waits and runs in a work pool, and what the audit calls a kind, such as `deployment` and `deployment:NAME`; `*` after a time in which some may have been missed. It is a hint to read again, and may be spurious. At most four are sent a second. A comment every 15 seconds keeps the connection open.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/changes (the `StreamChanges` operationId).
+	StreamChangesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*StreamChangesResponse, error)
+
 	// ListDeletedWithResponse List deleted objects that can be restored, newest first
 	//
 	// Lists what the caller may delete, and therefore restore. An object stays in the list until the retention of deleted objects ends, or until it is restored or purged. Values of variables are not shown.
@@ -13554,6 +13614,47 @@ func (r ListAuditResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListAuditResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type StreamChangesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r StreamChangesResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r StreamChangesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StreamChangesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StreamChangesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StreamChangesResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -19080,6 +19181,21 @@ func (c *ClientWithResponses) ListAuditWithResponse(ctx context.Context, params 
 	return ParseListAuditResponse(rsp)
 }
 
+// StreamChangesWithResponse Stream what changes in the installation as server-sent events
+//
+// `event: changed` carries topics (ChangedTopics), none at first: `runs` for any run, `run:ID`, `pool:NAME` for what waits and runs in a work pool, and what the audit calls a kind, such as `deployment` and `deployment:NAME`; `*` after a time in which some may have been missed. It is a hint to read again, and may be spurious. At most four are sent a second. A comment every 15 seconds keeps the connection open.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/changes (the `StreamChanges` operationId).
+func (c *ClientWithResponses) StreamChangesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*StreamChangesResponse, error) {
+	rsp, err := c.StreamChanges(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStreamChangesResponse(rsp)
+}
+
 // ListDeletedWithResponse List deleted objects that can be restored, newest first
 //
 // Lists what the caller may delete, and therefore restore. An object stays in the list until the retention of deleted objects ends, or until it is restored or purged. Values of variables are not shown.
@@ -21739,6 +21855,32 @@ func ParseListAuditResponse(rsp *http.Response) (*ListAuditResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseStreamChangesResponse parses an HTTP response from a StreamChangesWithResponse call
+func ParseStreamChangesResponse(rsp *http.Response) (*StreamChangesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StreamChangesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {

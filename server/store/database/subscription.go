@@ -41,10 +41,14 @@ type hub struct {
 	mu     sync.Mutex
 	topics map[string]map[*Subscription]struct{}
 	queues map[string]*list.List // of subscriptions that take turns
+	// watches receive the hints of all topics.
+	watches map[*Watch]struct{}
 }
 
 func newHub() *hub {
-	return &hub{topics: map[string]map[*Subscription]struct{}{}, queues: map[string]*list.List{}}
+	return &hub{
+		topics: map[string]map[*Subscription]struct{}{}, queues: map[string]*list.List{}, watches: map[*Watch]struct{}{},
+	}
 }
 
 func (h *hub) join(topics []string) *Subscription {
@@ -80,6 +84,7 @@ func (h *hub) wake(topics ...string) {
 			s.wake()
 		}
 	}
+	h.watched(topics...)
 }
 
 // wakeAll hints at every topic: after a time in which hints may have been missed.
@@ -91,4 +96,5 @@ func (h *hub) wakeAll() {
 			s.wake()
 		}
 	}
+	h.watched(everything)
 }

@@ -84,6 +84,7 @@ func (h *hub) turns(topic string, n int) (taken int) {
 			s.wake()
 		}
 	}
+	h.watched(topic)
 	for ; taken < n && h.queues[topic] != nil; taken++ {
 		s := h.queues[topic].Front().Value.(*Subscription)
 		h.removeWaiting(s)

@@ -1,0 +1,78 @@
+/**
+ * What keeps a page live: where something that it shows has changed, it is asked for again and only what differs is put into
+ * the document. XMLHttpRequest parses HTML by itself, so that no string ever becomes markup here (Trusted Types).
+ */
+import { dialogs } from "./dialog.ts";
+import { keys } from "./keys.ts";
+import { type Message, type Request } from "./message.ts";
+import { morph } from "./morph.ts";
+import { fetchPage } from "./page.ts";
+import { tick } from "./time.ts";
+
+const GAP = 1000; // milliseconds between two refreshes
+
+const root = document.documentElement.dataset["root"] ?? "./";
+const topics = (document.body.dataset["topics"] ?? "").split(" ").filter((one) => one !== "");
+let port: MessagePort | undefined;
+let busy = false;
+let stale = false; // something changed that the page does not show yet
+
+async function refresh(): Promise<void> {
+  if (document.hidden || busy) { stale = true; return; }
+  busy = true;
+  stale = false;
+  try {
+    const { page } = await fetchPage(location.href);
+    const [main, fresh] = [document.getElementById("main"), page.getElementById("main")];
+    if (main && fresh) morph(main, fresh);
+    if (page.title !== "") document.title = page.title;
+    tick();
+    document.dispatchEvent(new Event("refreshed"));
+  } catch {
+    stale = true; // the link says so, and its return asks again
+  }
+  setTimeout(() => { busy = false; if (stale && linked()) void refresh(); }, GAP);
+}
+
+const linked = () => document.body.dataset["link"] !== "lost";
+
+function show(link: "live" | "lost"): void {
+  const before = document.body.dataset["link"];
+  document.body.dataset["link"] = link;
+  const place = document.getElementById("link");
+  if (place) place.textContent = link === "live" ? "live" : "no connection";
+  if (link === "live" && (before === "lost" || stale)) void refresh();
+}
+
+const policy = (globalThis as { trustedTypes?: TrustedTypes }).trustedTypes?.createPolicy("berth", {
+  createScriptURL: (url: string) => {
+    if (new URL(url, location.href).origin !== location.origin) throw new TypeError("a script of another origin");
+    return url;
+  },
+});
+
+interface TrustedTypes { createPolicy(name: string, rules: { createScriptURL(url: string): string }): { createScriptURL(url: string): string } }
+
+function open(): void {
+  const script = document.body.dataset["changes"];
+  if (port || !script || topics.length === 0 || !("SharedWorker" in globalThis)) return;
+  port = new SharedWorker(policy ? policy.createScriptURL(script) : script, { type: "module" }).port;
+  port.addEventListener("message", ({ data }: MessageEvent<Message>) => {
+    if ("link" in data) show(data.link);
+    else void refresh();
+  });
+  port.start();
+  port.postMessage({ topics, address: new URL(`${root}api/v1/changes`, location.href).href } satisfies Request);
+}
+
+document.addEventListener("visibilitychange", () => { if (!document.hidden && stale) void refresh(); });
+addEventListener("pagehide", () => { port?.postMessage({ bye: true } satisfies Request); port = undefined; });
+addEventListener("pageshow", (event) => { if (event.persisted) { open(); void refresh(); } });
+// Whoever types into a form keeps what was typed, also where the page is made anew.
+document.addEventListener("input", ({ target }) => { if (target instanceof Element) target.closest("form")?.setAttribute("data-typed", ""); });
+
+tick();
+setInterval(tick, 10_000);
+dialogs();
+keys(root);
+open();

@@ -56,23 +56,55 @@ type NameContext struct {
 	Name string `json:"name"`
 }
 
-// contextShape names what ctx holds; below an open end anything may follow.
-func contextShape() map[string]any {
-	const end, open = false, true
-	name := map[string]any{"name": end}
-	return map[string]any{
-		"run": map[string]any{
-			"id":             end,
-			"name":           end,
-			"attempt":        end,
-			"scheduled_time": end, "scheduled_time_local": end, "date": end, "timezone": end,
-			"tags":       open,
-			"parameters": open,
-		},
-		"deployment": map[string]any{"id": end, "name": end, "version": end},
-		"flow":       name, "flow_run": map[string]any{"id": end, "name": end},
-		"pool": name, "queue": name, "worker": name,
+// ContextMember is something that ctx holds.
+type ContextMember struct {
+	// Path is how it is written after ctx, such as run.name.
+	Path string `json:"path"`
+	// Type is that of its value: string, integer, list, or any.
+	Type string `json:"type"`
+	Doc  string `json:"doc"`
+	// Open is true if there may be something below it.
+	Open bool `json:"open,omitempty"`
+}
+
+// ContextMembers lists what ctx holds.
+func ContextMembers() []ContextMember {
+	const text, integer, list, anything = "string", "integer", "list", "any"
+	return []ContextMember{
+		{Path: "run.id", Type: text, Doc: "ID of the run, a UUID."},
+		{Path: "run.name", Type: text, Doc: "Name of the run, which is unique."},
+		{Path: "run.attempt", Type: integer, Doc: "Number of the attempt; the first is 1."},
+		{Path: "run.scheduled_time", Type: text, Doc: "Time for which the run is scheduled, in UTC, as 2026-01-31T12:00:00Z."},
+		{Path: "run.scheduled_time_local", Type: text, Doc: "The same time in the time zone of the schedule, as 2026-01-31T13:00:00+01:00."},
+		{Path: "run.date", Type: text, Doc: "Day for which the run is scheduled in the time zone of the schedule, as 2026-01-31."},
+		{Path: "run.timezone", Type: text, Doc: "Time zone of the schedule, such as Europe/Berlin; UTC for a run that no schedule made."},
+		{Path: "run.tags", Type: list, Doc: "Tags of the run.", Open: true},
+		{Path: "run.parameters", Type: anything, Doc: "Parameters of the run.", Open: true},
+		{Path: "deployment.id", Type: text, Doc: "ID of the deployment, a UUID."},
+		{Path: "deployment.name", Type: text, Doc: "Name of the deployment."},
+		{Path: "deployment.version", Type: text, Doc: "Version of the deployment, as its file says it."},
+		{Path: "pool.name", Type: text, Doc: "Name of the work pool."},
+		{Path: "queue.name", Type: text, Doc: "Name of the work queue."},
+		{Path: "worker.name", Type: text, Doc: "Name of the worker; not in job variables, which are the same for each worker."},
+		{Path: "flow.name", Type: text, Doc: "Prefect's name for the part of the deployment's name before the first slash."},
+		{Path: "flow_run.id", Type: text, Doc: "Prefect's name for the ID of the run."},
+		{Path: "flow_run.name", Type: text, Doc: "Prefect's name for the name of the run."},
 	}
+}
+
+// contextShape names what ctx holds as a tree; below an end that is true anything may follow.
+func contextShape() map[string]any {
+	shape := map[string]any{}
+	for _, m := range ContextMembers() {
+		object, member, _ := strings.Cut(m.Path, ".")
+		fields, ok := shape[object].(map[string]any)
+		if !ok {
+			fields = map[string]any{}
+			shape[object] = fields
+		}
+		fields[member] = m.Open
+	}
+	return shape
 }
 
 // Tree returns the context in the form that templates work on. Times are RFC 3339, the scheduled time in UTC.

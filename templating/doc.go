@@ -20,6 +20,7 @@
 //	├─ engine             what an engine implements; the two engines that Berth has
 //	├─ enginetest         the tests that every engine must pass
 //	├─ manifest           turns a Rendered into a Kubernetes Job; nothing else here knows Kubernetes
+//	├─ language           what editors are told of templates: functions, ctx, the types of a Job, a JSON Schema
 //	├─ preview            the Job of a template, and the effect of a change, before it is saved
 //	└─ internal
 //	   ├─ value           the data that templates work on, and the budget that work is paid from

@@ -40,6 +40,7 @@ pool template lint -f --on-cluster --timeout -o
 pool template versions -o
 pool template diff -o
 pool template rollback --to
+pool template schema
 pool rule ls -o
 pool rule get -o
 pool rule set -f --from --rule-param --action -o
@@ -88,7 +89,7 @@ run ls -o
 run histogram --pool --queue --deployment --since --until --bucket -o
 run get -o
 run watch -o
-run logs --follow --attempt -o
+run logs --follow --attempt --lines --grep -o
 run cancel --watch --dry-run --yes
 run retry --watch --dry-run --yes --include-cancelled
 run explain -o

@@ -22,7 +22,7 @@ var may = map[string]string{
 	"ListWorkPools": "viewer", "GetWorkPool": "viewer", "GetTemplate": "viewer", "ListTemplateVersions": "viewer",
 	"ListWorkQueues": "viewer", "LintTemplate": "viewer", "ListDeployments": "viewer", "GetDeployment": "viewer",
 	"ListVariables": "viewer", "GetVariable": "viewer", "ListWorkers": "viewer", "ListRuns": "viewer", "GetRun": "viewer",
-	"ListRunEvents": "viewer", "GetRunLogs": "viewer", "GetRunLogLines": "viewer", "SearchRunLogs": "viewer", "StreamRun": "viewer", "GetAttemptManifest": "viewer",
+	"ListRunEvents": "viewer", "GetLanguage": "viewer", "GetTemplateSchema": "viewer", "GetRunLogs": "viewer", "GetRunLogLines": "viewer", "SearchRunLogs": "viewer", "StreamRun": "viewer", "GetAttemptManifest": "viewer",
 	"PreviewTemplate": "viewer", "DryRunTemplate": "operator", "CheckTemplate": "viewer", "DiffTemplate": "viewer", "ImpactTemplate": "viewer",
 	"GetRunResult": "viewer", "SetRunResult": "operator", "SetRunProgress": "operator",
 	"GetWorkQueue": "viewer", "ExplainRun": "viewer", "CompareRuns": "viewer", "CountRuns": "viewer", "GetRunHistogram": "viewer", "GetDeploymentStatistics": "viewer", "StreamRuns": "viewer", "StreamChanges": "viewer",

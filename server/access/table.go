@@ -21,6 +21,8 @@ var operations = []Operation{
 	{"GetReady", Everyone, false, nil, "ask whether the server is ready"},
 	{"GetInfo", AnyKey, false, in(NoPool), "read the version and the ID of the installation"},
 
+	{"GetLanguage", viewer, false, in(NoPool), "read the vocabulary of templates"},
+	{"GetTemplateSchema", viewer, false, in(NoPool), "read the schema of templates"},
 	{"GetWhoAmI", AnyKey, true, in(NoPool), "ask who it is and what it may do"},
 
 	{"GetSignIn", Everyone, false, nil, "ask how to sign in"},

@@ -1990,6 +1990,9 @@ type JSONWebKeySet struct {
 	Keys []JSONObject `json:"keys"`
 }
 
+// Language defines model for Language.
+type Language = json.RawMessage
+
 // LintReport Example: {"errors":[],"placeholders":["image","memory_limit"],"warnings":[{"message":"the variable is used nowhere","pointer":"/variables/properties/team"}]}
 type LintReport struct {
 	Errors       []Finding `json:"errors"`
@@ -2041,7 +2044,7 @@ type LogLine struct {
 	// Offset Offset of its first byte in the output of the attempt
 	Offset int64 `json:"offset"`
 
-	// Size Bytes of the line
+	// Size Bytes of the line, with the line feed
 	Size int64 `json:"size"`
 
 	// Text The line without the line feed
@@ -4123,6 +4126,9 @@ type EndedBefore = time.Time
 // IfMatchParam defines model for IfMatchParam.
 type IfMatchParam = string
 
+// IfNoneMatchParam defines model for IfNoneMatchParam.
+type IfNoneMatchParam = string
+
 // LimitParam defines model for LimitParam.
 type LimitParam = int32
 
@@ -4306,6 +4312,18 @@ type GetDeploymentStatisticsParams struct {
 
 	// To Runs that ended before this time; default the end of the current hour
 	To *StatisticsTo `form:"to,omitempty" json:"to,omitempty"`
+}
+
+// GetLanguageParams defines parameters for GetLanguage.
+type GetLanguageParams struct {
+	// IfNoneMatch ETag of the version that the client has; the response is then 304
+	IfNoneMatch *IfNoneMatchParam `json:"If-None-Match,omitempty"`
+}
+
+// GetTemplateSchemaParams defines parameters for GetTemplateSchema.
+type GetTemplateSchemaParams struct {
+	// IfNoneMatch ETag of the version that the client has; the response is then 304
+	IfNoneMatch *IfNoneMatchParam `json:"If-None-Match,omitempty"`
 }
 
 // ListRunsParams defines parameters for ListRuns.

@@ -28,7 +28,8 @@ const (
 // It is no deadline anybody chose, and it would kill pods that wait for a new node.
 const importedPodWatch = 60
 
-func configurationKeys() []string {
+// ConfigurationKeys lists the keys of job_configuration that have an effect.
+func ConfigurationKeys() []string {
 	return []string{
 		keyAnnotations, keyClusterConfig, keyCommand, keyEnv, keyManifest, keyJobWatch, keyLabels, keyName, keyNamespace, keyPodWatch, keyPolicy, keyStreamOutput,
 	}
@@ -49,7 +50,7 @@ func (b *builder) readConfiguration() {
 	}
 	b.readClusterConfig()
 	b.readPolicy()
-	known := configurationKeys()
+	known := ConfigurationKeys()
 	var others []string
 	for key := range b.configuration {
 		if !slices.Contains(known, key) {

@@ -10,5 +10,5 @@ func templateCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{Use: "template", Short: "Manage the base job template of a pool"}
 	return cli.Group(cmd, templateGetCommand(app), templateSetCommand(app), templateEditCommand(app),
 		templatePreviewCommand(app), templateLintCommand(app), templateVersionsCommand(app),
-		templateDiffCommand(app), templateRollbackCommand(app))
+		templateDiffCommand(app), templateRollbackCommand(app), templateSchemaCommand(app))
 }

@@ -8,7 +8,7 @@ started=$SECONDS
 step() { printf '\033[1m== %s\033[0m (%d s)\n' "$*" "$((SECONDS - started))" >&2; }
 cluster() { go -C e2e/cluster run . "$@"; }
 # SQLite is C that was translated to Go: under the race detector it takes six times the CPU, and its races are not ours.
-# The detector still sees what goes into it and comes out of it.
+# The detector watches all the rest.
 race=(-race '-gcflags=modernc.org/...=-race=false')
 tests() { go tool gotestsum --format pkgname-and-test-fails --junitfile "build/$1.xml" -- "${race[@]}" -shuffle=on "${@:2}"; }
 

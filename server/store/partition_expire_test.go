@@ -13,15 +13,15 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-// newWeekly is a PostgreSQL with weekly partitions, from one on that begins soon.
+// newWeekly is a PostgreSQL with weekly partitions, in the middle of the first of them.
 func newWeekly(t *testing.T) *world {
 	t.Helper()
 	w := newPlain(t)
 	w.partition(store.PartitionOptions{})
 	w.pool("p")
 	w.deployment("d", "p")
-	w.Advance(14 * aDay) // past the partition of what was there before
-	w.check(w.MaintainPartitions(t.Context()))
+	w.Advance(7 * aDay) // past the partition of what was there before
+	w.nextWeek()
 	return w
 }
 

@@ -1990,7 +1990,7 @@ type JSONWebKeySet struct {
 	Keys []JSONObject `json:"keys"`
 }
 
-// Language defines model for Language.
+// Language Example: {"context":[{"doc":"Name of the run, which is unique.","path":"run.name","type":"string"}],"excluded":[{"name":"env","reason":"reads the environment of the server"}],"functions":[{"aliases":[],"doc":"The first characters of a string.","group":"text","name":"trunc","sprig":true,"usage":"trunc LENGTH STRING"}],"keys":[{"doc":"Labels of the Job and its pods.","path":"job_configuration.labels"}],"kubernetes":{"root":"Job","types":{"Job":{"doc":"A Job.","fields":[{"doc":"Specification of the desired behavior of a job.","name":"spec","type":"JobSpec"}]},"JobSpec":{"doc":"How the job execution will look like.","fields":[{"doc":"Whether it is suspended.","name":"suspend","type":"boolean"}]}}}}
 type Language = json.RawMessage
 
 // LintReport Example: {"errors":[],"placeholders":["image","memory_limit"],"warnings":[{"message":"the variable is used nowhere","pointer":"/variables/properties/team"}]}
@@ -2060,7 +2060,7 @@ type LogLines struct {
 	// ScannedBytes How far the server has counted the lines
 	ScannedBytes int64 `json:"scanned_bytes"`
 
-	// SizeBytes Bytes of the output
+	// SizeBytes Bytes of the output, with what is no longer stored
 	SizeBytes int64 `json:"size_bytes"`
 
 	// TotalLines Lines of the output; missing while they are not all counted
@@ -2072,14 +2072,14 @@ type LogMatches struct {
 	// Attempt The attempt; 0 if the run has none yet
 	Attempt int32 `json:"attempt"`
 
-	// Count How many lines match
+	// Count How many lines match, as far as they were searched
 	Count int64     `json:"count"`
 	Lines []LogLine `json:"lines"`
 
 	// NextLine The line from which on to go on; missing if the output was searched to its end
 	NextLine *int64 `json:"next_line,omitempty"`
 
-	// SizeBytes Bytes of the output
+	// SizeBytes Bytes of the output, with what is no longer stored
 	SizeBytes int64 `json:"size_bytes"`
 }
 

@@ -75,7 +75,7 @@ func rooms() []room {
 			"server/signin",
 			[]string{"server/access", "server/apikey", "server/identity", "server/problem", "server/store"},
 		},
-		{"server/ui", []string{"server/api", "server/problem", "server/keycookie"}},
+		{"server/ui", []string{"server/api", "server/problem", "templating"}},
 		{"server/keycookie", []string{"server/problem", "server/seal"}},
 		{"worker", []string{"templating", "server/api"}},
 		{"worker/job", []string{"server/api"}},

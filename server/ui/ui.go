@@ -71,6 +71,13 @@ func (s *Site) Routes() []Route {
 	post("/session", s.signIn)
 	post("/session/end", s.signOut)
 	get("/runs", s.runsPage)
+	get("/runs/{run}", s.runPage)
+	get("/runs/{run}/events", s.eventsPage)
+	get("/runs/{run}/attempts/{attempt}/manifest", s.manifestPage)
+	for name := range runActions {
+		get("/runs/{run}/"+name, s.askRun(name))
+		post("/runs/{run}/"+name, s.askRun(name))
+	}
 	return routes
 }
 

@@ -1,0 +1,96 @@
+package server_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/berth-dev/berth/server/api"
+)
+
+func TestThePageOfARunTellsItsStory(t *testing.T) {
+	t.Parallel()
+	r := start(t, withoutKeys)
+	r.deploy("hello", `,"retries":{"max":1}`)
+	run := r.startRun("hello", `{"name":"the run","parameters":{"large":9007199254740993,"point":2.50}}`)
+	w := r.newWorker("w1")
+	claim := w.claimOne()
+	w.see(claim, api.ReportKindManifest,
+		func(report *api.Report) {
+			report.Manifest = json.RawMessage(`{"apiVersion":"batch/v1","kind":"Job","spec":{"rows":1.0}}`)
+		})
+	w.see(claim, api.ReportKindRunning, nil)
+	w.write(claim, 0, "the first line\n<script>alert(1)</script>\n")
+	id := run.ID.String()
+	shown := r.page("/runs/"+id).is(http.StatusOK).has("<h1>the run</h1>", "<title>● the run · Berth</title>", "Running", "the first line",
+		"&lt;script&gt;", "9007199254740993", "2.50", `href="../runs/`+id+`/cancel"`, `data-topics="run:`+id, "w1")
+	if strings.Contains(string(shown.body), "<script>alert") {
+		t.Error("output became markup")
+	}
+	r.page("/runs/the%20run").is(http.StatusOK).has("<h1>the run</h1>")
+	r.page("/runs/"+id+"/attempts/1/manifest").is(http.StatusOK).has("kind: Job", "rows: 1.0")
+	r.page("/runs/" + id + "/attempts/2/manifest").is(http.StatusNotFound)
+	r.page("/runs/"+id+"/events").is(http.StatusOK).has("Running", "Scheduled")
+	r.page("/runs/0197a1de-7f10-7a02-8b1e-91c4a7d3e001").is(http.StatusNotFound).has("0197a1de", `href="../runs">Runs`)
+	r.page("/runs/nobody").is(http.StatusNotFound).has("no run is called")
+
+	r.page("/runs/"+id+"/cancel").is(http.StatusOK).has("Cancel the run?", `method="post"`)
+	gone := r.sendForm("/runs/"+id+"/cancel", url.Values{}).is(http.StatusSeeOther)
+	if to := gone.header.Get("Location"); to != "../../runs/"+id {
+		t.Errorf("leads to %q", to)
+	}
+	r.sendForm("/runs/"+id+"/retry", url.Values{}).is(http.StatusOK).has(`role="alert"`)
+	w.finish(claim, 1, "app")
+	r.page("/runs/"+id).is(http.StatusOK).has("Failed", "/retry")
+	r.sendForm("/runs/"+id+"/retry", url.Values{}).is(http.StatusSeeOther)
+	r.page("/runs/"+id).is(http.StatusOK).has("Scheduled", "retried by")
+}
+
+func TestThePageOfARunOffersWhatTheRoleAllows(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.deploy("hello", "")
+	id := r.startRun("hello", `{}`).ID.String()
+	viewer, operator := r.signedIn(r.makeKey("v", api.RoleViewer)), r.signedIn(r.makeKey("o", api.RoleOperator))
+	if page := r.page("/runs/"+id, "Cookie", viewer).is(http.StatusOK); strings.Contains(string(page.body), "/cancel") {
+		t.Errorf("a viewer is offered to cancel:\n%s", page.body)
+	}
+	r.sendForm("/runs/"+id+"/cancel", url.Values{}, "Cookie", viewer).is(http.StatusForbidden).has("You are v (viewer)")
+	r.page("/runs/"+id, "Cookie", operator).is(http.StatusOK).has("/cancel")
+	r.sendForm("/runs/"+id+"/cancel", url.Values{}, "Cookie", operator).is(http.StatusSeeOther)
+	r.page("/runs/"+id, "Cookie", viewer).has("Cancelled", "by o")
+}
+
+// signedIn returns the cookie of a browser that has signed in with a key.
+func (r *running) signedIn(key string) string {
+	r.t.Helper()
+	in := r.sendForm("/session", url.Values{"key": {key}}).is(http.StatusSeeOther)
+	value, _, _ := strings.Cut(in.header.Get("Set-Cookie"), ";")
+	return value
+}
+
+func TestAListOfRunsIsFilteredAndPaged(t *testing.T) {
+	t.Parallel()
+	r := start(t, withoutKeys)
+	r.deploy("hello", "")
+	for i := range 30 {
+		r.startRun("hello", fmt.Sprintf(`{"name":"run %02d"}`, i))
+	}
+	odd := r.startRun("hello", `{"name":"the odd one"}`)
+	r.call(http.MethodPost, "/api/v1/runs/"+odd.ID.String()+"/cancel", "").is(http.StatusOK)
+	first := r.page("/runs?limit=25").is(http.StatusOK).has("the odd one", "31 found", ">Older<")
+	if strings.Contains(string(first.body), "run 03<") {
+		t.Error("the first page has more than 25 runs")
+	}
+	_, rest, _ := strings.Cut(string(first.body), `rel="next" href="`)
+	older, _, _ := strings.Cut(rest, `"`)
+	r.page("/runs"+strings.ReplaceAll(older, "&amp;", "&")).is(http.StatusOK).has("run 00", ">Newest<")
+	r.page("/runs?state=CANCELLED").is(http.StatusOK).has("the odd one", "1 found", "✕ state: CANCELLED")
+	if page := r.page("/runs?text=run+17").is(http.StatusOK).has("run 17"); strings.Contains(string(page.body), "run 18<") {
+		t.Error("the text does not count")
+	}
+	r.page("/runs?text=nothing").is(http.StatusOK).has("No run matches this filter")
+}

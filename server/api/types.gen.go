@@ -4611,6 +4611,9 @@ type DeleteWorkPoolParams struct {
 type UpdateWorkPoolParams struct {
 	// BreakGlass Reason to carry out the change without the approval that the policy of the work pool requires. Needs the role admin in the pool, is recorded in the audit and shown to all users who can read the pool
 	BreakGlass *BreakGlassParam `form:"break_glass,omitempty" json:"break_glass,omitempty"`
+
+	// IfMatch ETag of the version that was edited; rejected with 412 `precondition-failed` if it changed
+	IfMatch *IfMatchParam `json:"If-Match,omitempty"`
 }
 
 // DeletePoolRuleParams defines parameters for DeletePoolRule.

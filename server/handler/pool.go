@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
@@ -87,7 +88,32 @@ func (h *Handler) GetWorkPool(
 	if err != nil {
 		return nil, err
 	}
-	return apiserver.GetWorkPool200JSONResponse(wire.WorkPool(*pool)), nil
+	return apiserver.GetWorkPool200JSONResponse{
+		Body:    wire.WorkPool(*pool),
+		Headers: apiserver.GetWorkPool200ResponseHeaders{ETag: poolETag(pool)},
+	}, nil
+}
+
+// poolETag changes with every change of the settings of a pool, not with what runs in it.
+func poolETag(p *store.Pool) *string {
+	tag := strconv.Quote(strconv.FormatInt(p.UpdatedAt.UnixMicro(), 36))
+	return &tag
+}
+
+// matchPool refuses a pool with another ETag than If-Match asks for.
+func matchPool(ctx context.Context, tx *store.Tx, name string, ifMatch *string) error {
+	if ifMatch == nil || *ifMatch == "*" {
+		return nil
+	}
+	pool, err := tx.LockPool(ctx, name)
+	if err != nil {
+		return err
+	}
+	if tag := poolETag(pool); *ifMatch != *tag {
+		return problem.Newf(problem.PreconditionFailed,
+			"work pool %q has changed: its ETag is %s, not %s; read it again", name, *tag, *ifMatch)
+	}
+	return nil
 }
 
 // UpdateWorkPool changes the fields that the body has.
@@ -120,6 +146,9 @@ func (h *Handler) UpdateWorkPool(
 	}
 	var pool *store.Pool
 	err = h.store.InTx(ctx, func(tx *store.Tx) (err error) {
+		if err := matchPool(ctx, tx, r.Pool, r.Params.IfMatch); err != nil {
+			return err
+		}
 		if err := h.admitPool(ctx, tx, r.Pool, update); err != nil {
 			return err
 		}
@@ -129,7 +158,10 @@ func (h *Handler) UpdateWorkPool(
 	if err != nil {
 		return nil, err
 	}
-	return apiserver.UpdateWorkPool200JSONResponse(wire.WorkPool(*pool)), nil
+	return apiserver.UpdateWorkPool200JSONResponse{
+		Body:    wire.WorkPool(*pool),
+		Headers: apiserver.UpdateWorkPool200ResponseHeaders{ETag: poolETag(pool)},
+	}, nil
 }
 
 // checkLimit refuses a body that both sets and removes a limit.

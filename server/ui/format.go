@@ -28,6 +28,7 @@ var functions = template.FuncMap{
 	"dict":   dict,
 	"json":   indented,
 	"or0":    func(n *int32) int32 { return valueOf(n) },
+	"slots":  func(used int32, limit *int32) slotBar { return slotBar{used, limit} },
 }
 
 // navigationEntry is a place of the main navigation.
@@ -70,6 +71,8 @@ func text(of any) string {
 		}
 		return strconv.Itoa(int(*v))
 	case *api.Category:
+		return string(valueOf(v))
+	case *api.ApproverRole:
 		return string(valueOf(v))
 	default:
 		return fmt.Sprint(v)

@@ -351,16 +351,6 @@ var runActions = map[string]struct {
 	},
 }
 
-// questionView asks before something is done.
-type questionView struct {
-	Frame
-	Heading, About, Button string
-	Danger                 bool
-	Problem                string
-	Back                   string
-	Run                    api.Run
-}
-
 // askRun asks before an action on a run, and carries it out when it was confirmed.
 func (s *Site) askRun(name string) pageFunc {
 	action := runActions[name]
@@ -385,7 +375,7 @@ func (s *Site) askRun(name string) pageFunc {
 			return page{}, err
 		}
 		view := questionView{
-			Frame: f, Heading: f.Title, About: action.about, Button: action.button, Danger: action.danger, Problem: problem, Run: run,
+			Frame: f, Heading: f.Title, Lines: []string{action.about}, Button: action.button, Danger: action.danger, Problem: problem,
 			Back: f.To("runs", run.ID.String()),
 		}
 		return page{template: "question", view: view}, nil

@@ -78,6 +78,7 @@ func (s *Site) Routes() []Route {
 		get("/runs/{run}/"+name, s.askRun(name))
 		post("/runs/{run}/"+name, s.askRun(name))
 	}
+	s.poolRoutes(get, post)
 	return routes
 }
 

@@ -9942,6 +9942,21 @@ func NewUpdateWorkPoolRequestWithBody(server string, pool PoolParam, params *Upd
 
 	req.Header.Add("Content-Type", contentType)
 
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
@@ -17466,6 +17481,11 @@ func (r DeleteWorkPoolResponse) ContentType() string {
 	return ""
 }
 
+// GetWorkPoolResponse200Headers the declared response headers of an HTTP 200 response for GetWorkPool
+type GetWorkPoolResponse200Headers struct {
+	ETag *string
+}
+
 type GetWorkPoolResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -17473,6 +17493,8 @@ type GetWorkPoolResponse struct {
 	JSON200 *WorkPool
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetWorkPoolResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -17514,6 +17536,11 @@ func (r GetWorkPoolResponse) ContentType() string {
 	return ""
 }
 
+// UpdateWorkPoolResponse200Headers the declared response headers of an HTTP 200 response for UpdateWorkPool
+type UpdateWorkPoolResponse200Headers struct {
+	ETag *string
+}
+
 type UpdateWorkPoolResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -17521,6 +17548,8 @@ type UpdateWorkPoolResponse struct {
 	JSON200 *WorkPool
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UpdateWorkPoolResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -24764,6 +24793,19 @@ func ParseGetWorkPoolResponse(rsp *http.Response) (*GetWorkPoolResponse, error) 
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetWorkPoolResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -24795,6 +24837,19 @@ func ParseUpdateWorkPoolResponse(rsp *http.Response) (*UpdateWorkPoolResponse, e
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UpdateWorkPoolResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil

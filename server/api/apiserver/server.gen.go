@@ -4246,6 +4246,27 @@ func (siw *ServerInterfaceWrapper) UpdateWorkPool(w http.ResponseWriter, r *http
 		return
 	}
 
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchParam
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.UpdateWorkPool(w, r, pool, params)
 	}))
@@ -9321,15 +9342,25 @@ type GetWorkPoolResponseObject interface {
 	VisitGetWorkPoolResponse(w http.ResponseWriter) error
 }
 
-type GetWorkPool200JSONResponse WorkPool
+type GetWorkPool200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetWorkPool200JSONResponse struct {
+	Body    WorkPool
+	Headers GetWorkPool200ResponseHeaders
+}
 
 func (response GetWorkPool200JSONResponse) VisitGetWorkPoolResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -9362,15 +9393,25 @@ type UpdateWorkPoolResponseObject interface {
 	VisitUpdateWorkPoolResponse(w http.ResponseWriter) error
 }
 
-type UpdateWorkPool200JSONResponse WorkPool
+type UpdateWorkPool200ResponseHeaders struct {
+	ETag *string
+}
+
+type UpdateWorkPool200JSONResponse struct {
+	Body    WorkPool
+	Headers UpdateWorkPool200ResponseHeaders
+}
 
 func (response UpdateWorkPool200JSONResponse) VisitUpdateWorkPoolResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err

@@ -49,14 +49,21 @@ func (s *Site) fail(v *visit, err error) {
 	view := failureView{
 		Frame: v.bareFrame(answered.Title), Status: answered.status, Heading: answered.Title, Detail: answered.Error(),
 	}
-	if answered.Users != nil {
-		view.Users = *answered.Users
-	}
+	view.Users = usersOf(err)
 	view.Back, view.Label = listOf(v.URL.Path)
 	if who, err := value(v.api.GetWhoAmIWithResponse(v.Context())); err == nil {
 		view.Who = &who
 	}
 	page{status: answered.status, template: "failure", view: view}.write(v)
+}
+
+// usersOf are what keeps an object from being deleted.
+func usersOf(err error) []api.InUse {
+	answered := &apiError{}
+	if !errors.As(err, &answered) {
+		return nil
+	}
+	return valueOf(answered.Users)
 }
 
 // askToSignIn leads to the sign-in. A browser that comes from another site has not sent its cookie (it is for this site

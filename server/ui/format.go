@@ -14,21 +14,23 @@ import (
 
 // functions of the templates.
 var functions = template.FuncMap{
-	"ago":    ago,
-	"iso":    iso,
-	"lower":  strings.ToLower,
-	"number": number,
-	"join":   strings.Join,
-	"text":   text,
-	"took":   took,
-	"shape":  shape,
-	"list":   func(values ...any) []any { return values },
-	"nav":    func() []navigationEntry { return navigation },
-	"size":   size,
-	"dict":   dict,
-	"json":   indented,
-	"or0":    func(n *int32) int32 { return valueOf(n) },
-	"slots":  func(used int32, limit *int32) slotBar { return slotBar{used, limit} },
+	"ago":     ago,
+	"iso":     iso,
+	"lower":   strings.ToLower,
+	"number":  number,
+	"join":    strings.Join,
+	"text":    text,
+	"took":    took,
+	"shape":   shape,
+	"list":    func(values ...any) []any { return values },
+	"nav":     func() []navigationEntry { return navigation },
+	"size":    size,
+	"dict":    dict,
+	"json":    indented,
+	"seconds": seconds,
+	"rawText": func(document api.JSONValue) string { return string(document) },
+	"or0":     func(n *int32) int32 { return valueOf(n) },
+	"slots":   func(used int32, limit *int32) slotBar { return slotBar{used, limit} },
 }
 
 // navigationEntry is a place of the main navigation.
@@ -161,6 +163,8 @@ func length(d time.Duration) string {
 		return span(d)
 	}
 }
+
+func secondsOf(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
 
 // took is how long a run has run.
 func took(r api.Run) string {

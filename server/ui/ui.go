@@ -79,6 +79,7 @@ func (s *Site) Routes() []Route {
 		post("/runs/{run}/"+name, s.askRun(name))
 	}
 	s.poolRoutes(get, post)
+	s.deploymentRoutes(get, post)
 	return routes
 }
 

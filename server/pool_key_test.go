@@ -95,7 +95,7 @@ func openToAll(operation string) bool {
 	case "GetOpenIDConfiguration", "GetJSONWebKeys", "IntrospectRunToken":
 		return true
 	case "GetHealth", "GetReady", "GetInfo", "GetWhoAmI", "ListVariables", "GetVariable", "PreviewSchedule",
-		"ListWorkPools", "ListDeployments", "ListSchedules", "ListRuns", "CountRuns", "GetRunHistogram", "StreamRuns", "StreamChanges", "ListAudit", "ListWorkers", "ListAPIKeys", "ListDeleted",
+		"ListWorkPools", "ListDeployments", "ListSchedules", "ListScheduleSlots", "ListRuns", "CountRuns", "GetRunHistogram", "StreamRuns", "StreamChanges", "ListAudit", "ListWorkers", "ListAPIKeys", "ListDeleted",
 		"ListApprovals", "ListWebhooks", "CancelRuns", "RetryRuns",
 		"ListSessions", "GetSignIn", "StartDeviceSignIn", "FinishDeviceSignIn",
 		"ListRules", "GetRuleSetForWorker": // of the installation, which count in every pool

@@ -53,7 +53,7 @@ func readOnly(name string) bool {
 	last := words[len(words)-1]
 	reads := []string{"ls", "deliveries", "get", "preview", "lint", "versions", "diff", "schema", "test", "show", "watch", "logs",
 		"explain", "manifest", "events", "result", "token", "whoami", "version", "status", "render", "dev", "server", "start",
-		"impact", "histogram", "statistics", "completion", "help", "bash", "zsh", "fish", "powershell"}
+		"impact", "histogram", "statistics", "slots", "completion", "help", "bash", "zsh", "fish", "powershell"}
 	return slices.Contains(reads, last)
 }
 

@@ -82,7 +82,8 @@ deployment delete --force --permanently --yes -o
 deployment restore --as -o
 deployment schema -o
 schedule ls -o
-schedule pause
+schedule slots --pool --deployment --tag --from --to -o
+schedule pause --reason
 schedule resume
 schedule preview -o
 run ls -o

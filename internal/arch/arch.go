@@ -27,7 +27,8 @@ func rooms() []room {
 		{"server/lifecycle", []string{"server/api"}},
 		{"server/jsondoc", []string{"templating"}},
 		{"server/finding", []string{"server/api", "server/problem", "templating"}},
-		{"server/wire", append(serverRecords(), "server/logline")},
+		{"server/timetable", serverRecords()},
+		{"server/wire", append(serverRecords(), "server/logline", "server/timetable")},
 		{"server/catalog", serverRecords()},
 		{"server/rulebook", append(serverRecords(), "server/access", "server/wire")},
 		{

@@ -29,7 +29,7 @@ var may = map[string]string{
 	"CreateRuns": "operator", "CancelRuns": "operator", "RetryRuns": "operator", "UpdateWorker": "editor",
 	"UpdateWorkQueue": "editor", "DeleteWorkQueue": "editor",
 
-	"GetRunSchema": "viewer", "ListDeploymentSchedules": "viewer", "ListSchedules": "viewer", "PreviewSchedule": "viewer",
+	"GetRunSchema": "viewer", "ListDeploymentSchedules": "viewer", "ListSchedules": "viewer", "ListScheduleSlots": "viewer", "PreviewSchedule": "viewer",
 	"UpdateSchedule": "deployer",
 	"CreateRun":      "operator", "CancelRun": "operator", "RetryRun": "operator", "AbandonRun": "operator",
 

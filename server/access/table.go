@@ -88,6 +88,7 @@ var operations = []Operation{
 	{"DeleteDeployment", deployer, false, in(PathDeployment), "delete a deployment"},
 	{"ListDeploymentSchedules", viewer, false, in(PathDeployment), "list the schedules of a deployment"},
 	{"ListSchedules", viewer, false, in(Listed), "list schedules"},
+	{"ListScheduleSlots", viewer, false, in(Listed), "list past and planned slots of schedules"},
 	{"PreviewSchedule", viewer, false, in(NoPool), "preview the times of a schedule"},
 	{"UpdateSchedule", deployer, false, in(PathDeployment), "pause or resume a schedule"},
 

@@ -868,6 +868,48 @@ func (e SigningKeyState) Valid() bool {
 	}
 }
 
+// Defines values for SlotOutcome.
+const (
+	SlotOutcomeCoalesced SlotOutcome = "coalesced"
+	SlotOutcomeDue       SlotOutcome = "due"
+	SlotOutcomeFailed    SlotOutcome = "failed"
+	SlotOutcomeMissed    SlotOutcome = "missed"
+	SlotOutcomePaused    SlotOutcome = "paused"
+	SlotOutcomePlanned   SlotOutcome = "planned"
+	SlotOutcomeRun       SlotOutcome = "run"
+	SlotOutcomeSkipped   SlotOutcome = "skipped"
+	SlotOutcomeUnknown   SlotOutcome = "unknown"
+	SlotOutcomeWaiting   SlotOutcome = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the SlotOutcome enum.
+func (e SlotOutcome) Valid() bool {
+	switch e {
+	case SlotOutcomeCoalesced:
+		return true
+	case SlotOutcomeDue:
+		return true
+	case SlotOutcomeFailed:
+		return true
+	case SlotOutcomeMissed:
+		return true
+	case SlotOutcomePaused:
+		return true
+	case SlotOutcomePlanned:
+		return true
+	case SlotOutcomeRun:
+		return true
+	case SlotOutcomeSkipped:
+		return true
+	case SlotOutcomeUnknown:
+		return true
+	case SlotOutcomeWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for StateType.
 const (
 	CANCELLED  StateType = "CANCELLED"
@@ -2998,6 +3040,21 @@ type Schedule struct {
 	WaitingSince *time.Time `json:"waiting_since,omitempty"`
 }
 
+// ScheduleHour Counts of the slots of an hour
+type ScheduleHour struct {
+	At time.Time `json:"at"`
+
+	// Failed How many of these failed or crashed
+	Failed int64 `json:"failed"`
+
+	// Planned How many slots come
+	Planned int64 `json:"planned"`
+
+	// Runs How many runs they made
+	Runs  int64 `json:"runs"`
+	Slots int64 `json:"slots"`
+}
+
 // ScheduleList defines model for ScheduleList.
 type ScheduleList struct {
 	Items      []Schedule `json:"items"`
@@ -3020,6 +3077,56 @@ type SchedulePreviewRequest struct {
 	//
 	// Example: {"cron":"0 6 * * 1-5","misfire":{"mode":"latest"},"name":"morning","overlap":"forbid","parameters":{"date":"today"},"timezone":"Europe/Berlin"}
 	Schedule ScheduleSpec `json:"schedule"`
+}
+
+// ScheduleSlot defines model for ScheduleSlot.
+type ScheduleSlot struct {
+	At time.Time `json:"at"`
+
+	// Outcome `run`: it made a run. `planned`: it comes. `due`: no server has decided it yet. `waiting`: for the end of a run. `skipped`: by the policy for overlaps or busy deployments, or dropped by a user. `failed`: the run could not be created. `paused`: the schedule or its deployment is or was paused. `coalesced`: missed, and a later slot made the run. `missed`: no server decided it in time, and the misfire policy dropped it. `unknown`: its run was removed
+	Outcome SlotOutcome `json:"outcome"`
+
+	// Reason Why it made no run
+	Reason *string  `json:"reason,omitempty"`
+	Run    *SlotRun `json:"run,omitempty"`
+}
+
+// ScheduleSlots Slots of a schedule, one by one or by the hour
+//
+// Example: {"active":true,"deployment":"etl","description":"at 06:00 on Monday to Friday, Europe/Berlin","hours":[],"id":"0197a0b4-3a60-7f7c-98e2-7c3b4a5f6e03","name":"morning","pool":"analytics","slots":[{"at":"2026-01-01T05:00:00Z","outcome":"run","run":{"id":"0197a1de-6cb2-7f7c-98e2-7c3b4a5f6e01","name":"steady-gull-rf33","state":"COMPLETED"}},{"at":"2026-01-02T05:00:00Z","outcome":"skipped","reason":"an earlier run has not ended, and overlap is forbid"},{"at":"2026-01-05T05:00:00Z","outcome":"planned"}],"timezone":"Europe/Berlin"}
+type ScheduleSlots struct {
+	Active     bool   `json:"active"`
+	Deployment string `json:"deployment"`
+
+	// Description The schedule in words
+	Description string `json:"description"`
+
+	// Failing Whether the newest slot could not create its run, though no policy had left it out
+	Failing *bool              `json:"failing,omitempty"`
+	Hours   []ScheduleHour     `json:"hours"`
+	ID      openapi_types.UUID `json:"id"`
+
+	// LastError Why the newest slot created no run
+	LastError *string `json:"last_error,omitempty"`
+	Name      string  `json:"name"`
+
+	// Pause Who paused it, when and why
+	//
+	// Example: {"at":"2026-01-01T12:00:00Z","by":"ada","reason":"The warehouse is down"}
+	Pause *Pause         `json:"pause,omitempty"`
+	Pool  string         `json:"pool"`
+	Slots []ScheduleSlot `json:"slots"`
+
+	// Timezone IANA time zone of the schedule
+	Timezone string `json:"timezone"`
+}
+
+// ScheduleSlotsList defines model for ScheduleSlotsList.
+type ScheduleSlotsList struct {
+	From       time.Time       `json:"from"`
+	Items      []ScheduleSlots `json:"items"`
+	NextCursor *string         `json:"next_cursor,omitempty"`
+	To         time.Time       `json:"to"`
 }
 
 // ScheduleSpec When a deployment runs automatically. Set exactly one of `cron`, `interval_seconds` and `rrule`
@@ -3077,6 +3184,9 @@ type ScheduleUpdate struct {
 
 	// DropWaiting Whether the slots that wait for the end of a run are dropped
 	DropWaiting *bool `json:"drop_waiting,omitempty"`
+
+	// PauseReason With a pause: why, shown wherever the pause is
+	PauseReason *string `json:"pause_reason,omitempty"`
 }
 
 // Session Example: {"address":"192.0.2.7","client":"berth on laptop","created_at":"2026-01-01T05:00:00Z","current":true,"expires_at":"2026-01-01T17:00:00Z","groups":["data-eng"],"groups_checked_at":"2026-01-01T05:30:00Z","id":"0199a0000000a1b2c3d4","kind":"cli","last_used_at":"2026-01-01T05:30:00Z","name":"Ada Lovelace","state":"active","subject":"248289761001","user":"ada@example.com"}
@@ -3195,6 +3305,17 @@ type SigningKeyList struct {
 type SigningKeyRotation struct {
 	// Revoke Remove the earlier keys at once
 	Revoke *bool `json:"revoke,omitempty"`
+}
+
+// SlotOutcome `run`: it made a run. `planned`: it comes. `due`: no server has decided it yet. `waiting`: for the end of a run. `skipped`: by the policy for overlaps or busy deployments, or dropped by a user. `failed`: the run could not be created. `paused`: the schedule or its deployment is or was paused. `coalesced`: missed, and a later slot made the run. `missed`: no server decided it in time, and the misfire policy dropped it. `unknown`: its run was removed
+type SlotOutcome string
+
+// SlotRun defines model for SlotRun.
+type SlotRun struct {
+	Category *Category          `json:"category,omitempty"`
+	ID       openapi_types.UUID `json:"id"`
+	Name     string             `json:"name"`
+	State    StateType          `json:"state"`
 }
 
 // SourcePlace Where a problem is in the text of a template that was sent as text
@@ -4539,6 +4660,26 @@ type ListSchedulesParams struct {
 	// Cursor `next_cursor` of the previous page
 	Cursor *CursorParam `form:"cursor,omitempty" json:"cursor,omitempty"`
 	Pool   *PoolFilter  `form:"pool,omitempty" json:"pool,omitempty"`
+}
+
+// ListScheduleSlotsParams defines parameters for ListScheduleSlots.
+type ListScheduleSlotsParams struct {
+	// Limit Maximum number of items
+	Limit *LimitParam `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the previous page
+	Cursor     *CursorParam      `form:"cursor,omitempty" json:"cursor,omitempty"`
+	Pool       *PoolFilter       `form:"pool,omitempty" json:"pool,omitempty"`
+	Deployment *DeploymentFilter `form:"deployment,omitempty" json:"deployment,omitempty"`
+
+	// Tag Tag of the deployment
+	Tag *Tag `form:"tag,omitempty" json:"tag,omitempty"`
+
+	// From Slots at or after this time; default 24 hours ago
+	From *time.Time `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Slots before this time; default in 24 hours
+	To *time.Time `form:"to,omitempty" json:"to,omitempty"`
 }
 
 // ListSessionsParams defines parameters for ListSessions.

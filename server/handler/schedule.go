@@ -39,7 +39,7 @@ func (h *Handler) ListSchedules(
 	if pool := wire.Or(r.Params.Pool, ""); pool != "" {
 		pools = []string{pool}
 	}
-	schedules, next, err := h.store.ListSchedules(ctx, pools, page(r.Params.Limit, r.Params.Cursor))
+	schedules, next, err := h.store.ListSchedules(ctx, store.ScheduleFilter{Pools: pools}, page(r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
@@ -57,8 +57,13 @@ func (h *Handler) ListSchedules(
 func (h *Handler) UpdateSchedule(
 	ctx context.Context, r apiserver.UpdateScheduleRequestObject,
 ) (apiserver.UpdateScheduleResponseObject, error) {
+	paused := !r.Body.Active
+	pause, err := wire.PauseChange(&paused, r.Body.PauseReason)
+	if err != nil {
+		return nil, err
+	}
 	var changed *store.Schedule
-	err := h.store.InTx(ctx, func(tx *store.Tx) (err error) {
+	err = h.store.InTx(ctx, func(tx *store.Tx) (err error) {
 		d, err := lockDeployment(ctx, tx, "UpdateSchedule", r.Deployment, nil)
 		if err != nil {
 			return err
@@ -73,7 +78,7 @@ func (h *Handler) UpdateSchedule(
 				return err
 			}
 		}
-		changed, err = tx.UpdateScheduleActive(ctx, r.Deployment, r.Schedule, r.Body.Active, actor(ctx))
+		changed, err = tx.UpdateSchedulePaused(ctx, r.Deployment, r.Schedule, *pause, actor(ctx))
 		return err
 	})
 	if err != nil {

@@ -38,11 +38,11 @@ func (s *Scheduler) createRun(
 			continue
 		case store.IsCode(err, store.IdempotencyMismatch) && errors.As(err, &conflict):
 			// A client has used the key of this slot for a run with other values.
-			return noRun(slot, "%s", conflict.Message), nil
+			return conflict.Message, nil
 		case errors.As(err, &invalid):
 			s.logger.Warn("schedule created no run",
 				"deployment", due.Deployment, "schedule", due.Name, "slot", slot, "error", err)
-			return noRun(slot, "%s", withFindings(invalid)), nil
+			return withFindings(invalid), nil
 		}
 		return "", err
 	}
@@ -66,7 +66,7 @@ func (s *Scheduler) tryCreateRun(ctx context.Context, due dueSchedule, slot time
 	if err != nil {
 		return err
 	}
-	run.IdempotencyKey, run.ScheduleID = slotKey(due.ID, slot), due.ID
+	run.IdempotencyKey, run.ScheduleID = store.SlotKey(due.ID, slot), due.ID
 	run.Delay = due.parsed.Delay(due.ID.String(), slot)
 	return s.store.CreateScheduledRun(ctx, run, due.Schedule, actorOf(due))
 }
@@ -86,10 +86,8 @@ func (s *Scheduler) cancelRuns(ctx context.Context, ids []string, actor string) 
 }
 
 // noRun is the stored reason why a slot has no run.
-func noRun(slot time.Time, format string, args ...any) string {
-	return shorten(
-		fmt.Sprintf("no run for slot %s: ", slot.Format(time.RFC3339)) + fmt.Sprintf(format, args...),
-	)
+func noRun(slot time.Time, reason string) string {
+	return shorten(fmt.Sprintf("no run for slot %s: %s", slot.Format(time.RFC3339), reason))
 }
 
 // withFindings is a refusal with its findings, in one text.

@@ -58,6 +58,9 @@ func (s *Scheduler) decideSlots(ctx context.Context, record store.Schedule, now 
 	}
 
 	slots := due.undecided(now)
+	if gap, ok := due.missed(now); ok {
+		progress.Gaps = append(progress.Gaps, gap)
+	}
 	for i, slot := range slots {
 		decision, err := s.applyOverlap(ctx, due, slot)
 		if err != nil {
@@ -95,14 +98,36 @@ func (d dueSchedule) undecided(now time.Time) []time.Time {
 	return append(waiting, d.parsed.Due(d.SeenUntil, now, wire.ReadMisfire(d.spec))...)
 }
 
+// missed is of the slots since the last decision that the misfire policy leaves out.
+func (d dueSchedule) missed(now time.Time) (store.ScheduleGap, bool) {
+	first, ok := d.parsed.Next(d.SeenUntil)
+	if !ok || first.After(now) {
+		return store.ScheduleGap{}, false
+	}
+	policy, last := wire.ReadMisfire(d.spec), now
+	kept := d.parsed.Due(d.SeenUntil, now, policy)
+	if len(kept) > 0 {
+		last = kept[0].Add(-time.Second)
+	}
+	gap := store.ScheduleGap{First: first, Last: last, Kind: store.GapMissed}
+	gap.Reason = "no server decided it in time, and misfire is " + string(policy.Mode)
+	if policy.Mode == schedule.Latest && len(kept) > 0 {
+		gap.Kind, gap.Reason = store.GapCoalesced, "no server decided it in time: the run of a later slot stands for it, as misfire is latest"
+	}
+	return gap, !last.Before(first)
+}
+
 // wait leaves slots undecided until a live run has ended. Beyond the bound the newest are dropped.
 func wait(progress *store.ScheduleProgress, slots []time.Time, now time.Time) {
 	retry := now.Add(waitRetry)
 	progress.Waiting, progress.NextDue = slots, &retry
 	if len(slots) > maxWaiting {
 		progress.Waiting = slots[:maxWaiting]
-		progress.LastError = noRun(slots[len(slots)-1], "%d earlier slots are already waiting", maxWaiting)
-		progress.Failing = true
+		reason := fmt.Sprintf("%d earlier slots are already waiting", maxWaiting)
+		progress.LastError, progress.Failing = noRun(slots[len(slots)-1], reason), true
+		progress.Gaps = append(progress.Gaps, store.ScheduleGap{
+			First: slots[maxWaiting], Last: slots[len(slots)-1], Kind: store.GapSkipped, Reason: reason,
+		})
 	}
 }
 
@@ -116,7 +141,8 @@ func (s *Scheduler) carryOut(
 ) error {
 	if decision.Action == schedule.Drop {
 		reason := cmp.Or(decision.Reason, "an earlier run has not ended, and overlap is forbid")
-		progress.LastError, progress.Failing = noRun(slot, "%s", reason), false
+		progress.LastError, progress.Failing = noRun(slot, reason), false
+		progress.Gaps = append(progress.Gaps, store.ScheduleGap{First: slot, Last: slot, Kind: store.GapSkipped, Reason: reason})
 		return nil
 	}
 
@@ -124,9 +150,11 @@ func (s *Scheduler) carryOut(
 	if err != nil {
 		return err
 	}
-	progress.LastError, progress.Failing = refused, refused != ""
-	if refused != "" {
-		return nil // the runs that this one would have replaced go on
+	progress.LastError, progress.Failing = "", refused != ""
+	if refused != "" { // the runs that this one would have replaced go on
+		progress.LastError = noRun(slot, refused)
+		progress.Gaps = append(progress.Gaps, store.ScheduleGap{First: slot, Last: slot, Kind: store.GapFailed, Reason: shorten(refused)})
+		return nil
 	}
 	progress.LastSlot = &slot
 	return s.cancelRuns(ctx, decision.Cancel, actorOf(due))
@@ -139,7 +167,7 @@ func (s *Scheduler) applyOverlap(
 	slot time.Time,
 ) (schedule.Decision, error) {
 	if wire.ReadBusy(due.spec) == schedule.BusySkip {
-		busy, err := s.store.HasLiveRun(ctx, due.Deployment, slotKey(due.ID, slot))
+		busy, err := s.store.HasLiveRun(ctx, due.Deployment, store.SlotKey(due.ID, slot))
 		if err != nil {
 			return schedule.Decision{}, err
 		}
@@ -165,17 +193,10 @@ func (s *Scheduler) applyOverlap(
 	return policy.Decide(slot, live), nil
 }
 
-// slotKey is the idempotency key of the run of a slot.
-func slotKey(id uuid.UUID, slot time.Time) string {
-	return keyPrefix(id) + slot.UTC().Format(time.RFC3339)
-}
-
 func slotOfKey(id uuid.UUID, key string) (time.Time, error) {
-	slot, err := time.Parse(time.RFC3339, strings.TrimPrefix(key, keyPrefix(id)))
+	slot, err := time.Parse(time.RFC3339, strings.TrimPrefix(key, store.SlotKeyPrefix(id)))
 	if err != nil {
 		return slot, fmt.Errorf("read the slot of a run from its idempotency key: %w", err)
 	}
 	return slot, nil
 }
-
-func keyPrefix(id uuid.UUID) string { return "schedule:" + id.String() + ":" }

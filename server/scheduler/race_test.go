@@ -22,7 +22,7 @@ func TestAScheduledRunHonoursAPauseThatCommittedBeforeIt(t *testing.T) {
 		},
 		"of the schedule": func(s *world, deployment string) (at time.Time, err error) {
 			err = s.InTx(s.t.Context(), func(tx *store.Tx) error {
-				if _, err := tx.UpdateScheduleActive(s.t.Context(), deployment, "default", false, actor); err != nil {
+				if _, err := tx.UpdateSchedulePaused(s.t.Context(), deployment, "default", store.PauseChange{Paused: true}, actor); err != nil {
 					return err
 				}
 				at, err = tx.Now(s.t.Context())
@@ -74,7 +74,7 @@ func TestAScheduleThatChangedSinceItWasReadCreatesNoRun(t *testing.T) {
 			return err
 		},
 		"it is paused": func(s *world) error {
-			_, err := s.UpdateScheduleActive(s.t.Context(), "etl", "default", false, actor)
+			_, err := s.UpdateSchedulePaused(s.t.Context(), "etl", "default", store.PauseChange{Paused: true}, actor)
 			return err
 		},
 		"it is deleted": func(s *world) error { return s.UpdateSchedules(s.t.Context(), "etl", nil, actor) },

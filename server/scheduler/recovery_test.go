@@ -78,7 +78,7 @@ func TestAnErrorKeepsItsTime(t *testing.T) {
 			s.t.Fatal("the second slot made a run")
 		}
 		for _, active := range []bool{false, true} {
-			_, err := s.UpdateScheduleActive(s.t.Context(), "etl", "default", active, actor)
+			_, err := s.UpdateSchedulePaused(s.t.Context(), "etl", "default", store.PauseChange{Paused: !active}, actor)
 			s.check(err)
 		}
 		s.passes(time.Minute) // nothing is due
@@ -148,7 +148,7 @@ func TestThePausedDeploymentsSchedulesAreNotDue(t *testing.T) {
 		pause(true)
 		notDue("paused")
 		for _, active := range []bool{false, true} {
-			_, err := s.UpdateScheduleActive(s.t.Context(), "etl", "default", active, actor)
+			_, err := s.UpdateSchedulePaused(s.t.Context(), "etl", "default", store.PauseChange{Paused: !active}, actor)
 			s.check(err)
 		}
 		notDue("resumed while the deployment is paused")

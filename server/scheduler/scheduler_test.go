@@ -188,7 +188,7 @@ func TestSlotsInAPauseFollowTheMisfirePolicy(t *testing.T) {
 		s.hourly("etl", `,"misfire":{"mode":"all"}`)
 		s.deploy("resting")
 		s.hourly("resting", "")
-		_, err := s.UpdateScheduleActive(s.t.Context(), "etl", "default", false, actor)
+		_, err := s.UpdateSchedulePaused(s.t.Context(), "etl", "default", store.PauseChange{Paused: true}, actor)
 		s.check(err)
 		_, err = s.UpdateDeploymentPaused(s.t.Context(), "resting", true, actor)
 		s.check(err)
@@ -196,7 +196,7 @@ func TestSlotsInAPauseFollowTheMisfirePolicy(t *testing.T) {
 		if got := append(s.slots("etl"), s.slots("resting")...); len(got) != 0 {
 			s.t.Errorf("what is paused has runs at %v", got)
 		}
-		_, err = s.UpdateScheduleActive(s.t.Context(), "etl", "default", true, actor)
+		_, err = s.UpdateSchedulePaused(s.t.Context(), "etl", "default", store.PauseChange{}, actor)
 		s.check(err)
 		_, err = s.UpdateDeploymentPaused(s.t.Context(), "resting", false, actor)
 		s.check(err)

@@ -108,7 +108,7 @@ func TestEveryChangeIsAuditedWithItsChangedFields(t *testing.T) {
 			}, `ada: create schedule d/nightly [cron >"0 5 * * *", parameters.token digest]`},
 			{"a schedule that is paused", func() error {
 				return w.InTx(ctx, func(tx *store.Tx) error {
-					_, err := tx.UpdateScheduleActive(ctx, "d", "nightly", false, "eve")
+					_, err := tx.UpdateSchedulePaused(ctx, "d", "nightly", store.PauseChange{Paused: true}, "eve")
 					return err
 				})
 			}, `eve: update schedule d/nightly [active true>false]`},

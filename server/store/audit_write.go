@@ -182,6 +182,7 @@ func (tx *Tx) scheduleChanged(ctx context.Context, before, after *Schedule, acto
 	}
 	if action == AuditUpdate {
 		d.field("active", before.Active, after.Active)
+		d.field("pause_reason", before.OwnPause.reason(), after.OwnPause.reason())
 		d.field("waiting", len(before.Waiting), len(after.Waiting))
 	}
 	return tx.auditChanges(ctx, d, AuditEntry{

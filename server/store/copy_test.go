@@ -72,6 +72,9 @@ func testCopy(t *testing.T, from, to *world) {
 			actor,
 		),
 	)
+	for _, paused := range []bool{true, false} {
+		must[*store.Schedule](t)(from.UpdateSchedulePaused(ctx, "d", "default", store.PauseChange{Paused: paused}, actor))
+	}
 	held := from.run("d", func(n *store.NewRun) {
 		n.IdempotencyKey, n.RuleFindings = "once", []store.RuleFinding{finding("a", "no")}
 	})

@@ -361,6 +361,11 @@ func (tx *Tx) UpdateDeploymentPaused(
 	if err := tx.pauseSchedules(ctx, row.ID, c.Paused, now); err != nil {
 		return nil, err
 	}
+	if before := row.Pause.V; before != nil && !c.Paused {
+		if err := tx.addGaps(ctx, row.ID, pausedGap(before, now)); err != nil {
+			return nil, err
+		}
+	}
 	tx.db.Hint(PoolTopic(row.Pool))
 	if err := tx.deploymentPaused(ctx, row, after, actor); err != nil {
 		return nil, err

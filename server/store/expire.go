@@ -70,6 +70,7 @@ func (s *Store) Expire(ctx context.Context, keep Retention) (Expired, error) {
 		{"remove old archived output", s.retainArchived},
 		{"remove old runs", s.retainRuns},
 		{"remove old statistics", s.retainStatistics},
+		{"forget why old slots had no run", s.retainGaps},
 		{"remove old audit entries", s.retainAudit},
 		{"remove old sessions", s.retainSessions},
 		{"remove what was deleted long ago", s.retainDeleted},

@@ -37,6 +37,11 @@ type Schedule struct {
 	// one of them is paused.
 	DeploymentPaused bool
 	Pause            *Pause
+	OwnPause         *Pause // of the schedule; nil unless it is inactive
+	// DeploymentID is that of Deployment.
+	DeploymentID uuid.UUID
+	// SlotsSince is since when it has the slots that Spec says.
+	SlotsSince time.Time
 }
 
 // ScheduleActor and the name of a schedule are who creates its runs.
@@ -60,8 +65,8 @@ type scheduleRow struct {
 	Failing      bool                        `db:"failing"`
 	Paused       bool                        `db:"paused"`
 	Pause        database.Structured[*Pause] `db:"pause"`
-	UpdatedAt    database.Time               `db:"updated_at"`
-	UpdatedBy    string                      `db:"updated_by"`
+	OwnPause     database.Structured[*Pause] `db:"own_pause"`
+	SlotsSince   database.Time               `db:"slots_since"`
 }
 
 // instants is a list of times in a text column.
@@ -92,9 +97,13 @@ func (r scheduleRow) schedule() Schedule {
 		Failing:      r.Failing,
 
 		DeploymentPaused: r.Paused,
+		Pause:            r.Pause.V,
+		OwnPause:         r.OwnPause.V,
+		DeploymentID:     r.DeploymentID,
+		SlotsSince:       r.SlotsSince.Time(),
 	}
-	if s.Pause = r.Pause.V; s.Pause == nil && !s.Active {
-		s.Pause = &Pause{By: r.UpdatedBy, At: r.UpdatedAt.Time()}
+	if s.Pause == nil {
+		s.Pause = s.OwnPause
 	}
 	return s
 }
@@ -102,7 +111,7 @@ func (r scheduleRow) schedule() Schedule {
 const scheduleSQL = `
 SELECT
 	s.id, s.deployment_id, d.name AS deployment, p.name AS pool, s.name, s.spec, s.active, s.decided_until, s.seen_until, s.waiting, s.next_due,
-	s.last_slot, s.last_error, s.last_error_at, s.failing, d.paused, d.pause, s.updated_at, s.updated_by
+	s.last_slot, s.last_error, s.last_error_at, s.failing, d.paused, d.pause, s.pause AS own_pause, s.slots_since
 FROM schedules s
 JOIN deployments d ON d.id = s.deployment_id
 JOIN pools p ON p.id = d.pool_id`
@@ -124,17 +133,32 @@ func (q Reader) ListDeploymentSchedules(ctx context.Context, deployment string) 
 	return q.schedules(ctx, " WHERE d.name = ? AND d.deleted_at IS NULL ORDER BY s.name", deployment)
 }
 
-// ListSchedules lists schedules by deployment and name, of these pools; nil: of all. A page of schedules with
-// large values has fewer of them.
-func (q Reader) ListSchedules(ctx context.Context, pools []string, page Page) ([]Schedule, string, error) {
+// scheduleCursor is the kind of cursors of ListSchedules.
+const scheduleCursor = "schedule"
+
+// ScheduleFilter narrows a list of schedules; empty fields do not.
+type ScheduleFilter struct {
+	Pools      []string // any of these; nil: all
+	Deployment string
+	Tag        string // of the deployment
+}
+
+// ListSchedules lists schedules by deployment and name. A page of schedules with large values has fewer of them.
+func (q Reader) ListSchedules(ctx context.Context, f ScheduleFilter, page Page) ([]Schedule, string, error) {
 	read := func(after string, limit int) ([]Schedule, error) {
-		where, args := " WHERE d.deleted_at IS NULL AND d.name || '/' || s.name > ?", []any{after}
-		if pools != nil {
-			where, args = where+" AND p.name IN "+q.db.Dialect().List("text"), append(args, database.ListOf(pools))
+		where := conditions{[]string{"d.deleted_at IS NULL", "d.name || '/' || s.name > ?"}, []any{after}}
+		if f.Pools != nil {
+			where.add("p.name IN "+q.db.Dialect().List("text"), database.ListOf(f.Pools))
 		}
-		return q.schedules(ctx, where+" ORDER BY d.name || '/' || s.name LIMIT ?", append(args, limit)...)
+		if f.Deployment != "" {
+			where.add("d.name = ?", f.Deployment)
+		}
+		if f.Tag != "" {
+			where.add(q.db.Dialect().Contains("d.tags"), f.Tag)
+		}
+		return q.schedules(ctx, where.sql()+" ORDER BY d.name || '/' || s.name LIMIT ?", append(where.args, limit)...)
 	}
-	return boundedPage(page, "schedule", read,
+	return boundedPage(page, scheduleCursor, read,
 		func(s Schedule) string { return s.Deployment + "/" + s.Name }, func(s Schedule) int { return len(s.Spec) })
 }
 
@@ -153,12 +177,15 @@ type NewSchedule struct {
 const (
 	putScheduleSQL = `
 INSERT INTO schedules (
-	id, deployment_id, name, spec, active, decided_until, seen_until, waiting, next_due, last_error, created_at, created_by, updated_at, updated_by
+	id, deployment_id, name, spec, active, pause, slots_since, decided_until, seen_until, waiting, next_due, last_error, created_at, created_by,
+	updated_at, updated_by
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, ?, ?)
 ON CONFLICT (deployment_id, name) DO UPDATE
 SET spec = excluded.spec,
 	active = excluded.active,
+	pause = excluded.pause,
+	slots_since = excluded.slots_since,
 	decided_until = excluded.decided_until,
 	seen_until = excluded.seen_until,
 	waiting = excluded.waiting,
@@ -201,11 +228,21 @@ func (tx *Tx) UpdateSchedules(
 		if there && string(old.Spec) == string(s.Spec) && old.Active == s.Active {
 			continue
 		}
-		decided, seen, next, waiting := now, now, s.Next, []time.Time(nil)
+		decided, seen, next, waiting, since := now, now, s.Next, []time.Time(nil), now
+		own := PauseChange{Paused: !s.Active}.over(old.OwnPause, actor, now)
+		pause, err := pauseText(own)
+		if err != nil {
+			return err
+		}
 		if there && s.Continues {
-			decided, seen, next, waiting = old.DecidedUntil, old.SeenUntil, old.NextDue, old.Waiting
+			decided, seen, next, waiting, since = old.DecidedUntil, old.SeenUntil, old.NextDue, old.Waiting, old.SlotsSince
 			if !old.Active {
-				next = &now // as UpdateScheduleActive does
+				next = &now // as UpdateSchedulePaused does
+			}
+			if !old.Active && s.Active {
+				if err := tx.addGap(ctx, old.ID, pausedGap(old.OwnPause, now)); err != nil {
+					return err
+				}
 			}
 		}
 		if !s.Active || d.Paused {
@@ -215,7 +252,7 @@ func (tx *Tx) UpdateSchedules(
 		if err != nil {
 			return fmt.Errorf("generate an ID: %w", err)
 		}
-		_, err = tx.db.Exec(ctx, putScheduleSQL, id, d.ID, s.Name, database.JSON(s.Spec), s.Active, decided,
+		_, err = tx.db.Exec(ctx, putScheduleSQL, id, d.ID, s.Name, database.JSON(s.Spec), s.Active, pause, since, decided,
 			seen, instantsOf(waiting), database.TimeOf(next), now, actor, now, actor)
 		if err != nil {
 			return fmt.Errorf("store schedule %q of deployment %q: %w", s.Name, deployment, err)
@@ -226,6 +263,7 @@ func (tx *Tx) UpdateSchedules(
 		}
 		after := Schedule{
 			Deployment: deployment, Pool: d.Pool, Name: s.Name, Spec: s.Spec, Active: s.Active, Waiting: waiting,
+			OwnPause: own,
 		}
 		if err := tx.scheduleChanged(ctx, before, &after, actor); err != nil {
 			return err
@@ -273,6 +311,12 @@ func (tx *Tx) DropWaitingSlots(ctx context.Context, deployment, name, actor stri
 	if _, err := tx.db.Exec(ctx, dropWaitingSQL, now, now, database.TimeOf(next), now, actor, s.ID); err != nil {
 		return fmt.Errorf("drop the waiting slots of schedule %q of deployment %q: %w", name, deployment, err)
 	}
+	if n := len(s.Waiting); n > 0 {
+		dropped := ScheduleGap{s.Waiting[0], s.Waiting[n-1], GapSkipped, "it waited for the end of a run, and " + actor + " dropped it"}
+		if err := tx.addGap(ctx, s.ID, dropped); err != nil {
+			return err
+		}
+	}
 	after := *s
 	after.Waiting = nil
 	return tx.scheduleChanged(ctx, s, &after, actor)
@@ -293,24 +337,25 @@ func (q Reader) schedule(ctx context.Context, deployment, name string) (*Schedul
 const activateScheduleSQL = `
 UPDATE schedules
 SET active = ?,
+	pause = ?,
 	next_due = ?,
 	held_until = NULL,
 	updated_at = ?,
 	updated_by = ?
 WHERE id = ?`
 
-// UpdateScheduleActive pauses a schedule, or lets it go on. The slots that passed while it was paused are
+// UpdateSchedulePaused pauses a schedule, or lets it go on. The slots that passed while it was paused are
 // missed: what becomes of them is for its misfire policy, which the scheduler asks at once.
-func (tx *Tx) UpdateScheduleActive(
-	ctx context.Context, deployment, name string, active bool, actor string,
+func (tx *Tx) UpdateSchedulePaused(
+	ctx context.Context, deployment, name string, c PauseChange, actor string,
 ) (*Schedule, error) {
 	d, err := tx.deploymentForChange(ctx, deployment)
 	if err != nil {
 		return nil, err
 	}
 	read, err := tx.schedule(ctx, deployment, name)
-	if err != nil || read.Active == active {
-		return read, err
+	if err != nil {
+		return nil, err
 	}
 	s := *read
 	now, err := tx.db.Now(ctx)
@@ -318,22 +363,37 @@ func (tx *Tx) UpdateScheduleActive(
 		return nil, err
 	}
 	before := s
-	s.Active, s.NextDue = active, nil
-	if active && !d.Paused {
+	if s.OwnPause = c.over(before.OwnPause, actor, now); s.OwnPause == before.OwnPause {
+		return read, nil
+	}
+	s.Active, s.NextDue = !c.Paused, nil
+	if s.Active && !d.Paused {
 		s.NextDue = &now
 	}
-	if _, err := tx.db.Exec(ctx, activateScheduleSQL, active, database.TimeOf(s.NextDue), now, actor, s.ID); err != nil {
+	if s.Active {
+		if err := tx.addGap(ctx, s.ID, pausedGap(before.OwnPause, now)); err != nil {
+			return nil, err
+		}
+	}
+	if s.Pause = d.Pause.V; s.Pause == nil {
+		s.Pause = s.OwnPause
+	}
+	pause, err := pauseText(s.OwnPause)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := tx.db.Exec(ctx, activateScheduleSQL, s.Active, pause, database.TimeOf(s.NextDue), now, actor, s.ID); err != nil {
 		return nil, fmt.Errorf("pause or resume schedule %q of deployment %q: %w", name, deployment, err)
 	}
 	return &s, tx.scheduleChanged(ctx, &before, &s, actor)
 }
 
-// UpdateScheduleActive runs Tx.UpdateScheduleActive in a transaction.
-func (s *Store) UpdateScheduleActive(
-	ctx context.Context, deployment, name string, active bool, actor string,
+// UpdateSchedulePaused runs Tx.UpdateSchedulePaused in a transaction.
+func (s *Store) UpdateSchedulePaused(
+	ctx context.Context, deployment, name string, c PauseChange, actor string,
 ) (*Schedule, error) {
 	return inTx(ctx, s, func(tx *Tx) (*Schedule, error) {
-		return tx.UpdateScheduleActive(ctx, deployment, name, active, actor)
+		return tx.UpdateSchedulePaused(ctx, deployment, name, c, actor)
 	})
 }
 

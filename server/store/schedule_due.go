@@ -70,6 +70,7 @@ type ScheduleProgress struct {
 	LastSlot      *time.Time  // the newest slot that created a run; nil: none
 	LastError     string      // why the newest slot created none
 	Failing       bool        // it could not, though no policy had left it out
+	Gaps          []ScheduleGap
 }
 
 const settleScheduleSQL = `
@@ -97,11 +98,19 @@ func (tx *Tx) UpdateScheduleProgress(ctx context.Context, o ScheduleProgress) er
 	if o.LastError != "" {
 		failed = &now
 	}
-	_, err = tx.db.Exec(ctx, settleScheduleSQL, o.DecidedUntil, o.DecidedUntil, instantsOf(o.Waiting),
+	n, err := tx.db.Exec(ctx, settleScheduleSQL, o.DecidedUntil, o.DecidedUntil, instantsOf(o.Waiting),
 		database.TimeOf(o.NextDue), database.TimeOf(o.LastSlot), o.LastError, database.TimeOf(failed),
 		o.LastError, o.Failing, o.ID, o.DecidedBefore)
 	if err != nil {
 		return fmt.Errorf("update the progress of schedule %s: %w", o.ID, err)
+	}
+	if n == 0 {
+		return nil // another transaction has settled or changed it
+	}
+	for _, gap := range o.Gaps {
+		if err := tx.addGap(ctx, o.ID, gap); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -112,7 +112,7 @@ func Pause(p *store.Pause) *api.Pause {
 func PauseChange(paused *bool, reason *string) (*store.PauseChange, error) {
 	if reason != nil && !Or(paused, false) {
 		return nil, problem.Newf(problem.InvalidBody, "a reason goes with a pause").
-			At("/pause_reason", "set paused to true too")
+			At("/pause_reason", "pause it too")
 	}
 	if paused == nil {
 		return nil, nil

@@ -18,9 +18,9 @@ INSERT INTO deployment_revisions (
 )
 SELECT revision_id, id, '', '{}', '{}', '[]', '[]', '{}', now(), 'ada' FROM made;
 INSERT INTO schedules (
-    id, deployment_id, name, spec, active, decided_until, seen_until, next_due, last_error, created_at, created_by, updated_at, updated_by
+    id, deployment_id, name, spec, active, slots_since, decided_until, seen_until, next_due, last_error, created_at, created_by, updated_at, updated_by
 )
-SELECT gen_random_uuid(), id, 'nightly', '{"cron":"0 3 * * *"}', TRUE, now(), now(), now() + i * interval '1 second' + interval '1 day', '', now(), 'ada', now(), 'ada'
+SELECT gen_random_uuid(), id, 'nightly', '{"cron":"0 3 * * *"}', TRUE, now(), now(), now(), now() + i * interval '1 second' + interval '1 day', '', now(), 'ada', now(), 'ada'
 FROM made;
 CREATE TEMPORARY TABLE ran AS
 SELECT

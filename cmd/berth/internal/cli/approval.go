@@ -12,6 +12,11 @@ func BreakGlassFlag(cmd *cobra.Command) *string {
 		"reason to make the change without the approval that the pool requires; needs the role admin there, and is recorded")
 }
 
+// PauseReasonVar adds --reason to a command that pauses something.
+func PauseReasonVar(cmd *cobra.Command, reason *string) {
+	cmd.Flags().StringVar(reason, "reason", "", "why, shown wherever the pause is")
+}
+
 // PrintDiff prints a unified diff, indented. Its headers name no files and its line numbers those of no file, so
 // they are left out.
 func (a *App) PrintDiff(diff string) error {

@@ -17,6 +17,16 @@ func ListSchedules(
 	})
 }
 
+func ListScheduleSlots(
+	ctx context.Context, client *cli.Client, params api.ListScheduleSlotsParams,
+) ([]api.ScheduleSlots, error) {
+	return cli.Pages(0, func(limit int32, cursor *string) ([]api.ScheduleSlots, *string, error) {
+		params.Limit, params.Cursor = &limit, cursor
+		page, err := cli.Value(client.ListScheduleSlotsWithResponse(ctx, &params))
+		return page.Items, page.NextCursor, err
+	})
+}
+
 func ScheduleNames(
 	ctx context.Context, client *cli.Client, deployment string,
 ) ([]string, error) {

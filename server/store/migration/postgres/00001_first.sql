@@ -123,6 +123,9 @@ CREATE TABLE schedules (
     name          TEXT COLLATE "C" NOT NULL,
     spec          TEXT NOT NULL,
     active        BOOLEAN NOT NULL,
+    pause         TEXT, -- who paused it, when and why; NULL unless it is inactive
+    -- Since when it has the slots that spec says.
+    slots_since   TIMESTAMPTZ NOT NULL,
     decided_until TIMESTAMPTZ NOT NULL,
     seen_until    TIMESTAMPTZ NOT NULL,
     next_due      TIMESTAMPTZ,
@@ -142,6 +145,16 @@ CREATE TABLE schedules (
     UNIQUE (deployment_id, name)
 );
 CREATE INDEX schedules_due ON schedules (next_due) WHERE next_due IS NOT NULL;
+
+-- Why slots have no run: from first on, up to last, of all that have none. Few rows: equal reasons in a row share one.
+CREATE TABLE schedule_gaps (
+    schedule_id UUID NOT NULL REFERENCES schedules (id) ON DELETE CASCADE,
+    first_slot  TIMESTAMPTZ NOT NULL,
+    last_slot   TIMESTAMPTZ NOT NULL,
+    kind        TEXT NOT NULL,
+    reason      TEXT NOT NULL,
+    PRIMARY KEY (schedule_id, first_slot, kind)
+);
 
 -- A run is written when it is created and when it ends. Until it has ended, its state is that of its row in ready or in
 -- live: it has exactly one row in one of the two. No index here holds what the end changes, so that the end is written on
@@ -905,7 +918,7 @@ CREATE TRIGGER delete_with_pools AFTER DELETE ON pools
     REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION delete_with_pools();
 
 -- +goose Down
-DROP TABLE runs, run_counts, run_count_changes, run_waits, deployments, pools, template_versions, queues, deployment_revisions, schedules, idempotency_keys, ready,
+DROP TABLE runs, run_counts, run_count_changes, run_waits, deployments, pools, template_versions, queues, deployment_revisions, schedule_gaps, schedules, idempotency_keys, ready,
     live, attempts, manifests, events, run_results, run_rule_findings, attempt_indexes, run_tokens, outputs,
     output_deletions, log_chunks, workers, worker_sessions, dry_runs,
     variables, api_keys, audit, sessions, signing_keys, rule_sets, approvals, trust_rules, exchanged_tokens,

@@ -125,6 +125,9 @@ CREATE TABLE schedules (
     name          TEXT NOT NULL,
     spec          TEXT NOT NULL,
     active        BOOLEAN NOT NULL,
+    pause         TEXT, -- who paused it, when and why; NULL unless it is inactive
+    -- Since when it has the slots that spec says.
+    slots_since   INTEGER NOT NULL,
     decided_until INTEGER NOT NULL,
     seen_until    INTEGER NOT NULL,
     next_due      INTEGER,
@@ -144,6 +147,16 @@ CREATE TABLE schedules (
     UNIQUE (deployment_id, name)
 );
 CREATE INDEX schedules_due ON schedules (next_due) WHERE next_due IS NOT NULL;
+
+-- Why slots have no run: from first on, up to last, of all that have none. Few rows: equal reasons in a row share one.
+CREATE TABLE schedule_gaps (
+    schedule_id TEXT NOT NULL REFERENCES schedules (id) ON DELETE CASCADE,
+    first_slot  INTEGER NOT NULL,
+    last_slot   INTEGER NOT NULL,
+    kind        TEXT NOT NULL,
+    reason      TEXT NOT NULL,
+    PRIMARY KEY (schedule_id, first_slot, kind)
+);
 
 -- A run is written when it is created and when it ends. Until it has ended, its state is that of its row in ready or in
 -- live: it has exactly one row in one of the two. No index here holds what the end changes, so that the end is written on
@@ -875,6 +888,7 @@ DROP TABLE pools;
 DROP TABLE template_versions;
 DROP TABLE queues;
 DROP TABLE deployment_revisions;
+DROP TABLE schedule_gaps;
 DROP TABLE schedules;
 DROP TABLE idempotency_keys;
 DROP TABLE ready;

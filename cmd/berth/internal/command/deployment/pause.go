@@ -20,7 +20,7 @@ func pauseCommand(app *cli.App, verb, short string, paused bool) *cobra.Command 
 	format := cli.OutputFlag(cmd)
 	var reason string
 	if paused {
-		cmd.Flags().StringVar(&reason, "reason", "", "why, shown wherever the pause is")
+		cli.PauseReasonVar(cmd, &reason)
 	}
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		d, err := cli.Value(client.UpdateDeploymentWithResponse(ctx, args[0], nil,

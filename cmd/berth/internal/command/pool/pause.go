@@ -18,7 +18,7 @@ func pauseCommand(app *cli.App, verb, short string, paused bool) *cobra.Command 
 	format := cli.OutputFlag(cmd)
 	var reason string
 	if paused {
-		cmd.Flags().StringVar(&reason, "reason", "", "why, shown wherever the pause is")
+		cli.PauseReasonVar(cmd, &reason)
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return updatePool(app, cmd, poolChange{name: args[0], body: api.WorkPoolUpdate{Paused: &paused, PauseReason: cli.StringOrNil(reason)}}, *format, verb+"d")

@@ -14,7 +14,7 @@ func pauseCommand(app *cli.App, pool *string, verb, short string, paused bool) *
 	format := cli.OutputFlag(cmd)
 	var reason string
 	if paused {
-		cmd.Flags().StringVar(&reason, "reason", "", "why, shown wherever the pause is")
+		cli.PauseReasonVar(cmd, &reason)
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return updateQueue(app, cmd,

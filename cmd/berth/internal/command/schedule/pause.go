@@ -16,9 +16,11 @@ func pauseCommand(app *cli.App, verb, short string, active bool) *cobra.Command 
 		Use: verb + " DEPLOYMENT [NAME]", Short: short, Args: cobra.RangeArgs(1, 2), ValidArgsFunction: deploymentThenSchedule(app),
 		Long: short + ".\n\nNAME defaults to the only schedule of the deployment, or to the one named default.",
 	}
-	reason := new(string)
+	breakGlass, reason := new(string), new(string)
 	if active { // what stops work needs no approval
-		reason = cli.BreakGlassFlag(cmd)
+		breakGlass = cli.BreakGlassFlag(cmd)
+	} else {
+		cli.PauseReasonVar(cmd, reason)
 	}
 	drop := cmd.Flags().Bool("drop-waiting", false,
 		"drop the slots that wait for the end of a run, with overlap: queue")
@@ -29,7 +31,8 @@ func pauseCommand(app *cli.App, verb, short string, active bool) *cobra.Command 
 			return err
 		}
 		s, err := cli.Value(client.UpdateScheduleWithResponse(ctx, args[0], name,
-			&api.UpdateScheduleParams{BreakGlass: cli.StringOrNil(*reason)}, api.ScheduleUpdate{Active: active, DropWaiting: drop}))
+			&api.UpdateScheduleParams{BreakGlass: cli.StringOrNil(*breakGlass)},
+			api.ScheduleUpdate{Active: active, PauseReason: cli.StringOrNil(*reason), DropWaiting: drop}))
 		if err != nil {
 			return err
 		}

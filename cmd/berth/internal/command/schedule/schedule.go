@@ -19,6 +19,7 @@ func Command(app *cli.App) *cobra.Command {
 		pauseCommand(app, "pause", "Pause a schedule: create no new runs", false),
 		pauseCommand(app, "resume", "Resume a schedule; its misfire policy decides on missed runs",
 			true),
+		slotsCommand(app),
 		previewCommand(app),
 	)
 }

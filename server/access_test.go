@@ -103,7 +103,7 @@ func TestRolesOverHTTP(t *testing.T) {
 func TestPublicOperationsNeedNoKey(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	for _, path := range []string{"/healthz", "/readyz", "/", "/ui/app.js", "/ui/style.css"} {
+	for _, path := range []string{"/healthz", "/readyz", "/session"} {
 		r.send(r.request("", http.MethodGet, path, "")).is(http.StatusOK)
 	}
 }

@@ -59,11 +59,11 @@ func (s *server) routes(
 		router.Handle("/metrics", named("/metrics", front.metrics(s.metricsHandler()))).
 			Methods(http.MethodGet, http.MethodHead)
 	}
-	front.addSignIn(router)
-	for path, page := range ui.Pages() {
-		router.Handle(path, named("ui", page)).Methods(http.MethodGet, http.MethodHead)
-	}
 	site := s.newSite(front.guarded(router))
+	if front.site != nil {
+		front.site.Failed = site.SignInFailed
+	}
+	front.addSignIn(router)
 	addPages(router, site)
 	router.NotFoundHandler = front.notFound(site)
 	router.MethodNotAllowedHandler = front.methodNotAllowed()

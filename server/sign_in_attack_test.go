@@ -131,15 +131,16 @@ func TestTheSignInReturnsToThisServerOnly(t *testing.T) {
 	c := startCompany(t)
 	c.provider.SignInAs("u-ada")
 	for to, want := range map[string]string{
-		"":                              "/",
-		"#/runs/x":                      "/#/runs/x",
-		"https://evil.example/":         "/",
-		"//evil.example":                "/",
-		"/\\evil.example":               "/",
-		"#/x\r\nSet-Cookie: a=b":        "/",
-		"javascript:alert(1)":           "/",
-		"#@evil.example":                "/",
-		"#/" + strings.Repeat("x", 600): "/",
+		"":                             "../",
+		"/runs/x?state=FAILED":         "../runs/x?state=FAILED",
+		"https://evil.example/":        "../",
+		"//evil.example":               "../",
+		"/\\evil.example":              "../",
+		"/..//evil.example":            "../",
+		"/x\r\nSet-Cookie: a=b":        "../",
+		"javascript:alert(1)":          "../",
+		"@evil.example":                "../",
+		"/" + strings.Repeat("x", 600): "../",
 	} {
 		b := c.browser()
 		b.client.CheckRedirect = func(r *http.Request, via []*http.Request) error {

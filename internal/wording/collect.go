@@ -54,7 +54,7 @@ func Walk(root string, do func(name string, source []byte) error) error {
 		name = filepath.ToSlash(name)
 		if entry.IsDir() {
 			switch entry.Name() {
-			case ".git", "build", "node_modules", "testdata":
+			case ".git", "build", "node_modules", "dist", "testdata":
 				return filepath.SkipDir
 			}
 			return nil

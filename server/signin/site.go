@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -38,6 +39,8 @@ type Site struct {
 	people    *identity.Service
 	cookies   Cookies
 	callbacks *access.Limiter
+	// Failed answers with the page of a sign-in that failed. The text is plain: nothing of the request is in it.
+	Failed func(w http.ResponseWriter, r *http.Request, status int, message string)
 }
 
 // New returns a Site.
@@ -53,11 +56,11 @@ func (s *Site) Begin(w http.ResponseWriter, r *http.Request) {
 	flow := identity.NewCodeFlow()
 	address, err := s.people.AuthURL(r.Context(), flow)
 	if err != nil {
-		s.fail(w, err)
+		s.fail(w, r, err)
 		return
 	}
 	s.cookies.set(w, s.cookies.flow, encodeFlow(flow, r.URL.Query().Get("to")), flowLifetime)
-	redirect(w, r, address)
+	redirect(w, address)
 }
 
 // Callback is where the provider sends the browser back to.
@@ -68,18 +71,18 @@ func (s *Site) Callback(w http.ResponseWriter, r *http.Request) {
 		flow = identity.CodeFlow{}
 	}
 	if s.callbacks.Take(address(r), 1) > 0 {
-		s.fail(w, problem.Newf(problem.RateLimited, "too many sign-ins from this address; wait a moment"))
+		s.fail(w, r, problem.Newf(problem.RateLimited, "too many sign-ins from this address; wait a moment"))
 		return
 	}
 	token, err := s.signIn(r, flow)
 	if err != nil {
 		s.people.CountSignIn("browser", err)
-		s.fail(w, err)
+		s.fail(w, r, err)
 		return
 	}
 	s.people.CountSignIn("browser", nil)
 	s.cookies.set(w, s.cookies.session, token.Text, s.cookies.lifetime)
-	redirect(w, r, target(to))
+	redirect(w, target(to))
 }
 
 func (s *Site) signIn(r *http.Request, flow identity.CodeFlow) (apikey.Key, error) {
@@ -129,23 +132,28 @@ func (s *Site) BackChannelLogout(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)
 }
 
-// target is the place in Berth's page to return to. It always stays on this server: whatever the text, it is
-// only the fragment of the address.
+// target is the place of the site to return to, relative to the callback, so that it works below the path of a proxy. It
+// always stays on this server, whatever the text.
 func target(to string) string {
-	if !strings.HasPrefix(to, "#/") || len(to) > toMax || strings.ContainsFunc(to, notInFragment) {
-		return "/"
+	const root = "../"
+	parsed, err := url.Parse(to)
+	if err != nil || parsed.Scheme != "" || parsed.Host != "" || len(to) > toMax || !strings.HasPrefix(to, "/") ||
+		strings.HasPrefix(to, "//") || strings.HasPrefix(to, "/..") || strings.ContainsFunc(to, notInAddress) {
+		return root
 	}
-	return "/" + to
+	return root + to[1:]
 }
 
-// notInFragment reports whether a character may not stand in a fragment as it is.
-func notInFragment(c rune) bool {
+// notInAddress reports whether a character may not stand in an address as it is.
+func notInAddress(c rune) bool {
 	return c <= ' ' || c >= 0x7f || strings.ContainsRune("\"<>\\^`{|}", c)
 }
 
-func redirect(w http.ResponseWriter, r *http.Request, to string) {
+// redirect sends a browser on. A relative address is kept as it is: a proxy may serve the site below a path.
+func redirect(w http.ResponseWriter, to string) {
 	protect(w)
-	http.Redirect(w, r, to, http.StatusSeeOther)
+	w.Header().Set("Location", to)
+	w.WriteHeader(http.StatusSeeOther)
 }
 
 // protect keeps codes in addresses away from caches and from other sites.
@@ -166,7 +174,7 @@ func address(r *http.Request) string {
 }
 
 // fail shows a person why the sign-in failed. The cause of a server error is only logged.
-func (s *Site) fail(w http.ResponseWriter, err error) {
+func (s *Site) fail(w http.ResponseWriter, r *http.Request, err error) {
 	refusal := problem.From(identity.Problem(err))
 	s.people.LogFailure(err)
 	status := http.StatusForbidden
@@ -178,5 +186,6 @@ func (s *Site) fail(w http.ResponseWriter, err error) {
 	case problem.Internal:
 		status = http.StatusInternalServerError
 	}
-	writePage(w, status, refusal.Detail)
+	protect(w)
+	s.Failed(w, r, status, refusal.Detail)
 }

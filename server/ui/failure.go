@@ -66,13 +66,8 @@ func usersOf(err error) []api.InUse {
 	return valueOf(answered.Users)
 }
 
-// askToSignIn leads to the sign-in. A browser that comes from another site has not sent its cookie (it is for this site
-// alone), so the page is first asked for once more, from here.
+// askToSignIn leads to the sign-in.
 func (s *Site) askToSignIn(v *visit) {
-	if v.Header.Get("Sec-Fetch-Site") == "cross-site" && v.Method == http.MethodGet {
-		page{template: "again", view: v.bareFrame("Berth")}.write(v)
-		return
-	}
 	to := "session"
 	if here := v.bareFrame("").Path; v.Method == http.MethodGet && here != "" {
 		to += "?" + url.Values{"to": {here}}.Encode()

@@ -45,7 +45,7 @@ type chip struct {
 type runFilter struct {
 	State                                    []string
 	Pool, Queue, Deployment, Tag, Text, Name string
-	From, To                                 string
+	From, To, EndedFrom, EndedTo             string
 	Sort                                     string
 	Limit                                    string
 }
@@ -59,7 +59,7 @@ func (v *visit) runFilter() runFilter {
 	q := v.query
 	return runFilter{
 		State: compacted(q["state"]), Pool: q.Get("pool"), Queue: q.Get("queue"), Deployment: q.Get("deployment"), Tag: q.Get("tag"),
-		Text: q.Get("text"), Name: q.Get("name"), From: q.Get("from"), To: q.Get("to"), Sort: q.Get("sort"), Limit: q.Get("limit"),
+		Text: q.Get("text"), Name: q.Get("name"), From: q.Get("from"), To: q.Get("to"), EndedFrom: q.Get("ended_from"), EndedTo: q.Get("ended_to"), Sort: q.Get("sort"), Limit: q.Get("limit"),
 	}
 }
 
@@ -86,12 +86,18 @@ func (f runFilter) params() (api.ListRunsParams, error) {
 		sort := api.ListRunsParamsSort(f.Sort)
 		p.Sort = &sort
 	}
-	var err error
-	if p.CreatedAfter, err = moment("from", f.From); err != nil {
-		return p, err
-	}
-	if p.CreatedBefore, err = moment("to", f.To); err != nil {
-		return p, err
+	for _, bound := range []struct {
+		name, text string
+		place      **time.Time
+	}{
+		{"from", f.From, &p.CreatedAfter}, {"to", f.To, &p.CreatedBefore},
+		{"ended_from", f.EndedFrom, &p.EndedAfter}, {"ended_to", f.EndedTo, &p.EndedBefore},
+	} {
+		at, err := moment(bound.name, bound.text)
+		if err != nil {
+			return p, err
+		}
+		*bound.place = at
 	}
 	return p, nil
 }
@@ -139,7 +145,7 @@ func (s *Site) runsPage(v *visit) (page, error) {
 	calls.Go(into(&view.Counts, func() (api.RunCounts, error) {
 		return value(v.api.CountRunsWithResponse(v.Context(), &api.CountRunsParams{
 			Pool: params.Pool, Queue: params.Queue, Deployment: params.Deployment, State: params.State, Tag: params.Tag, Text: params.Text,
-			CreatedAfter: params.CreatedAfter, CreatedBefore: params.CreatedBefore,
+			CreatedAfter: params.CreatedAfter, CreatedBefore: params.CreatedBefore, EndedAfter: params.EndedAfter, EndedBefore: params.EndedBefore,
 		}))
 	}))
 	if err := calls.Wait(); err != nil {
@@ -211,7 +217,7 @@ func (v *visit) without(names ...string) string {
 }
 
 // chipped are the parameters that are shown as a part of the filter each.
-var chipped = []string{"state", "deployment", "pool", "queue", "tag", "cause", "by", "name", "text", "from", "to"}
+var chipped = []string{"state", "deployment", "pool", "queue", "tag", "cause", "by", "name", "text", "from", "to", "ended_from", "ended_to"}
 
 func (v *visit) chips() []chip {
 	var all []chip

@@ -81,6 +81,15 @@ func (s *Site) signOut(v *visit) (page, error) {
 	return page{template: "leave", view: view}, nil
 }
 
+// SignInFailed answers with the page of a sign-in at a provider that failed.
+func (s *Site) SignInFailed(w http.ResponseWriter, r *http.Request, status int, message string) {
+	v := &visit{Request: r, site: s, w: w}
+	view := failureView{
+		Frame: v.bareFrame("Sign-in failed"), Status: status, Heading: "Sign-in failed", Detail: message, Back: "session", Label: "Sign in again",
+	}
+	page{status: status, template: "failure", view: view}.write(v)
+}
+
 // returnTo is the place of the site to return to: a path below the root, whatever was asked for.
 func returnTo(to string) string {
 	const longest = 2000

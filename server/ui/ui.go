@@ -70,6 +70,7 @@ func (s *Site) Routes() []Route {
 	get("/session", s.signInPage)
 	post("/session", s.signIn)
 	post("/session/end", s.signOut)
+	get("/", s.overviewPage)
 	get("/runs", s.runsPage)
 	get("/runs/{run}", s.runPage)
 	get("/runs/{run}/events", s.eventsPage)
@@ -105,11 +106,22 @@ func (v *visit) path(name string) string {
 	return text
 }
 
+// comesFromElsewhere reports whether a link of another site has led here. Its browser keeps cookies back that are for this
+// site alone, and the API refuses what other sites ask; so the page is asked for once more, from here.
+func (v *visit) comesFromElsewhere() bool {
+	from := v.Header.Get("Sec-Fetch-Site")
+	return v.Method == http.MethodGet && (from == "cross-site" || from == "same-site")
+}
+
 // handler answers with what a page function returns.
 func (s *Site) handler(answer pageFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := &visit{Request: r, site: s, w: w, query: r.URL.Query()}
 		v.api = newClient(s.API, r, w.Header())
+		if v.comesFromElsewhere() {
+			page{template: "again", view: v.bareFrame("Berth")}.write(v)
+			return
+		}
 		if err := s.crossSite.Check(r); err != nil {
 			s.fail(v, refusedOrigin(err))
 			return

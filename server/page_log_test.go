@@ -237,7 +237,7 @@ func TestLogIsReadAndSearched(t *testing.T) {
 			line int
 		}{{"Home", 1}, {"End", 5000}, {"Home", 1}} {
 			p.key(t, "#log .view", press.key, "")
-			do(t, p.ctx, press.key, row(press.line, ""))
+			do(t, p.ctx, press.key, row(press.line, "batch"))
 		}
 		top := `document.querySelector("#log .view").scrollTop`
 		for _, press := range []struct {
@@ -282,7 +282,7 @@ func TestLogIsReadAndSearched(t *testing.T) {
 		}
 		do(t, p.ctx, "press a number", press(`#log .row[data-line="2205"] .no`), holds(`() => location.hash === "#L2205"`))
 		do(t, p.ctx, "up to another", holds(`() => { document.querySelector('#log .row[data-line="2207"] .no').dispatchEvent(new MouseEvent("click", {bubbles: true, cancelable: true, shiftKey: true})); return location.hash === "#L2205-2207"; }`))
-		do(t, p.ctx, "reload", chromedp.Evaluate[chromedp.Void](`void location.reload()`), row(2206, "batch 2206"),
+		do(t, p.ctx, "reload", chromedp.Reload(), row(2206, "batch 2206"),
 			holds(`() => [...document.querySelectorAll("#log .row.lit")].map((one) => one.dataset.line).join() === "2205,2206,2207"`))
 	})
 

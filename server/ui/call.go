@@ -88,6 +88,9 @@ func (r *recorder) from(handler http.Handler, call *http.Request) (err error) {
 		}
 	}()
 	handler.ServeHTTP(r, call)
+	if !r.written {
+		return call.Context().Err() // the browser has disconnected, and the API says nothing to nobody
+	}
 	return nil
 }
 
@@ -140,7 +143,7 @@ func value[T any](r interface {
 	if err := check(r, err); err != nil {
 		return *new(T), err
 	}
-	return *r.GetJSON200(), nil
+	return document(r, r.GetJSON200())
 }
 
 // created returns the document of a response with status 201.
@@ -151,7 +154,15 @@ func created[T any](r interface {
 	if err := check(r, err); err != nil {
 		return *new(T), err
 	}
-	return *r.GetJSON201(), nil
+	return document(r, r.GetJSON201())
+}
+
+// document returns what was read of a response: nothing if the API has answered with something else.
+func document[T any](r response, read *T) (T, error) {
+	if read == nil {
+		return *new(T), fmt.Errorf("the API answered with status %d and not the document of the page", r.StatusCode())
+	}
+	return *read, nil
 }
 
 // check turns a response that is no success into an error.

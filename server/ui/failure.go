@@ -30,6 +30,9 @@ func refusedOrigin(err error) error {
 // fail answers with an error: a page for browsers, the problem document for others. Who is not signed in comes to the
 // sign-in, and from there back.
 func (s *Site) fail(v *visit, err error) {
+	if v.Context().Err() != nil {
+		return // the browser has disconnected
+	}
 	answered := &apiError{}
 	if !errors.As(err, &answered) {
 		s.Logger.Error("page failed", "path", v.URL.Path, "error", err)

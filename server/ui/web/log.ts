@@ -295,7 +295,9 @@ class Log extends HTMLElement {
   private top(): number { return Math.round((this.view.scrollTop * this.measures().ratio) / ROW); }
 
   private showRow(row: number): void {
-    this.view.scrollTop = (Math.max(0, row) * ROW) / this.measures().ratio;
+    const { ratio, height } = this.measures();
+    this.view.scrollTop = (Math.max(0, row) * ROW) / ratio;
+    this.follow = row * ROW >= this.rows.count * ROW - height; // now: the event comes after the next frame is drawn
     this.later();
   }
 
@@ -307,6 +309,7 @@ class Log extends HTMLElement {
     this.draw(); // the height must be there
     this.follow = false;
     this.showRow(this.rows.row(Math.min(line, this.lines.total)) - Math.floor(this.measures().height / ROW / 3));
+    this.follow = false;
   }
 
   private async search(): Promise<void> {

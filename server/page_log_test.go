@@ -27,7 +27,7 @@ type logPage struct {
 	size   int64 // of the output
 }
 
-// newLogPage starts a server and a browser. Each output is the output of a run of its own.
+// newLogPage starts a server and a browser. Each output belongs to another run.
 func newLogPage(t *testing.T, change ...func(*server.Options)) *logPage {
 	t.Helper()
 	if !ui.Built() {

@@ -29,6 +29,11 @@ func collectFile(name string, source []byte) ([]Message, error) {
 		return GoFile(name, source)
 	case ".html":
 		return MarkupFile(name, source), nil
+	case ".ts":
+		if strings.HasSuffix(base, ".test.ts") || !strings.HasPrefix(name, "server/ui/") {
+			return nil, nil
+		}
+		return ScriptFile(name, source), nil
 	case ".js":
 		return ScriptFile(name, source), nil
 	}

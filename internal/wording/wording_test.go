@@ -66,7 +66,7 @@ func TestNoCommentOrDocumentUsesAPhraseThatWeAvoid(t *testing.T) {
 				return nil // it has to name them
 			}
 			complaints, err = wording.CheckComments(name, source)
-		case ".md", ".yaml", ".html", ".js", ".sh", ".tpl":
+		case ".md", ".yaml", ".html", ".js", ".ts", ".sh", ".tpl":
 			complaints = wording.CheckText(name, 1, string(source))
 		}
 		for _, complaint := range complaints {

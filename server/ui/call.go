@@ -89,7 +89,7 @@ func (r *recorder) from(handler http.Handler, call *http.Request) (err error) {
 	}()
 	handler.ServeHTTP(r, call)
 	if !r.written {
-		return call.Context().Err() // the browser has disconnected, and the API says nothing to nobody
+		return call.Context().Err() // the browser has disconnected, so that the API has not answered
 	}
 	return nil
 }

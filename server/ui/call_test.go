@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A browser that leaves while a page is made must not end the server: calls run in goroutines of their own.
+// A browser that leaves while a page is made must not end the server: each call runs in a separate goroutine.
 func TestACallWithoutAnAnswerIsAnError(t *testing.T) {
 	for name, tc := range map[string]struct {
 		handler http.HandlerFunc

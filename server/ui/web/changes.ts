@@ -1,6 +1,6 @@
 /**
  * The one connection of all tabs of a browser, as a SharedWorker: over HTTP/1.1 a browser opens six to a server, and a seventh
- * tab with a stream of its own would hang. It says what has changed; what a page shows it asks for itself.
+ * tab with another stream would hang. It says what has changed; what a page shows it asks for itself.
  */
 import { type Message, type Request } from "./message.ts";
 

@@ -1,6 +1,6 @@
 /**
  * morph makes the element `a` of the page like `b` of a newer rendering of it. What has an id keeps its identity, and so its
- * focus and its listeners; what somebody is typing in or has opened is left alone; `data-keep` marks what belongs to a script.
+ * focus and its listeners; what a user is typing in or has opened is left alone; `data-keep` marks what belongs to a script.
  */
 export function morph(a: Node, b: Node): void {
   if (a.nodeType !== b.nodeType || a.nodeName !== b.nodeName) {

@@ -121,6 +121,13 @@ func TestStatisticsOfADeploymentSayHowItsRunsWent(t *testing.T) {
 	if got.ByState["COMPLETED"] != 3 || got.ByState["FAILED"] != 1 || got.Failing == nil || *got.Failing != 0.25 {
 		t.Errorf("got %+v", got)
 	}
+	queues := read[api.WorkQueueList](r.call(http.MethodGet, localPool+"/queues", "").is(http.StatusOK)).Items
+	queues = append(queues, read[api.WorkQueue](r.call(http.MethodGet, localPool+"/queues/default", "").is(http.StatusOK)))
+	for _, q := range queues {
+		if q.Wait == nil || q.Wait.Runs != 4 || q.Wait.P95Seconds == nil || q.Waiting == nil || *q.Waiting != 0 {
+			t.Errorf("the queue has %+v", q)
+		}
+	}
 	if got.Duration.Runs != 3 || got.Wait.Runs != 4 || got.Duration.P95Seconds == nil || got.Wait.P95Seconds == nil {
 		t.Errorf("durations %+v, waits %+v", got.Duration, got.Wait)
 	}

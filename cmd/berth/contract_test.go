@@ -21,7 +21,7 @@ migrate copy --database-url --data-dir
 keys ensure --namespace --secret
 worker start --pool --type --name --limit --namespace --watch-namespace --cluster-id --kubeconfig --kube-context --template-env --metrics-listen --data-dir --api-url --api-key-file
 worker ls -o
-worker pause
+worker pause --reason
 worker resume
 worker drain --yes --keep-jobs --installation --timeout --kubeconfig --kube-context --namespace --watch-namespace
 pool create --type --template -o

@@ -4095,13 +4095,13 @@ type WorkPoolUpdate struct {
 	RunTokenAudiences *RunTokenAudiences `json:"run_token_audiences,omitempty"`
 }
 
-// WorkQueue Example: {"concurrency_limit":5,"id":"0197a0b2-1e42-7d5a-b6c0-5a1f2e3d4c03","name":"nightly","paused":false,"pool":"analytics","priority":2,"slots_used":0}
+// WorkQueue Example: {"concurrency_limit":5,"id":"0197a0b2-1e42-7d5a-b6c0-5a1f2e3d4c03","name":"nightly","paused":false,"pool":"analytics","priority":2,"slots_used":0,"wait":{"p50_seconds":0.6,"p95_seconds":240,"runs":50},"waiting":0}
 type WorkQueue struct {
 	ConcurrencyLimit *int32             `json:"concurrency_limit,omitempty"`
 	ID               openapi_types.UUID `json:"id"`
 	Name             string             `json:"name"`
 
-	// OldestDue In lists: since when the first of them is due
+	// OldestDue Since when the first of them is due
 	OldestDue *time.Time `json:"oldest_due,omitempty"`
 
 	// Pause Who paused it, when and why
@@ -4113,7 +4113,10 @@ type WorkQueue struct {
 	Priority  int32  `json:"priority"`
 	SlotsUsed int32  `json:"slots_used"`
 
-	// Waiting In lists: runs that are due and that no worker has claimed, counted up to 10,000
+	// Wait How long runs waited that ended in the last 24 hours, the current hour among them: from the time at which a run was due until a worker claimed it, in its last attempt. Within ten percent. Absent after a change
+	Wait *Percentiles `json:"wait,omitempty"`
+
+	// Waiting Runs that are due and that no worker has claimed, counted up to 10,000. Absent after a change
 	Waiting *int32 `json:"waiting,omitempty"`
 }
 
@@ -4157,6 +4160,11 @@ type Worker struct {
 	// LostNamespaces Namespaces of its cluster that the worker cannot reach
 	LostNamespaces *[]LostNamespace `json:"lost_namespaces,omitempty"`
 	Name           string           `json:"name"`
+
+	// Pause Who paused it, when and why
+	//
+	// Example: {"at":"2026-01-01T12:00:00Z","by":"ada","reason":"The warehouse is down"}
+	Pause *Pause `json:"pause,omitempty"`
 
 	// Paused Whether the worker is paused: it claims no new runs
 	Paused  bool     `json:"paused"`
@@ -4204,7 +4212,9 @@ type WorkerPool struct {
 
 // WorkerUpdate Example: {"paused":true}
 type WorkerUpdate struct {
-	Paused bool `json:"paused"`
+	// PauseReason With a pause: why, shown wherever the pause is
+	PauseReason *string `json:"pause_reason,omitempty"`
+	Paused      bool    `json:"paused"`
 }
 
 // WorkerWelcome Example: {"installation_id":"0197a0b1-0d30-7c49-95af-490e1d2c3b00","lease_seconds":60,"server_version":"v1.0.0"}

@@ -3,6 +3,7 @@ package handler
 import (
 	"context"
 
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
@@ -20,11 +21,7 @@ func (h *Handler) ListWorkQueues(
 	if err != nil {
 		return nil, err
 	}
-	items := wire.Each(queues, wire.WorkQueue)
-	for i, q := range queues {
-		waiting := waits[q.ID].Waiting
-		items[i].Waiting, items[i].OldestDue = &waiting, wire.TimePtr(waits[q.ID].Oldest)
-	}
+	items := wire.Each(queues, func(q store.Queue) api.WorkQueue { return wire.WorkQueueWithWait(q, waits[q.ID]) })
 	return apiserver.ListWorkQueues200JSONResponse{Items: items}, nil
 }
 
@@ -52,7 +49,11 @@ func (h *Handler) GetWorkQueue(
 	if err != nil {
 		return nil, err
 	}
-	return apiserver.GetWorkQueue200JSONResponse(wire.WorkQueue(*queue)), nil
+	waits, err := h.store.ListQueueWaits(ctx, r.Pool)
+	if err != nil {
+		return nil, err
+	}
+	return apiserver.GetWorkQueue200JSONResponse(wire.WorkQueueWithWait(*queue, waits[queue.ID])), nil
 }
 
 // UpdateWorkQueue changes the fields that the body has.

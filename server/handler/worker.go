@@ -40,7 +40,11 @@ func (h *Handler) ListWorkers(
 func (h *Handler) UpdateWorker(
 	ctx context.Context, r apiserver.UpdateWorkerRequestObject,
 ) (apiserver.UpdateWorkerResponseObject, error) {
-	worker, err := h.store.UpdateWorkerPaused(ctx, r.Pool, r.Worker, r.Body.Paused, actor(ctx))
+	pause, err := wire.PauseChange(&r.Body.Paused, r.Body.PauseReason)
+	if err != nil {
+		return nil, err
+	}
+	worker, err := h.store.UpdateWorkerPaused(ctx, r.Pool, r.Worker, *pause, actor(ctx))
 	if err != nil {
 		return nil, err
 	}

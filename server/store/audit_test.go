@@ -136,7 +136,7 @@ func TestEveryChangeIsAuditedWithItsChangedFields(t *testing.T) {
 			{"a key that is revoked", func() error { return w.RevokeKey(ctx, "ci", "eve") }, `eve: delete api-key ci [] revoked key 0badcafe`},
 			{"a worker that is paused", func() error {
 				w.check(w.UpsertWorker(ctx, store.Worker{Name: "w", Pool: "p", Type: "kubernetes"}, storetest.SessionOf("p", "w").ID))
-				_, err := w.UpdateWorkerPaused(ctx, "p", "w", true, actor)
+				_, err := w.UpdateWorkerPaused(ctx, "p", "w", store.PauseChange{Paused: true}, actor)
 				return err
 			}, `ada: update worker w [paused false>true]`},
 			{"a refusal", func() error { return w.CreateAuditRefusal(ctx, "DeleteWorkPool", "may not", "eve") }, `eve: refuse operation DeleteWorkPool [] may not`},

@@ -127,12 +127,13 @@ func (tx *Tx) deploymentPaused(ctx context.Context, before deploymentRow, after 
 	)
 }
 
-func (tx *Tx) workerPaused(ctx context.Context, w Worker, was []bool, actor string) error {
+func (tx *Tx) workerPaused(ctx context.Context, w Worker, before *Pause, actor string) error {
 	d, err := tx.newChangeSet(ctx)
 	if err != nil {
 		return err
 	}
-	d.field("paused", slices.Contains(was, true), w.Paused)
+	d.field("paused", before != nil, w.Paused).
+		field("pause_reason", before.reason(), w.Pause.reason())
 	return tx.auditChanges(ctx, d,
 		AuditEntry{Actor: actor, Action: AuditUpdate, Kind: AuditWorker, Name: w.Name, Pool: w.Pool})
 }

@@ -289,7 +289,8 @@ type Worker struct {
 	// DefaultNamespace is that of Jobs whose template names none; empty where the worker has not said.
 	DefaultNamespace string
 	LastSeenAt       time.Time
-	Paused           bool // it claims nothing new
+	Paused           bool   // it claims nothing new
+	Pause            *Pause // nil unless paused
 	ActiveAttempts   int32
 	// ClusterObjects are UIDs of objects of its cluster, by name. They tell clusters apart that have the same ID.
 	ClusterObjects map[string]string

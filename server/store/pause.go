@@ -6,7 +6,7 @@ import (
 	"github.com/berth-dev/berth/server/store/database"
 )
 
-// Pause says who paused a pool, a queue or a deployment, when, and why.
+// Pause says who paused a pool, a queue, a deployment, a schedule or a worker, when, and why.
 type Pause struct {
 	By     string    `json:"by"`
 	At     time.Time `json:"at"`

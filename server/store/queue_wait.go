@@ -15,6 +15,8 @@ type QueueWait struct {
 	Waiting int32 // counted up to AheadCountMax
 	// Oldest is since when the first of them is due; nil without any.
 	Oldest *time.Time
+	// Lately is how long runs waited that ended in the current hour and the 23 before it.
+	Lately Percentiles
 }
 
 // queueWaitsSQL reads each of the two indexes of ready as far as it counts.
@@ -58,9 +60,18 @@ func (q Reader) ListQueueWaits(ctx context.Context, pool string) (map[uuid.UUID]
 	if err != nil {
 		return nil, fmt.Errorf("count what waits in the queues of work pool %q: %w", pool, err)
 	}
+	ids := make([]uuid.UUID, len(rows))
+	for i, r := range rows {
+		ids[i] = r.ID
+	}
+	hour := now.UTC().Truncate(time.Hour)
+	lately, err := q.listWaits(ctx, "queue_id", ids, hoursBetween(hour.Add(-23*time.Hour), hour.Add(time.Hour)))
+	if err != nil {
+		return nil, err
+	}
 	waits := make(map[uuid.UUID]QueueWait, len(rows))
 	for _, r := range rows {
-		wait := QueueWait{Waiting: min(r.Waiting, AheadCountMax)}
+		wait := QueueWait{Waiting: min(r.Waiting, AheadCountMax), Lately: lately[r.ID]}
 		if r.Oldest != nil && !r.Oldest.Time().After(now) {
 			wait.Oldest = r.Oldest.Ptr()
 		}

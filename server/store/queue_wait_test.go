@@ -40,3 +40,41 @@ func TestAQueueSaysWhatWaitsInIt(t *testing.T) {
 		}
 	})
 }
+
+func TestAQueueSaysHowLongRunsWaitedInIt(t *testing.T) {
+	onEachLayout(t, func(w *world) {
+		w.pool("p")
+		w.createQueue(store.Queue{Pool: "p", Name: "empty", Priority: 2}, actor)
+		w.deployment("d", "p")
+		w.runs("d", 20)
+		w.Advance(time.Minute)
+		for _, c := range w.claim(request("p", "w", 18)) {
+			w.accepts(running(c), succeeded(c))
+		}
+		w.check(w.RollUpRuns(t.Context()))
+		w.Advance(9 * time.Minute)
+		for _, c := range w.claim(request("p", "w", 2)) { // these are not rolled up
+			w.accepts(running(c), succeeded(c))
+		}
+		lately := func(queue string) store.Percentiles {
+			waits, err := w.ListQueueWaits(t.Context(), "p")
+			w.check(err)
+			for _, q := range w.listQueues("p") {
+				if q.Name == queue {
+					return waits[q.ID].Lately
+				}
+			}
+			return store.Percentiles{}
+		}
+		got := lately("default")
+		near(t, "median", store.Percentiles{Runs: got.Runs, P50: got.P50, P95: got.P50}, 20, time.Minute)
+		near(t, "p95", store.Percentiles{Runs: got.Runs, P50: got.P95, P95: got.P95}, 20, 10*time.Minute)
+		if empty := lately("empty"); empty != (store.Percentiles{}) {
+			t.Errorf("empty: %+v", empty)
+		}
+		w.Advance(25 * time.Hour)
+		if later := lately("default"); later != (store.Percentiles{}) {
+			t.Errorf("a day later: %+v", later)
+		}
+	})
+}

@@ -79,13 +79,15 @@ type workerRow struct {
 	Paused         bool             `db:"paused"`
 	ActiveAttempts int32            `db:"active_attempts"`
 
+	Pause database.Structured[*Pause] `db:"pause"`
+
 	Lost *database.Structured[[]LostNamespace] `db:"lost"` // nil without a session
 }
 
 // listWorkersSQL reads the sessions and the attempts under way once, in one pass each.
 const listWorkersSQL = `
 SELECT
-	w.name, w.pool, w.type, w.cluster_id, w.version, w.namespaces, w.paused,
+	w.name, w.pool, w.type, w.cluster_id, w.version, w.namespaces, w.paused, w.pause,
 	COALESCE(s.seen_at, w.greeted_at) AS last_seen_at, COALESCE(l.n, 0) AS active_attempts, s.lost
 FROM workers w
 LEFT JOIN (
@@ -119,7 +121,7 @@ func (q Reader) ListWorkers(ctx context.Context, pool string) ([]Worker, error) 
 		workers[i] = Worker{
 			Lost: lost,
 			Name: r.Name, Pool: r.Pool, Type: r.Type, ClusterID: r.ClusterID, Version: r.Version, Namespaces: r.Namespaces.V,
-			LastSeenAt: r.LastSeenAt.Time(), Paused: r.Paused, ActiveAttempts: r.ActiveAttempts,
+			LastSeenAt: r.LastSeenAt.Time(), Paused: r.Paused, Pause: r.Pause.V, ActiveAttempts: r.ActiveAttempts,
 		}
 	}
 	return workers, nil
@@ -163,28 +165,38 @@ func (q Reader) GetPoolTypeForWorker(ctx context.Context, pool string) (string, 
 }
 
 const (
-	workerPausedSQL = `
-SELECT paused
+	workerPauseSQL = `
+SELECT pause
 FROM workers
 WHERE pool = ?
 	AND name = ?`
 	pauseWorkerSQL = `
 UPDATE workers
-SET paused = ?
+SET paused = ?,
+	pause = ?
 WHERE pool = ?
 	AND name = ?`
 )
 
-// UpdateWorkerPaused pauses or resumes a worker: paused, it claims no attempts and ends the ones it holds.
+// UpdateWorkerPaused pauses or resumes a worker: paused, it claims no attempts, and goes on with the ones it holds.
 func (tx *Tx) UpdateWorkerPaused(
-	ctx context.Context, pool, name string, paused bool, actor string,
+	ctx context.Context, pool, name string, c PauseChange, actor string,
 ) (*Worker, error) {
-	var was []bool
-	if err := tx.db.All(ctx, &was, workerPausedSQL+tx.db.Dialect().Lock("FOR UPDATE"), pool, name); err != nil {
-		return nil, fmt.Errorf("pause worker %q: %w", name, err)
-	}
-	n, err := tx.db.Exec(ctx, pauseWorkerSQL, paused, pool, name)
+	var before database.Structured[*Pause]
+	err := tx.db.Get(ctx, &before, workerPauseSQL+tx.db.Dialect().Lock("FOR UPDATE"), pool, name)
 	if err != nil {
+		return nil, database.NotFoundError(err, "worker %q of work pool %q", name, pool)
+	}
+	now, err := tx.db.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	after := c.over(before.V, actor, now)
+	pause, err := pauseText(after)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := tx.db.Exec(ctx, pauseWorkerSQL, c.Paused, pause, pool, name); err != nil {
 		return nil, fmt.Errorf("pause worker %q: %w", name, err)
 	}
 	workers, err := tx.ListWorkers(ctx, pool)
@@ -192,9 +204,9 @@ func (tx *Tx) UpdateWorkerPaused(
 		return nil, err
 	}
 	for _, w := range workers {
-		if w.Name == name && n > 0 {
+		if w.Name == name {
 			tx.db.Hint(PoolTopic(pool))
-			return &w, tx.workerPaused(ctx, w, was, actor)
+			return &w, tx.workerPaused(ctx, w, before.V, actor)
 		}
 	}
 	return nil, &Error{Code: NotFound, Message: fmt.Sprintf("work pool %q has no worker %q", pool, name)}
@@ -202,9 +214,9 @@ func (tx *Tx) UpdateWorkerPaused(
 
 // UpdateWorkerPaused runs Tx.UpdateWorkerPaused in a transaction.
 func (s *Store) UpdateWorkerPaused(
-	ctx context.Context, pool, name string, paused bool, actor string,
+	ctx context.Context, pool, name string, c PauseChange, actor string,
 ) (*Worker, error) {
 	return inTx(ctx, s, func(tx *Tx) (*Worker, error) {
-		return tx.UpdateWorkerPaused(ctx, pool, name, paused, actor)
+		return tx.UpdateWorkerPaused(ctx, pool, name, c, actor)
 	})
 }

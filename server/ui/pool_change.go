@@ -122,6 +122,7 @@ func pauseWorkerQuestion(pause bool) questionFunc {
 		}
 		q, err := v.poolQuestion("Pause worker "+name, "Pause")
 		q.Lines = []string{"It claims no new runs until it is resumed. It goes on with the attempts that it holds."}
+		q.Fields = []field{reasonField}
 		return q, err
 	}
 }
@@ -129,7 +130,7 @@ func pauseWorkerQuestion(pause bool) questionFunc {
 func changeWorkerPause(pause bool) func(v *visit) error {
 	return func(v *visit) error {
 		return check(v.api.UpdateWorkerWithResponse(v.Context(), v.path("pool"), v.path("worker"),
-			api.WorkerUpdate{Paused: pause}))
+			api.WorkerUpdate{Paused: pause, PauseReason: v.pauseReason(pause)}))
 	}
 }
 

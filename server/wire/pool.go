@@ -74,6 +74,13 @@ func WorkQueue(q store.Queue) api.WorkQueue {
 	}
 }
 
+// WorkQueueWithWait converts a queue and what waits in it.
+func WorkQueueWithWait(q store.Queue, wait store.QueueWait) api.WorkQueue {
+	shown, lately := WorkQueue(q), Percentiles(wait.Lately)
+	shown.Waiting, shown.OldestDue, shown.Wait = &wait.Waiting, TimePtr(wait.Oldest), &lately
+	return shown
+}
+
 // Worker converts a worker; now decides whether it counts as alive.
 func Worker(w store.Worker, now time.Time) api.Worker {
 	return api.Worker{
@@ -86,6 +93,7 @@ func Worker(w store.Worker, now time.Time) api.Worker {
 		Alive:          now.Sub(w.LastSeenAt) < store.WorkerAliveFor,
 		ActiveAttempts: w.ActiveAttempts,
 		Paused:         w.Paused,
+		Pause:          Pause(w.Pause),
 		LostNamespaces: lostNamespaces(w.Lost),
 	}
 }

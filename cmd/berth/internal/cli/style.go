@@ -133,3 +133,12 @@ func Duration(d time.Duration) string {
 	}
 	return "0s"
 }
+
+// ExactDuration is a time in seconds, a short one with parts of a second.
+func ExactDuration(seconds float64) string {
+	d := time.Duration(seconds * float64(time.Second))
+	if d < 10*time.Second {
+		return d.Round(10 * time.Millisecond).String()
+	}
+	return Duration(d)
+}

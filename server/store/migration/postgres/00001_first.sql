@@ -533,6 +533,7 @@ CREATE TABLE workers (
     greeted_at        TIMESTAMPTZ NOT NULL,
     -- A paused worker claims nothing new.
     paused            BOOLEAN NOT NULL DEFAULT FALSE,
+    pause             TEXT, -- who paused it, when and why; NULL unless paused
     -- It said that it stops, and has not been heard of since.
     stopped           BOOLEAN NOT NULL DEFAULT FALSE,
     PRIMARY KEY (pool, name)

@@ -73,14 +73,5 @@ func percentiles(p api.Percentiles) string {
 	if p.P50Seconds == nil || p.P95Seconds == nil {
 		return ""
 	}
-	return "median " + exact(*p.P50Seconds) + ", 95th percentile " + exact(*p.P95Seconds)
-}
-
-// exact is a time, a short one with parts of a second.
-func exact(seconds float64) string {
-	d := time.Duration(seconds * float64(time.Second))
-	if d < 10*time.Second {
-		return d.Round(10 * time.Millisecond).String()
-	}
-	return cli.Duration(d)
+	return "median " + cli.ExactDuration(*p.P50Seconds) + ", 95th percentile " + cli.ExactDuration(*p.P95Seconds)
 }

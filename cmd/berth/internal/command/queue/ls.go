@@ -32,6 +32,7 @@ func lsCommand(app *cli.App, pool *string) *cobra.Command {
 				Cell:  func(q api.WorkQueue) string { return cli.SlotsText(q.SlotsUsed, q.ConcurrencyLimit) },
 			},
 			{Title: "waiting", Cell: func(q api.WorkQueue) string { return waiting(app, q) }},
+			{Title: "p95 wait", Cell: usualWait},
 		})
 	})
 	return cmd
@@ -50,4 +51,12 @@ func waiting(app *cli.App, q api.WorkQueue) string {
 		text += " or more"
 	}
 	return fmt.Sprintf("%s, oldest %s", text, app.Ago(*q.OldestDue))
+}
+
+// usualWait is how long nearly all runs waited that ended in the last 24 hours.
+func usualWait(q api.WorkQueue) string {
+	if q.Wait == nil || q.Wait.P95Seconds == nil {
+		return "-"
+	}
+	return cli.ExactDuration(*q.Wait.P95Seconds)
 }

@@ -37,7 +37,7 @@ func lsCommand(app *cli.App) *cobra.Command {
 				case w.Alive && lost != "":
 					return style.Failure("cannot reach " + lost)
 				case w.Alive && w.Paused:
-					return "paused"
+					return "paused" + app.PausedBy(w.Pause)
 				case w.Alive:
 					return style.Success("alive")
 				}

@@ -17,10 +17,14 @@ func pauseCommand(app *cli.App, verb, short string, paused bool) *cobra.Command 
 	}
 	cmd.Flags().StringVarP(&pool, "pool", "p", "", "work pool of the worker")
 	cli.Required(cmd, "pool")
+	var reason string
+	if paused {
+		cli.PauseReasonVar(cmd, &reason)
+	}
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		worker, err := cli.Value(client.UpdateWorkerWithResponse(ctx, pool, args[0],
-			api.WorkerUpdate{Paused: paused}))
+			api.WorkerUpdate{Paused: paused, PauseReason: cli.StringOrNil(reason)}))
 		if err != nil {
 			return err
 		}

@@ -13,6 +13,8 @@ import (
 func (s *Site) deploymentRoutes(get, post func(path string, page pageFunc)) {
 	get("/deployments", s.deploymentsPage)
 	get("/deployments/{name}", s.deploymentPage)
+	get("/deployments/{name}/run", s.runFormPage)
+	post("/deployments/{name}/run", s.sendRunForm)
 	get("/deployments/{name}/pause", asking(pauseQuestion))
 	post("/deployments/{name}/pause", s.pauseDeployment)
 	post("/deployments/{name}/resume", s.resumeDeployment)

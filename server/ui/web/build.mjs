@@ -11,7 +11,7 @@ import { build } from "esbuild";
 const here = dirname(fileURLToPath(import.meta.url));
 const sources = readdirSync(here).filter((name) => name.endsWith(".ts") && !name.endsWith(".d.ts"));
 // An entry is a script that a page loads by itself; all others are parts of one.
-const entries = ["live", "changes", "log", "template", "graph"].filter((name) => sources.includes(`${name}.ts`));
+const entries = ["live", "changes", "log", "template", "graph", "form"].filter((name) => sources.includes(`${name}.ts`));
 
 if (process.argv[2] === "--test") await test();
 else await bundle(process.argv[2] ?? join(here, "..", "dist"));

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -227,4 +228,13 @@ func indent(raw json.RawMessage) (string, error) {
 		return "", fmt.Errorf("indent: %w", err)
 	}
 	return out.String(), nil
+}
+
+// queryOf is the query of an address, of names and values in turn.
+func queryOf(pairs ...string) string {
+	q := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		q.Add(pairs[i], pairs[i+1])
+	}
+	return q.Encode()
 }

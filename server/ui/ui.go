@@ -79,6 +79,33 @@ func (s *Site) Routes() []Route {
 		get("/runs/{run}/"+name, s.askRun(name))
 		post("/runs/{run}/"+name, s.askRun(name))
 	}
+	get("/search", s.searchPage)
+	get("/about", s.aboutPage)
+	get("/audit", s.auditPage)
+	get("/webhooks", s.webhooksPage)
+	get("/approvals", s.approvalsPage)
+	get("/approvals/{approval}", s.approvalPage)
+	post("/approvals/{approval}", s.decide)
+	get("/rules", s.rulesPage)
+	get("/rules/edit", s.rulePage)
+	post("/rules/edit", s.changeRule)
+	get("/keys", s.keysPage)
+	get("/keys/new", s.newKeyPage)
+	post("/keys/new", s.newKey)
+	get("/variables", s.variablesPage)
+	for path, question := range map[string]struct {
+		ask    func(*visit) (questionView, error)
+		answer pageFunc
+	}{
+		"/keys/revoke": {revokeKeyQuestion, s.revokeKey}, "/rules/delete": {deleteRuleQuestion, s.deleteRule},
+		"/variables/set": {setVariableQuestion, s.setVariable}, "/variables/delete": {deleteVariableQuestion, s.deleteVariable},
+	} {
+		get(path, func(v *visit) (page, error) {
+			q, err := question.ask(v)
+			return q.ask(), err
+		})
+		post(path, question.answer)
+	}
 	s.poolRoutes(get, post)
 	s.deploymentRoutes(get, post)
 	return routes

@@ -36,7 +36,7 @@ func examples() map[string]Event {
 	completed.State, completed.Message, completed.Cause, completed.ExitCode = "COMPLETED", "", "", nil
 	data := Data{
 		Installation: installation, Summary: "Run etl-brave-otter of deployment etl failed (oom)", Pool: "team-a",
-		Deployment: "etl", Tags: []string{"nightly"}, Run: run, URL: "https://berth.example.com/#/runs/" + run.ID.String(),
+		Deployment: "etl", Tags: []string{"nightly"}, Run: run, URL: "https://berth.example.com/runs/" + run.ID.String(),
 	}
 	well := data
 	well.Run, well.Summary = &completed, "Run etl-brave-otter of deployment etl completed"

@@ -137,11 +137,11 @@ func (p Pages) Of(d Data) string {
 	}
 	switch {
 	case d.Run != nil:
-		return p.PublicURL + "/#/runs/" + d.Run.ID.String()
+		return p.PublicURL + "/runs/" + d.Run.ID.String()
 	case d.Deployment != "":
-		return p.PublicURL + "/#/deployments/" + url.PathEscape(d.Deployment)
+		return p.PublicURL + "/deployments/" + url.PathEscape(d.Deployment)
 	case d.Pool != "":
-		return p.PublicURL + "/#/pools/" + url.PathEscape(d.Pool)
+		return p.PublicURL + "/pools/" + url.PathEscape(d.Pool)
 	}
 	return p.PublicURL
 }

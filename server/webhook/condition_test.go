@@ -139,7 +139,7 @@ func TestAScheduleThatFailsIsToldAndSoIsItsEnd(t *testing.T) {
 		got := tell()
 		expect(t, "failing", types(t, got), "schedule.failing schedule/d/morning")
 		if e := got[0].event(t); e.Data.Reason != `variable "x" does not exist` || e.Data.Schedule != "morning" ||
-			e.Data.URL != "https://berth.example.com/#/deployments/d" {
+			e.Data.URL != "https://berth.example.com/deployments/d" {
 			t.Errorf("%s", got[0].body)
 		}
 		decide(true, "another reason")

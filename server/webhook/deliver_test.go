@@ -33,7 +33,7 @@ func TestTheEndOfARunIsToldOnceAndSigned(t *testing.T) {
 		e := got[0].event(t)
 		if e.Type != event.RunEnded || e.Data.Run.ID != id || e.Data.Run.State != "FAILED" || *e.Data.Run.ExitCode != 3 ||
 			e.Data.Deployment != "d" || e.Data.Pool != "p" || e.Data.Run.Cause != "app" ||
-			e.Data.URL != "https://berth.example.com/#/runs/"+id.String() {
+			e.Data.URL != "https://berth.example.com/runs/"+id.String() {
 			t.Errorf("told %s", got[0].body)
 		}
 		if !signed(t, got[0], secret) {

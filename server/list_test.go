@@ -255,3 +255,63 @@ func TestStreamOfRunsWithAWrongServerClock(t *testing.T) {
 		}
 	}
 }
+
+func TestRunsAreFilteredByCauseCreatorScheduleAndAnyTag(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.deploy("etl", "")
+	failed := r.startRun("etl", `{"name":"failed","tags":["a"]}`)
+	w := r.newWorker("w1")
+	claim := w.claimOne()
+	w.begin(claim)
+	w.finish(claim, 3, "no\n")
+	waiting := read[api.Run](r.send(r.request(r.makeKey("ci", api.RoleOperator), http.MethodPost,
+		"/api/v1/deployments/etl/runs", `{"name":"waiting","tags":["b"]}`)).is(http.StatusCreated))
+	if waiting.CreatedBy == failed.CreatedBy {
+		t.Fatalf("both were created by %q", failed.CreatedBy)
+	}
+
+	for query, want := range map[string]string{
+		"cause=app":                        "failed",
+		"cause=oom":                        "",
+		"cause=oom&cause=app":              "failed",
+		"created_by=" + waiting.CreatedBy:  "waiting",
+		"created_by=nobody":                "",
+		"any_tag=a&any_tag=b":              "waiting failed",
+		"any_tag=b&any_tag=c":              "waiting",
+		"any_tag=a&any_tag=b&tag=a":        "failed",
+		"schedule=nightly":                 "",
+		"any_tag=a&any_tag=b&cause=app":    "failed",
+		"any_tag=b&created_by=nobody":      "",
+		"cause=app&state=FAILED&limit=1":   "failed",
+		"cause=app&state=SCHEDULED&tag=a":  "",
+		"any_tag=b&state=SCHEDULED&text=w": "waiting",
+	} {
+		var names []string
+		for _, run := range read[api.RunList](r.call(http.MethodGet, "/api/v1/runs?"+query, "").is(http.StatusOK)).Items {
+			names = append(names, run.Name)
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("%s: %q, want %q", query, got, want)
+		}
+		if strings.Contains(query, "limit") {
+			continue
+		}
+		count := read[api.RunCounts](r.call(http.MethodGet, "/api/v1/runs/count?"+query, "").is(http.StatusOK))
+		if count.Total != int64(len(names)) {
+			t.Errorf("%s: %d are counted, %d listed", query, count.Total, len(names))
+		}
+	}
+	r.call(http.MethodGet, "/api/v1/runs?cause=nonsense", "").refused(http.StatusBadRequest, "invalid-parameter")
+
+	cancel := func(filter string) []api.Run {
+		return read[api.RunBulkResult](r.call(http.MethodPost, "/api/v1/runs/cancel", `{"filter":`+filter+`}`).
+			is(http.StatusOK)).Done
+	}
+	if done := cancel(`{"any_tags":["a","b"],"created_by":"nobody"}`); len(done) != 0 {
+		t.Errorf("cancelled %+v", done)
+	}
+	if done := cancel(`{"any_tags":["a","b"]}`); len(done) != 1 || done[0].ID != waiting.ID {
+		t.Errorf("cancelled %+v, want the run that waits", done)
+	}
+}

@@ -48,7 +48,7 @@ func flagValues(app *cli.App, flag string) lookup.Completer {
 		return lookup.Parameters(app)
 	case "job-variable":
 		return lookup.JobVariables(app)
-	case "tag":
+	case "tag", "any-tag":
 		return lookup.Tags(app)
 	case "queue":
 		return lookup.Queues(app)

@@ -2912,11 +2912,16 @@ type RunSelection struct {
 
 // RunSelectionFilter defines model for RunSelectionFilter.
 type RunSelectionFilter struct {
+	// AnyTags Tags of which at least one must match, beside `tags`
+	AnyTags       *[]Tag       `json:"any_tags,omitempty"`
+	Causes        *[]Category  `json:"causes,omitempty"`
 	CreatedAfter  *time.Time   `json:"created_after,omitempty"`
 	CreatedBefore *time.Time   `json:"created_before,omitempty"`
+	CreatedBy     *string      `json:"created_by,omitempty"`
 	Deployment    *string      `json:"deployment,omitempty"`
 	Pool          *string      `json:"pool,omitempty"`
 	Queue         *string      `json:"queue,omitempty"`
+	Schedule      *string      `json:"schedule,omitempty"`
 	States        *[]StateType `json:"states,omitempty"`
 	Tags          *[]Tag       `json:"tags,omitempty"`
 	Text          *string      `json:"text,omitempty"`
@@ -4224,6 +4229,9 @@ type WorkerWelcome struct {
 	ServerVersion  string             `json:"server_version"`
 }
 
+// AnyTagFilter defines model for AnyTagFilter.
+type AnyTagFilter = []Tag
+
 // ApprovalParam defines model for ApprovalParam.
 type ApprovalParam = openapi_types.UUID
 
@@ -4233,11 +4241,17 @@ type AttemptParam = int32
 // BreakGlassParam defines model for BreakGlassParam.
 type BreakGlassParam = string
 
+// CauseFilter defines model for CauseFilter.
+type CauseFilter = []Category
+
 // CreatedAfter defines model for CreatedAfter.
 type CreatedAfter = time.Time
 
 // CreatedBefore defines model for CreatedBefore.
 type CreatedBefore = time.Time
+
+// CreatedByFilter defines model for CreatedByFilter.
+type CreatedByFilter = string
 
 // CursorParam defines model for CursorParam.
 type CursorParam = string
@@ -4280,6 +4294,9 @@ type RuleParam = string
 
 // RunParam defines model for RunParam.
 type RunParam = openapi_types.UUID
+
+// ScheduleFilter defines model for ScheduleFilter.
+type ScheduleFilter = string
 
 // ScheduledAfter defines model for ScheduledAfter.
 type ScheduledAfter = time.Time
@@ -4476,6 +4493,18 @@ type ListRunsParams struct {
 	// Tag Tags that all must match
 	Tag *TagFilter `form:"tag,omitempty" json:"tag,omitempty"`
 
+	// AnyTag Tags of which at least one must match, beside those of `tag`
+	AnyTag *AnyTagFilter `form:"any_tag,omitempty" json:"any_tag,omitempty"`
+
+	// Cause Why the run failed, of which one must match
+	Cause *CauseFilter `form:"cause,omitempty" json:"cause,omitempty"`
+
+	// CreatedBy Who created the run, exactly
+	CreatedBy *CreatedByFilter `form:"created_by,omitempty" json:"created_by,omitempty"`
+
+	// Schedule Name of the schedule that created the run, of any deployment
+	Schedule *ScheduleFilter `form:"schedule,omitempty" json:"schedule,omitempty"`
+
 	// Text Text in the name or the state message, case-insensitive, or the start of the id
 	Text *TextFilter `form:"text,omitempty" json:"text,omitempty"`
 
@@ -4518,6 +4547,18 @@ type CountRunsParams struct {
 
 	// Tag Tags that all must match
 	Tag *TagFilter `form:"tag,omitempty" json:"tag,omitempty"`
+
+	// AnyTag Tags of which at least one must match, beside those of `tag`
+	AnyTag *AnyTagFilter `form:"any_tag,omitempty" json:"any_tag,omitempty"`
+
+	// Cause Why the run failed, of which one must match
+	Cause *CauseFilter `form:"cause,omitempty" json:"cause,omitempty"`
+
+	// CreatedBy Who created the run, exactly
+	CreatedBy *CreatedByFilter `form:"created_by,omitempty" json:"created_by,omitempty"`
+
+	// Schedule Name of the schedule that created the run, of any deployment
+	Schedule *ScheduleFilter `form:"schedule,omitempty" json:"schedule,omitempty"`
 
 	// Text Text in the name or the state message, case-insensitive, or the start of the id
 	Text *TextFilter `form:"text,omitempty" json:"text,omitempty"`
@@ -4569,6 +4610,18 @@ type StreamRunsParams struct {
 
 	// Tag Tags that all must match
 	Tag *TagFilter `form:"tag,omitempty" json:"tag,omitempty"`
+
+	// AnyTag Tags of which at least one must match, beside those of `tag`
+	AnyTag *AnyTagFilter `form:"any_tag,omitempty" json:"any_tag,omitempty"`
+
+	// Cause Why the run failed, of which one must match
+	Cause *CauseFilter `form:"cause,omitempty" json:"cause,omitempty"`
+
+	// CreatedBy Who created the run, exactly
+	CreatedBy *CreatedByFilter `form:"created_by,omitempty" json:"created_by,omitempty"`
+
+	// Schedule Name of the schedule that created the run, of any deployment
+	Schedule *ScheduleFilter `form:"schedule,omitempty" json:"schedule,omitempty"`
 
 	// Text Text in the name or the state message, case-insensitive, or the start of the id
 	Text *TextFilter `form:"text,omitempty" json:"text,omitempty"`

@@ -110,6 +110,7 @@ func (h *Handler) selectRuns(
 	f := s.Filter
 	filter := runFilter(ctx, runQuery{
 		Pool: f.Pool, Queue: f.Queue, Deployment: f.Deployment, State: f.States, Tag: f.Tags, Text: f.Text,
+		AnyTag: f.AnyTags, Cause: f.Causes, CreatedBy: f.CreatedBy, Schedule: f.Schedule,
 		Created:   store.TimeRange{After: f.CreatedAfter, Before: f.CreatedBefore},
 		operation: change.operation,
 	})

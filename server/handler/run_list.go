@@ -22,6 +22,7 @@ func (h *Handler) ListRuns(
 	p := r.Params
 	filter := runFilter(ctx, runQuery{
 		Pool: p.Pool, Queue: p.Queue, Deployment: p.Deployment, State: p.State, Tag: p.Tag, Text: p.Text,
+		AnyTag: p.AnyTag, Cause: p.Cause, CreatedBy: p.CreatedBy, Schedule: p.Schedule,
 		Created:   store.TimeRange{After: p.CreatedAfter, Before: p.CreatedBefore},
 		Scheduled: store.TimeRange{After: p.ScheduledAfter, Before: p.ScheduledBefore},
 		Ended:     store.TimeRange{After: p.EndedAfter, Before: p.EndedBefore},
@@ -60,6 +61,7 @@ func (h *Handler) CountRuns(
 	p := r.Params
 	filter := runFilter(ctx, runQuery{
 		Pool: p.Pool, Queue: p.Queue, Deployment: p.Deployment, State: p.State, Tag: p.Tag, Text: p.Text,
+		AnyTag: p.AnyTag, Cause: p.Cause, CreatedBy: p.CreatedBy, Schedule: p.Schedule,
 		Created:   store.TimeRange{After: p.CreatedAfter, Before: p.CreatedBefore},
 		Scheduled: store.TimeRange{After: p.ScheduledAfter, Before: p.ScheduledBefore},
 		Ended:     store.TimeRange{After: p.EndedAfter, Before: p.EndedBefore},
@@ -80,11 +82,13 @@ func (h *Handler) CountRuns(
 
 // runQuery is a filter of runs. The generated code has another type for it in each operation.
 type runQuery struct {
-	Pool, Queue, Deployment, Text *string
-	State                         *[]api.StateType
-	Tag                           *[]string
-	Created, Scheduled, Ended     store.TimeRange
-	operation                     string // what is done to the runs; empty: they are listed
+	Pool, Queue, Deployment, Text, CreatedBy, Schedule *string
+
+	State                     *[]api.StateType
+	Cause                     *[]api.Category
+	Tag, AnyTag               *[]string
+	Created, Scheduled, Ended store.TimeRange
+	operation                 string // what is done to the runs; empty: they are listed
 }
 
 // runFilter is a filter for the store, over all pools in which the caller may do the operation unless the
@@ -95,6 +99,10 @@ func runFilter(ctx context.Context, q runQuery) store.RunFilter {
 		Queue:      wire.Or(q.Queue, ""),
 		Deployment: wire.Or(q.Deployment, ""),
 		Tags:       wire.Or(q.Tag, nil),
+		AnyTags:    wire.Or(q.AnyTag, nil),
+		Categories: wire.Or(q.Cause, nil),
+		CreatedBy:  wire.Or(q.CreatedBy, ""),
+		Schedule:   wire.Or(q.Schedule, ""),
 		Text:       wire.Or(q.Text, ""),
 		Created:    q.Created,
 		Scheduled:  q.Scheduled,

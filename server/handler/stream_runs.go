@@ -29,6 +29,7 @@ func (h *Handler) StreamRuns(
 	p := r.Params
 	filter := runFilter(ctx, runQuery{
 		Pool: p.Pool, Queue: p.Queue, Deployment: p.Deployment, State: p.State, Tag: p.Tag, Text: p.Text,
+		AnyTag: p.AnyTag, Cause: p.Cause, CreatedBy: p.CreatedBy, Schedule: p.Schedule,
 		Created:   store.TimeRange{After: p.CreatedAfter, Before: p.CreatedBefore},
 		Scheduled: store.TimeRange{After: p.ScheduledAfter, Before: p.ScheduledBefore},
 		Ended:     store.TimeRange{After: p.EndedAfter, Before: p.EndedBefore},

@@ -31,10 +31,11 @@ func (c *RunCounts) add(other RunCounts) {
 const countedRows = 50_000
 
 // CountRuns counts the runs that match a filter. Where these are too many to be looked at, it reads run_counts, which
-// knows nothing of tags, texts, names and scheduled times: a filter by one of these counts what it looks at.
+// knows nothing of tags, texts, names, callers, schedules, causes and scheduled times: a filter by one of these counts what it
+// looks at.
 func (q Reader) CountRuns(ctx context.Context, f RunFilter) (RunCounts, error) {
 	f.Sort = NewestFirst
-	looked := len(f.Tags) > 0 || f.Text != "" || f.Name != "" || f.NamePrefix != "" || f.IDPrefix != "" ||
+	looked := len(f.Tags)+len(f.AnyTags)+len(f.Categories) > 0 || f.CreatedBy+f.Schedule != "" || f.Text != "" || f.Name != "" || f.NamePrefix != "" || f.IDPrefix != "" ||
 		f.Scheduled != TimeRange{} || (f.Created != TimeRange{} && f.Ended != TimeRange{})
 	if !looked && (f.Created == TimeRange{}) && (f.Ended == TimeRange{}) {
 		return q.countAll(ctx, f)

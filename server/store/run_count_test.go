@@ -169,7 +169,8 @@ func (c *counted) check(round int) {
 	}
 	for range 40 {
 		f := randomFilter(c.dice, all)
-		f.Tags, f.Text, f.NamePrefix, f.Scheduled = nil, "", "", store.TimeRange{}
+		f.Tags, f.AnyTags, f.Categories, f.CreatedBy, f.Schedule = nil, nil, nil, "", ""
+		f.Text, f.NamePrefix, f.Scheduled = "", "", store.TimeRange{}
 		want := map[lifecycle.StateType]int64{}
 		for _, id := range naiveList(f, all) {
 			want[byID[id.String()]]++

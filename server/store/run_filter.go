@@ -21,9 +21,13 @@ type RunFilter struct {
 	Deployment string
 	States     []lifecycle.StateType
 	Tags       []string // all of them
-	Name       string   // exactly
-	NamePrefix string   // prefix of the name
-	IDPrefix   string   // hexadecimal digits, dashes or not
+	AnyTags    []string // any of these, beside Tags
+	Categories []lifecycle.Category
+	CreatedBy  string // exactly
+	Schedule   string // by name, of any deployment without Deployment
+	Name       string // exactly
+	NamePrefix string // prefix of the name
+	IDPrefix   string // hexadecimal digits, dashes or not
 	// Text is looked for in name and message of the state, whatever its case, and is the beginning of an id.
 	Text      string
 	Created   TimeRange
@@ -71,6 +75,18 @@ func (q Reader) runConditions(ctx context.Context, f RunFilter) (c runConditions
 			return c, err
 		}
 	}
+	if err := c.addAnyTag(f.AnyTags, dialect); err != nil {
+		return c, err
+	}
+	if len(f.Categories) > 0 {
+		c.other.add("r.category IN "+dialect.List("text"), database.ListOf(f.Categories))
+	}
+	if f.CreatedBy != "" {
+		c.other.add("r.created_by = ?", f.CreatedBy)
+	}
+	if f.Schedule != "" { // by the primary key: many deployments have a schedule of the same name
+		c.other.add("EXISTS (SELECT 1 FROM schedules s WHERE s.id = r.schedule_id AND s.name = ?)", f.Schedule)
+	}
 	if f.Name != "" {
 		c.names.add("r.name = ?", f.Name)
 	}
@@ -109,14 +125,38 @@ func (q Reader) addEndedAfter(ctx context.Context, c *runConditions, at time.Tim
 	return nil
 }
 
-// addTag asks for runs with a tag. Nearly all others are told by the text of their tags, without reading the list.
+// addTag asks for runs with a tag.
 func (c *runConditions) addTag(tag string, d database.Dialect) error {
+	where, args, err := hasTag(tag, d)
+	c.other.add(where, args...)
+	return err
+}
+
+// addAnyTag asks for runs with any of some tags; none ask for nothing.
+func (c *runConditions) addAnyTag(tags []string, d database.Dialect) error {
+	if len(tags) == 0 {
+		return nil
+	}
+	var any conditions
+	for _, tag := range tags {
+		where, args, err := hasTag(tag, d)
+		if err != nil {
+			return err
+		}
+		any.add("("+where+")", args...)
+	}
+	c.other.add("("+strings.Join(any.where, " OR ")+")", any.args...)
+	return nil
+}
+
+// hasTag is the condition that a run has a tag. Nearly all others are told by the text of their tags, without reading the
+// list.
+func hasTag(tag string, d database.Dialect) (where string, args []any, err error) {
 	list, err := database.StringsOf([]string{tag}).Text()
 	if err != nil {
-		return fmt.Errorf("filter by tag %q: %w", tag, err)
+		return "", nil, fmt.Errorf("filter by tag %q: %w", tag, err)
 	}
-	c.other.add(d.Position("r.tags")+" > 0 AND "+d.Contains("r.tags"), strings.Trim(list, "[]"), tag)
-	return nil
+	return d.Position("r.tags") + " > 0 AND " + d.Contains("r.tags"), []any{strings.Trim(list, "[]"), tag}, nil
 }
 
 func (c *runConditions) addText(text string) {

@@ -58,6 +58,10 @@ func (w *world) scatteredRuns(dice *rand.Rand) []store.Run {
 		w.check(err)
 	}
 
+	w.check(w.UpdateSchedules(ctx, "a", []store.NewSchedule{{Name: "hourly", Spec: []byte(`{"cron":"@hourly"}`)}}, actor))
+	schedules, err := w.ListDeploymentSchedules(ctx, "a")
+	w.check(err)
+
 	begin := w.Now().UTC().Truncate(time.Millisecond).Add(-scatteredOver)
 	ids := map[uuid.UUID]time.Time{}
 	for range 400 {
@@ -74,7 +78,11 @@ func (w *world) scatteredRuns(dice *rand.Rand) []store.Run {
 			Tags: [][]string{nil, {"x"}, {"x", "y,z"}}[dice.IntN(3)],
 		}
 		ids[w.shifted(n.ID)] = created
-		_, err := w.CreateRuns(ctx, []string{"a", "b", "c"}[dice.IntN(3)], []store.NewRun{n}, actor)
+		deployment := []string{"a", "b", "c"}[dice.IntN(3)]
+		if deployment == "a" && dice.IntN(2) == 0 {
+			n.ScheduleID, n.Timezone = schedules[0].ID, "Europe/Berlin" // by which the run is told here
+		}
+		_, err := w.CreateRuns(ctx, deployment, []store.NewRun{n}, []string{"ada", "bob"}[dice.IntN(2)])
 		w.check(err)
 	}
 	w.endSome(dice)
@@ -163,7 +171,7 @@ func randomFilter(dice *rand.Rand, all []store.Run) store.RunFilter {
 	}
 	var f store.RunFilter
 	for range 1 + dice.IntN(3) {
-		switch run := some(); dice.IntN(12) {
+		switch run := some(); dice.IntN(16) {
 		case 0:
 			f.Pool = run.Pool
 		case 1:
@@ -188,6 +196,14 @@ func randomFilter(dice *rand.Rand, all []store.Run) store.RunFilter {
 			f.Scheduled = span(func(r store.Run) time.Time { return r.ScheduledTime })
 		case 11:
 			f.Ended = span(func(r store.Run) time.Time { return cmp.Or(r.EndedAt, &r.CreatedAt).UTC() })
+		case 12:
+			f.AnyTags = [][]string{{"x", "nightly"}, {"y,z"}, {"none"}, {"none", "nightly"}}[dice.IntN(4)]
+		case 13:
+			f.Categories = [][]lifecycle.Category{{lifecycle.App}, {lifecycle.App, lifecycle.CancelledEnd}, {lifecycle.OOM}}[dice.IntN(3)]
+		case 14:
+			f.CreatedBy = run.CreatedBy
+		case 15:
+			f.Schedule = []string{"hourly", "none"}[dice.IntN(2)]
 		}
 	}
 	f.Sort = []store.RunSort{"", store.OldestFirst, store.LatestDueFirst, store.EarliestDueFirst}[dice.IntN(4)]
@@ -204,6 +220,12 @@ func naiveList(f store.RunFilter, all []store.Run) []uuid.UUID {
 			if !slices.Contains(r.Tags, tag) {
 				return false
 			}
+		}
+		hasAny := func(tag string) bool { return slices.Contains(r.Tags, tag) }
+		if f.AnyTags != nil && !slices.ContainsFunc(f.AnyTags, hasAny) ||
+			f.Categories != nil && !slices.Contains(f.Categories, r.Category) || f.CreatedBy != "" && f.CreatedBy != r.CreatedBy ||
+			f.Schedule != "" && (f.Schedule != "hourly" || r.Timezone == "") {
+			return false
 		}
 		return (f.Pool == "" || f.Pool == r.Pool) && (f.Pools == nil || slices.Contains(f.Pools, r.Pool)) &&
 			(f.Queue == "" || f.Queue == r.Queue) && (f.Deployment == "" || f.Deployment == r.Deployment) &&

@@ -508,7 +508,7 @@ type ClientInterface interface {
 
 	// CountRuns Count the runs that match a filter, by state
 	//
-	// Ended runs are counted by hour, so that no request has to read them: by pool, queue, deployment, state, and the hours of creation or of the end. With a filter by text, tag, scheduled time, or both times, only a limited number of runs is looked at; the same goes for hours of which a range has a part. `at_least` says that there may be more.
+	// Ended runs are counted by hour, so that no request has to read them: by pool, queue, deployment, state, and the hours of creation or of the end. With a filter by text, tag, cause, creator, schedule, scheduled time, or both times, only a limited number of runs is looked at; the same goes for hours of which a range has a part. `at_least` says that there may be more.
 	//
 	// Corresponds with GET /api/v1/runs/count (the `CountRuns` operationId).
 	CountRuns(ctx context.Context, params *CountRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2416,7 +2416,7 @@ func (c *Client) CancelRuns(ctx context.Context, body CancelRunsJSONRequestBody,
 
 // CountRuns Count the runs that match a filter, by state
 //
-// Ended runs are counted by hour, so that no request has to read them: by pool, queue, deployment, state, and the hours of creation or of the end. With a filter by text, tag, scheduled time, or both times, only a limited number of runs is looked at; the same goes for hours of which a range has a part. `at_least` says that there may be more.
+// Ended runs are counted by hour, so that no request has to read them: by pool, queue, deployment, state, and the hours of creation or of the end. With a filter by text, tag, cause, creator, schedule, scheduled time, or both times, only a limited number of runs is looked at; the same goes for hours of which a range has a part. `at_least` says that there may be more.
 //
 // Corresponds with GET /api/v1/runs/count (the `CountRuns` operationId).
 func (c *Client) CountRuns(ctx context.Context, params *CountRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6682,6 +6682,54 @@ func NewListRunsRequest(server string, params *ListRunsParams) (*http.Request, e
 
 		}
 
+		if params.AnyTag != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "any_tag", *params.AnyTag, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cause != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cause", *params.Cause, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.CreatedBy != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "created_by", *params.CreatedBy, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Schedule != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "schedule", *params.Schedule, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Text != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "text", *params.Text, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -6947,6 +6995,54 @@ func NewCountRunsRequest(server string, params *CountRunsParams) (*http.Request,
 		if params.Tag != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tag", *params.Tag, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.AnyTag != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "any_tag", *params.AnyTag, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cause != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cause", *params.Cause, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.CreatedBy != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "created_by", *params.CreatedBy, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Schedule != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "schedule", *params.Schedule, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -7311,6 +7407,54 @@ func NewStreamRunsRequest(server string, params *StreamRunsParams) (*http.Reques
 		if params.Tag != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tag", *params.Tag, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.AnyTag != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "any_tag", *params.AnyTag, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cause != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cause", *params.Cause, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.CreatedBy != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "created_by", *params.CreatedBy, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Schedule != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "schedule", *params.Schedule, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -12297,7 +12441,7 @@ type ClientWithResponsesInterface interface {
 
 	// CountRunsWithResponse Count the runs that match a filter, by state
 	//
-	// Ended runs are counted by hour, so that no request has to read them: by pool, queue, deployment, state, and the hours of creation or of the end. With a filter by text, tag, scheduled time, or both times, only a limited number of runs is looked at; the same goes for hours of which a range has a part. `at_least` says that there may be more.
+	// Ended runs are counted by hour, so that no request has to read them: by pool, queue, deployment, state, and the hours of creation or of the end. With a filter by text, tag, cause, creator, schedule, scheduled time, or both times, only a limited number of runs is looked at; the same goes for hours of which a range has a part. `at_least` says that there may be more.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -20177,7 +20321,7 @@ func (c *ClientWithResponses) CancelRunsWithResponse(ctx context.Context, body C
 
 // CountRunsWithResponse Count the runs that match a filter, by state
 //
-// Ended runs are counted by hour, so that no request has to read them: by pool, queue, deployment, state, and the hours of creation or of the end. With a filter by text, tag, scheduled time, or both times, only a limited number of runs is looked at; the same goes for hours of which a range has a part. `at_least` says that there may be more.
+// Ended runs are counted by hour, so that no request has to read them: by pool, queue, deployment, state, and the hours of creation or of the end. With a filter by text, tag, cause, creator, schedule, scheduled time, or both times, only a limited number of runs is looked at; the same goes for hours of which a range has a part. `at_least` says that there may be more.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -187,6 +187,7 @@ func (b bulk) list(ctx context.Context, f api.RunSelectionFilter) error {
 	runs, err := cli.Pages(0, func(limit int32, cursor *string) ([]api.Run, *string, error) {
 		page, err := cli.Value(b.client.ListRunsWithResponse(ctx, &api.ListRunsParams{
 			Pool: f.Pool, Queue: f.Queue, Deployment: f.Deployment, State: f.States, Tag: f.Tags, Text: f.Text,
+			AnyTag: f.AnyTags, Cause: f.Causes, CreatedBy: f.CreatedBy, Schedule: f.Schedule,
 			CreatedAfter: f.CreatedAfter, CreatedBefore: f.CreatedBefore, Limit: &limit, Cursor: cursor,
 		}))
 		return page.Items, page.NextCursor, err
@@ -206,6 +207,7 @@ func (b bulk) list(ctx context.Context, f api.RunSelectionFilter) error {
 func (b bulk) count(ctx context.Context, f api.RunSelectionFilter) (api.RunCounts, error) {
 	return cli.Value(b.client.CountRunsWithResponse(ctx, &api.CountRunsParams{
 		Pool: f.Pool, Queue: f.Queue, Deployment: f.Deployment, State: f.States, Tag: f.Tags, Text: f.Text,
+		AnyTag: f.AnyTags, Cause: f.Causes, CreatedBy: f.CreatedBy, Schedule: f.Schedule,
 		CreatedAfter: f.CreatedAfter, CreatedBefore: f.CreatedBefore,
 	}))
 }
@@ -227,6 +229,7 @@ func (b bulk) sayLeftOut(ctx context.Context, f api.RunSelectionFilter) error {
 	limit := int32(maxLeftOut)
 	page, err := cli.Value(b.client.ListRunsWithResponse(ctx, &api.ListRunsParams{
 		Pool: f.Pool, Queue: f.Queue, Deployment: f.Deployment, State: f.States, Tag: f.Tags, Text: f.Text,
+		AnyTag: f.AnyTags, Cause: f.Causes, CreatedBy: f.CreatedBy, Schedule: f.Schedule,
 		CreatedAfter: f.CreatedAfter, CreatedBefore: f.CreatedBefore, Limit: &limit,
 	}))
 	if err != nil {

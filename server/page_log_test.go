@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -175,7 +176,7 @@ func TestLogOfAnyLength(t *testing.T) {
 		p.key(t, "#log .view", "End", "")
 		do(t, p.ctx, "the last line", row(1_000_000, "line 1000000"))
 		p.types(t, "LINE 0777777")
-		do(t, p.ctx, "the line found", row(777_777, "line 0777777"), says("1 of 1 lines"))
+		do(t, p.ctx, "the line found", row(777_777, "line 0777777"), says("1 of 1 line"))
 		p.staysLight(t)
 	})
 
@@ -289,7 +290,7 @@ func TestLogIsReadAndSearched(t *testing.T) {
 	t.Run("L8 wrap and times are kept, a long line is cut", func(t *testing.T) {
 		p.begins(t, "short\n"+strings.Repeat("x", 1_000_000)+"\nend\n")
 		p.opens(t, "", row(3, "end"))
-		do(t, p.ctx, "the cut line", shows(`#log .row[data-line="2"] .more`, "show all (1.0 MB)"))
+		do(t, p.ctx, "the cut line", shows(`#log .row[data-line="2"] .more`, "show all (976.6 KiB)"))
 		length := `document.querySelector('#log .row[data-line="2"] .text').firstChild.textContent.length`
 		if n := evaluate[int](t, p.ctx, length); n != 5000 {
 			t.Errorf("%d characters are shown", n)
@@ -312,6 +313,25 @@ func TestLogIsReadAndSearched(t *testing.T) {
 		raw := evaluate[string](t, p.ctx, `document.querySelector("#log .bar a[download]").href`)
 		if got := p.call(http.MethodGet, strings.TrimPrefix(raw, p.url), "").is(http.StatusOK); int64(len(got.body)) != p.size {
 			t.Errorf("the raw text has %d bytes", len(got.body))
+		}
+	})
+
+	t.Run("L9 axe finds nothing", func(t *testing.T) {
+		axe, err := os.ReadFile("ui/web/node_modules/axe-core/axe.min.js")
+		if err != nil {
+			testenv.Missing(t, "the packages of the page are not installed: run make page")
+		}
+		p.begins(t, colored(50)+"\x1b[41mred\x1b[0m \x1b[30;47mblack on white\x1b[0m \x1b[97;104mblue\x1b[0m \x1b[7mturned\x1b[0m "+
+			"\x1b]8;;https://example.com/docs\x1b\\docs\x1b]8;;\x1b\\\n::group::Install\npackage\n::endgroup::\n")
+		for _, scheme := range []string{"light", "dark"} {
+			p.opens(t, "#L51", row(51, "black on white"), row(52, "Install"))
+			p.types(t, "turned")
+			do(t, p.ctx, "a match", says("1 of 1 line"), holds(`(s) => { document.documentElement.style.colorScheme = s; return true; }`, scheme),
+				chromedp.Evaluate[chromedp.Void](string(axe)+`;void axe.run("#log").then((r) => { window.axed = JSON.stringify(r.violations.map((v) => [v.id, v.nodes.map((n) => n.html)])); })`),
+				holds(`() => window.axed !== undefined`))
+			if violations := evaluate[string](t, p.ctx, "axed"); violations != "[]" {
+				t.Errorf("%s: %s", scheme, violations)
+			}
 		}
 	})
 
@@ -387,6 +407,6 @@ func TestLogL10AttemptsAndGaps(t *testing.T) {
 		p.begins(t, "twelve bytes")
 		p.worker.finish(p.claim, 0, "")
 		removedOf(t, p.running, "log_chunks")
-		p.opens(t, "", row(1, "[12 bytes no longer kept]"), says("1 lines"))
+		p.opens(t, "", row(1, "[12 bytes no longer kept]"), says("1 line, 12 bytes"))
 	})
 }

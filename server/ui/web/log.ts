@@ -4,7 +4,7 @@
  */
 import { find, paint, type Piece, plain } from "./ansi.ts";
 import { type Line, Lines } from "./lines.ts";
-import { group, GROUP_END, hashOf, type Range, rangeOf, Rows, size } from "./rows.ts";
+import { group, GROUP_END, hashOf, many, type Range, rangeOf, Rows, size } from "./rows.ts";
 
 const ROW = 20; // pixels
 const OVER = 8; // rows beyond the sight
@@ -47,6 +47,7 @@ class Log extends HTMLElement {
   private hitCount = 0;
   private hitsNext = 0; // the line from which on there are more
   private chosen: Range | undefined;
+  private drawn: unknown[] = []; // what the rows in the document were made of
   private pending = false;
   private ready = false;
 
@@ -171,13 +172,26 @@ class Log extends HTMLElement {
     const first = bottom ? Math.max(0, count - seen) : Math.max(0, Math.floor(top / ROW) - (this.wrap ? 0 : OVER));
     const end = Math.min(count, first + seen + (this.wrap ? 1 : 2 * OVER));
     if (end > first) this.lines.want(this.rows.line(first), this.rows.line(end - 1));
-    const made = document.createDocumentFragment();
-    for (let row = first; row < end; row++) made.append(this.row(this.rows.line(row)));
     this.className = `${this.wrap ? "wrap" : ""} ${this.times ? "times" : ""}`;
-    this.rowsBox.replaceChildren(made);
+    this.fillRows(first, end);
     const y = bottom ? this.view.scrollTop + height - this.rowsBox.offsetHeight : this.wrap ? this.view.scrollTop : this.view.scrollTop - (top - first * ROW);
     this.rowsBox.style.transform = `translateY(${Math.max(0, y)}px)`;
     this.drawMarks(height, count);
+  }
+
+  /** fillRows puts rows into the document, unless they are there: text that is being copied stays selected. */
+  private fillRows(first: number, end: number): void {
+    const numbers = Array.from({ length: Math.max(0, end - first) }, (_, i) => this.rows.line(first + i));
+    const parts = [this.wrap, this.times, this.wanted, this.hits[this.hit], this.chosen?.from, this.chosen?.to,
+      ...numbers.flatMap((one) => [one, this.lines.get(one), this.wholes.has(one), this.rows.folded(one)])];
+    if (parts.length === this.drawn.length && parts.every((one, i) => one === this.drawn[i])) return;
+    this.drawn = parts;
+    const focused = this.rowsBox.contains(document.activeElement) ? document.activeElement : null;
+    const line = focused?.closest<HTMLElement>(".row")?.dataset["line"];
+    const made = document.createDocumentFragment();
+    for (const one of numbers) made.append(this.row(one));
+    this.rowsBox.replaceChildren(made);
+    if (line) this.rowsBox.querySelector<HTMLElement>(`[data-line="${line}"] button`)?.focus({ preventScroll: true });
   }
 
   /** ratio is how many pixels of all rows a pixel of the scroll bar stands for. */
@@ -187,7 +201,7 @@ class Log extends HTMLElement {
 
   private say(): void {
     const { total, counted, size: bytes, scanned, problem } = this.lines;
-    let text = `${total.toLocaleString("en")} lines, ${size(bytes)}`;
+    let text = `${many(total)}, ${size(bytes)}`;
     if (problem !== "") text = problem;
     else if (!counted && bytes > 0) text = `counting lines, ${Math.floor((100 * scanned) / bytes)} %`;
     else if (counted && bytes === 0) text = "no output yet";
@@ -271,7 +285,6 @@ class Log extends HTMLElement {
       if (to > from) this.rows.fold(from, to);
     }
     this.later();
-    requestAnimationFrame(() => this.rowsBox.querySelector<HTMLElement>(`[data-line="${from}"] .fold`)?.focus());
   }
 
   private key(event: KeyboardEvent): void {
@@ -345,7 +358,7 @@ class Log extends HTMLElement {
     if (this.hit + by >= this.hits.length && this.hitsNext > 0) await this.searchFrom(this.hitsNext);
     if (this.hits.length === 0) { this.found.textContent = "not found"; this.later(); return; }
     this.hit = (this.hit + by + this.hits.length) % this.hits.length;
-    this.found.textContent = `${(this.hit + 1).toLocaleString("en")} of ${this.hitCount.toLocaleString("en")} lines`;
+    this.found.textContent = `${(this.hit + 1).toLocaleString("en")} of ${many(this.hitCount)}`;
     this.go(this.hits[this.hit] ?? 1);
   }
 

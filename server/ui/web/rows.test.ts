@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { group, hashOf, rangeOf, Rows, size } from "./rows.ts";
+import { group, hashOf, many, rangeOf, Rows, size } from "./rows.ts";
 
 test("L11 folded lines have no row", () => {
   const rows = new Rows(100);
@@ -33,4 +33,7 @@ test("L11 a group has a name", () => {
   assert.equal(group("x ::group::y"), undefined);
 });
 
-test("sizes are said in few digits", () => assert.deepEqual([12, 5300, 1048577].map(size), ["12 bytes", "5.3 kB", "1.0 MB"]));
+test("sizes are said in few digits", () => {
+  assert.deepEqual([12, 5300, 1048577].map(size), ["12 bytes", "5.2 KiB", "1.0 MiB"]);
+  assert.deepEqual([0, 1, 1234].map(many), ["0 lines", "1 line", "1,234 lines"]);
+});

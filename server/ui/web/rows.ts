@@ -69,7 +69,10 @@ export const GROUP_END = "::endgroup::";
 
 /** size is a number of bytes as people write it. */
 export function size(bytes: number): string {
-  if (bytes < 1000) return `${bytes} bytes`;
-  if (bytes < 1e6) return `${(bytes / 1e3).toFixed(1)} kB`;
-  return `${(bytes / 1e6).toFixed(1)} MB`;
+  if (bytes < 1024) return `${bytes} bytes`;
+  if (bytes < 1 << 20) return `${(bytes / 1024).toFixed(1)} KiB`;
+  return `${(bytes / (1 << 20)).toFixed(1)} MiB`;
 }
+
+/** many is a number of lines. */
+export const many = (lines: number): string => `${lines.toLocaleString("en")} line${lines === 1 ? "" : "s"}`;

@@ -97,7 +97,7 @@ func openToAll(operation string) bool {
 	case "GetHealth", "GetReady", "GetInfo", "GetWhoAmI", "ListVariables", "GetVariable", "PreviewSchedule",
 		"ListWorkPools", "ListDeployments", "ListSchedules", "ListScheduleSlots", "ListRuns", "CountRuns", "GetRunHistogram", "StreamRuns", "StreamChanges", "ListAudit", "ListWorkers", "ListAPIKeys", "ListDeleted",
 		"ListApprovals", "ListWebhooks", "CancelRuns", "RetryRuns",
-		"ListSessions", "GetSignIn", "StartDeviceSignIn", "FinishDeviceSignIn",
+		"GetLanguage", "GetTemplateSchema", "ListSessions", "GetSignIn", "StartDeviceSignIn", "FinishDeviceSignIn",
 		"ListRules", "GetRuleSetForWorker": // of the installation, which count in every pool
 		return true
 	}
@@ -222,7 +222,7 @@ func cursorOf(a answer) string {
 	return string(text)
 }
 
-// firstList is what a stream of a list says first.
+// firstList is what a stream of a list, or of changes, says first.
 func (h hidden) firstList(c aCall) string {
 	h.t.Helper()
 	request := h.request(c.key, c.method, c.path, "")
@@ -236,7 +236,8 @@ func (h hidden) firstList(c aCall) string {
 	var text strings.Builder
 	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
 		text.WriteString(lines.Text() + "\n")
-		if strings.HasPrefix(lines.Text(), "data: ") && strings.Contains(text.String(), "event: list") {
+		if strings.HasPrefix(lines.Text(), "data: ") &&
+			(strings.Contains(text.String(), "event: list") || strings.Contains(text.String(), "event: changed")) {
 			return text.String()
 		}
 	}

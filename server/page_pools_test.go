@@ -67,8 +67,8 @@ func TestP3APauseHasAReasonAndShowsWho(t *testing.T) {
 		is(http.StatusBadRequest).has(`role="alert"`, "xxxx")
 
 	r.newWorker("w1")
-	r.sendForm("/pools/local/workers/w1/pause", nil).is(http.StatusSeeOther)
-	r.page("/pools/local").is(http.StatusOK).has("workers/w1/resume", `<span class="tag">paused</span>`)
+	r.sendForm("/pools/local/workers/w1/pause", url.Values{"reason": {"its node is drained"}}).is(http.StatusSeeOther)
+	r.page("/pools/local").is(http.StatusOK).has("workers/w1/resume", "by anonymous: its node is drained")
 	r.sendForm("/pools/local/workers/w1/resume", nil).is(http.StatusSeeOther)
 	r.page("/pools/local").is(http.StatusOK).has("workers/w1/pause")
 }

@@ -32,6 +32,7 @@ var functions = template.FuncMap{
 	"rawText": func(document api.JSONValue) string { return string(document) },
 	"or0":     func(n *int32) int32 { return valueOf(n) },
 	"slots":   func(used int32, limit *int32) slotBar { return slotBar{used, limit} },
+	"impact":  func(s *api.TemplateImpactSummary) string { return impactText(*s) },
 }
 
 // navigationEntry is a place of the main navigation.

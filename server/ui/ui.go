@@ -108,6 +108,7 @@ func (s *Site) Routes() []Route {
 	}
 	s.poolRoutes(get, post)
 	s.deploymentRoutes(get, post)
+	s.templateRoutes(get, post)
 	return routes
 }
 

@@ -402,6 +402,14 @@ func TestLogL10AttemptsAndGaps(t *testing.T) {
 			return true;
 		}`), row(1, "first attempt"), holds(`() => location.search === "?attempt=1" && window.seen !== undefined`))
 	})
+	t.Run("N3 a failed attempt opens at its first error", func(t *testing.T) {
+		p := newLogPage(t)
+		p.begins(t, strings.Repeat("well\n", 2000)+"\x1b[31mERROR\x1b[0m loader: giving up\n"+strings.Repeat("bye\n", 500))
+		p.opens(t, "", row(2501, "bye")) // while it runs, at the end
+		p.worker.finish(p.claim, 3, "bye")
+		p.opens(t, "?attempt=1", row(2001, "ERROR loader: giving up"), shows("#log .row.lit", "giving up"))
+		p.opens(t, "?attempt=1#L7", row(7, "well"))
+	})
 	t.Run("what is no longer kept is a row", func(t *testing.T) {
 		p := newLogPage(t, func(o *server.Options) { o.KeepLogs, o.RetainEvery = time.Millisecond, 10*time.Millisecond })
 		p.begins(t, "twelve bytes")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -128,6 +129,11 @@ func (s *Site) runPage(v *visit) (page, error) {
 		view.Steps = append(view.Steps, stepOf(text))
 	}
 	return page{template: "run", view: view}, nil
+}
+
+// ChosenFailed reports whether the attempt whose output is shown has failed.
+func (v runView) ChosenFailed() bool {
+	return slices.ContainsFunc(v.Attempts, func(a attemptView) bool { return a.Chosen && a.Category != nil })
 }
 
 func parseAttempt(text string, newest int32) (int32, error) {

@@ -67,6 +67,10 @@ class Log extends HTMLElement {
   private async open(): Promise<void> {
     await this.lines.refresh(false);
     if (this.chosen) this.go(this.chosen.from);
+    else if (this.dataset["failed"] !== undefined) { // it opens where it says why
+      const line = await this.errorLine();
+      if (line > 0 && this.follow) this.select(line);
+    }
     this.later();
   }
 
@@ -363,13 +367,24 @@ class Log extends HTMLElement {
   }
 
   private async firstError(): Promise<void> {
-    const answers = await Promise.all(ERRORS.map((word) => this.lines.search(word, 1, 1)));
-    const found = answers.flatMap((answer) => answer?.lines.map((one) => one.line) ?? []);
-    if (found.length === 0) { this.found.textContent = "no line says error"; return; }
-    const line = Math.min(...found);
+    const line = await this.errorLine();
+    if (line === 0) { this.found.textContent = "no line says error"; return; }
+    this.select(line);
+    history.replaceState(history.state, "", hashOf({ from: line, to: line }));
+  }
+
+  private select(line: number): void {
     this.chosen = { from: line, to: line };
-    history.replaceState(history.state, "", hashOf(this.chosen));
     this.go(line);
+  }
+
+  /** errorLine is the first line with the first of the words that the output has; 0 if it has none. */
+  private async errorLine(): Promise<number> {
+    for (const word of ERRORS) {
+      const line = (await this.lines.search(word, 1, 1))?.lines[0]?.line;
+      if (line !== undefined) return line;
+    }
+    return 0;
   }
 
   /** drawMarks shows beside the scroll bar where lines were found. */

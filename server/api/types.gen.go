@@ -4738,10 +4738,10 @@ type ListScheduleSlotsParams struct {
 	// Tag Tag of the deployment
 	Tag *Tag `form:"tag,omitempty" json:"tag,omitempty"`
 
-	// From Slots at or after this time; default 24 hours ago
+	// From Slots at or after this time; default 24 hours ago, or two days before `to`
 	From *time.Time `form:"from,omitempty" json:"from,omitempty"`
 
-	// To Slots before this time; default in 24 hours
+	// To Slots before this time; default in 24 hours, or two days after `from`
 	To *time.Time `form:"to,omitempty" json:"to,omitempty"`
 }
 

@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"time"
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
@@ -23,7 +24,7 @@ func (h *Handler) ListScheduleSlots(
 	ctx context.Context, r apiserver.ListScheduleSlotsRequestObject,
 ) (apiserver.ListScheduleSlotsResponseObject, error) {
 	now, p := h.Now(), r.Params
-	span := timetable.Range{From: wire.Or(p.From, now.Add(-aDay)).UTC(), To: wire.Or(p.To, now.Add(aDay)).UTC(), Now: now}
+	span := slotRange(p.From, p.To, now)
 	if length := span.To.Sub(span.From); length <= 0 || length > maxSlotRange {
 		return nil, problem.Newf(problem.InvalidParameter,
 			`query parameter "from": must be before "to", and at most %d days`, maxSlotRange/aDay)
@@ -73,4 +74,19 @@ func (h *Handler) ListScheduleSlots(
 		}
 	}
 	return answer, nil
+}
+
+// slotRange is two days, a day before and after now, unless something else is asked for.
+func slotRange(from, to *time.Time, now time.Time) timetable.Range {
+	span := timetable.Range{From: now.Add(-aDay), To: now.Add(aDay), Now: now}
+	switch {
+	case from != nil && to != nil:
+		span.From, span.To = *from, *to
+	case from != nil:
+		span.From, span.To = *from, from.Add(2*aDay)
+	case to != nil:
+		span.From, span.To = to.Add(-2*aDay), *to
+	}
+	span.From, span.To = span.From.UTC(), span.To.UTC()
+	return span
 }

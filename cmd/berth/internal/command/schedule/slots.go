@@ -46,12 +46,14 @@ func slotsCommand(app *cli.App) *cobra.Command {
 		if params.From, err = cli.PastTime("from", from, app.Now()); err != nil {
 			return err
 		}
-		if to != "" {
-			at, err := timeFlag("to", to, time.Time{})
-			if err != nil {
-				return err
-			}
-			params.To = &at
+		end, err := timeFlag("to", to, app.Now().Add(24*time.Hour))
+		if err != nil {
+			return err
+		}
+		params.To = &end
+		if params.From == nil {
+			begin := app.Now().Add(-24 * time.Hour)
+			params.From = &begin
 		}
 		items, err := lookup.ListScheduleSlots(ctx, client, params)
 		if err != nil {

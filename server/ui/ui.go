@@ -109,6 +109,7 @@ func (s *Site) Routes() []Route {
 	s.poolRoutes(get, post)
 	s.deploymentRoutes(get, post)
 	s.templateRoutes(get, post)
+	s.scheduleRoutes(get, post)
 	return routes
 }
 

@@ -59,7 +59,7 @@ func (x *index) before(after func(position) bool) position {
 func (x *index) extend(ctx context.Context, w walker, enough func(position) bool) (position, error) {
 	w.at, w.keep = x.at, 0
 	begun := x.at.offset
-	w.visit = func(l Line) bool {
+	w.visit = func(Line) bool {
 		if w.at.start == w.at.offset {
 			x.add(w.at)
 		}

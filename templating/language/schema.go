@@ -3,6 +3,7 @@ package language
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 
@@ -115,9 +116,9 @@ func configuration() object {
 	values := orPlaceholder(object{"type": []string{"object", "null"}})
 	choice := func(words ...string) object { return orPlaceholder(object{"enum": words}) }
 	policy := keyed("job_configuration.policy", object{
-		"env_as_secret": copied(boolean), "eviction": choice("reschedule", "fail"), "logs": choice("first", "all"),
-		"node_lost": choice("wait", "force"), "node_lost_after_seconds": copied(seconds), "pod_deleted": choice("fail", "reschedule"),
-		"restarts": choice("berth", "kubelet"), "trust_exit_zero": copied(boolean),
+		"env_as_secret": maps.Clone(boolean), "eviction": choice("reschedule", "fail"), "logs": choice("first", "all"),
+		"node_lost": choice("wait", "force"), "node_lost_after_seconds": maps.Clone(seconds), "pod_deleted": choice("fail", "reschedule"),
+		"restarts": choice("berth", "kubelet"), "trust_exit_zero": maps.Clone(boolean),
 		"wait_seconds": orPlaceholder(object{"type": "object", "additionalProperties": false, "properties": object{
 			"config": seconds, "image_pull": seconds, "quota": seconds, "unschedulable": seconds,
 		}}),
@@ -125,27 +126,18 @@ func configuration() object {
 	return object{
 		"type": "object",
 		"properties": keyed("job_configuration", object{
-			"annotations": copied(values), "labels": copied(values),
+			"annotations": maps.Clone(values), "labels": maps.Clone(values),
 			"cluster_config": orPlaceholder(object{"type": []string{"object", "null"}}),
 			"command":        object{"type": []string{"array", "string", "null"}},
 			"env":            orPlaceholder(object{"type": []string{"object", "array", "null"}}),
 			"job_manifest": object{"anyOf": []any{
 				ref("kubernetes." + jobtype.Root), object{"type": "string"},
 			}},
-			"job_watch_timeout_seconds": copied(seconds), "pod_watch_timeout_seconds": copied(seconds),
-			"name": copied(text), "namespace": copied(text), "stream_output": copied(boolean),
+			"job_watch_timeout_seconds": maps.Clone(seconds), "pod_watch_timeout_seconds": maps.Clone(seconds),
+			"name": maps.Clone(text), "namespace": maps.Clone(text), "stream_output": maps.Clone(boolean),
 			"policy": orPlaceholder(object{"type": []string{"object", "null"}, "properties": policy, "additionalProperties": false}),
 		}),
 	}
-}
-
-// copied is a schema to which a description may be added.
-func copied(s object) object {
-	c := object{}
-	for key, value := range s {
-		c[key] = value
-	}
-	return c
 }
 
 // variables is a schema of job variables, as far as editors help to write one.

@@ -69,7 +69,7 @@ const references = ViewPlugin.fromClass(class {
 const common: Extension[] = [lineNumbers(), foldGutter(), drawSelection(), bracketMatching(), indentUnit.of("  "), yaml(), syntaxHighlighting(colours), references, theme, search({ top: true }), keymap.of([...defaultKeymap, ...searchKeymap, ...foldKeymap])];
 
 const reading = (label: string): Extension[] => [EditorState.readOnly.of(true), EditorView.editable.of(false), EditorView.contentAttributes.of({ "aria-label": label, "aria-readonly": "true", tabindex: "0" })];
-const writing = (label: string): Extension[] => [history(), highlightActiveLine(), highlightActiveLineGutter(), indentOnInput(), closeBrackets(), EditorView.contentAttributes.of({ "aria-label": label }), keymap.of([...completionKeymap, ...historyKeymap, ...lintKeymap, indentWithTab])];
+const writing = (label: string): Extension[] => [history(), highlightActiveLine(), highlightActiveLineGutter(), indentOnInput(), closeBrackets(), EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0" }), keymap.of([...completionKeymap, ...historyKeymap, ...lintKeymap, indentWithTab])];
 
 /** breaks is how the lines of a text end. A text with both kinds has its CRs kept as characters. */
 const breaks = (text: string): Extension => EditorState.lineSeparator.of(/\r\n/.test(text) && !/(^|[^\r])\n/.test(text) ? "\r\n" : "\n");

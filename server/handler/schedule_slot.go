@@ -40,7 +40,7 @@ func (h *Handler) ListScheduleSlots(
 		return nil, err
 	}
 	answer := apiserver.ListScheduleSlots200JSONResponse{
-		From: span.From, To: span.To, Items: []api.ScheduleSlots{}, NextCursor: wire.OrNil(next),
+		From: wire.Time(span.From), To: wire.Time(span.To), Items: []api.ScheduleSlots{}, NextCursor: wire.OrNil(next),
 	}
 	tables := make([]timetable.Table, 0, len(schedules))
 	var each, byHour []store.Schedule

@@ -10,14 +10,14 @@ import (
 
 // RunHistogram shows a histogram with all buckets of its range, those without runs too.
 func RunHistogram(h store.RunHistogram) api.RunHistogram {
-	shown := api.RunHistogram{From: h.From, To: h.To, Bucket: "1h", Buckets: []api.RunHistogramBucket{}}
+	shown := api.RunHistogram{From: Time(h.From), To: Time(h.To), Bucket: "1h", Buckets: []api.RunHistogramBucket{}}
 	if h.Bucket == 24*time.Hour {
 		shown.Bucket = "1d"
 	}
 	counts := h.Counts
 	for at := h.From; at.Before(h.To); at = at.Add(h.Bucket) {
-		bucket := api.RunHistogramBucket{From: at, To: at.Add(h.Bucket), Counts: []api.RunHistogramCount{}}
-		for ; len(counts) > 0 && counts[0].At.Before(bucket.To); counts = counts[1:] {
+		bucket := api.RunHistogramBucket{From: Time(at), To: Time(at.Add(h.Bucket)), Counts: []api.RunHistogramCount{}}
+		for ; len(counts) > 0 && counts[0].At.Before(at.Add(h.Bucket)); counts = counts[1:] {
 			c := counts[0]
 			bucket.Counts = append(bucket.Counts, api.RunHistogramCount{
 				State: api.StateType(c.State), Category: OrNil(api.Category(c.Category)), Count: c.Count, Removed: c.Removed,
@@ -31,7 +31,7 @@ func RunHistogram(h store.RunHistogram) api.RunHistogram {
 // DeploymentStatistics shows how the runs of a deployment went.
 func DeploymentStatistics(s store.DeploymentStatistics) api.DeploymentStatistics {
 	return api.DeploymentStatistics{
-		From: s.From, To: s.To, ByState: countsByState(s.States), Failing: s.Failing(),
+		From: Time(s.From), To: Time(s.To), ByState: countsByState(s.States), Failing: s.Failing(),
 		Duration: Percentiles(s.Duration), Wait: Percentiles(s.Wait),
 	}
 }

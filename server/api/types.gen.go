@@ -3128,10 +3128,13 @@ type ScheduleSlots struct {
 
 // ScheduleSlotsList defines model for ScheduleSlotsList.
 type ScheduleSlotsList struct {
+	// From Example: 2026-01-01T00:00:00Z
 	From       time.Time       `json:"from"`
 	Items      []ScheduleSlots `json:"items"`
 	NextCursor *string         `json:"next_cursor,omitempty"`
-	To         time.Time       `json:"to"`
+
+	// To Example: 2026-01-08T00:00:00Z
+	To time.Time `json:"to"`
 }
 
 // ScheduleSpec When a deployment runs automatically. Set exactly one of `cron`, `interval_seconds` and `rrule`

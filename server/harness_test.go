@@ -44,9 +44,11 @@ type running struct {
 // start starts a server with SQLite in a temporary directory on a free port. It stops with the test.
 func start(t *testing.T, change ...func(*server.Options)) *running {
 	t.Helper()
+	dir := t.TempDir()
+	storetest.SQLiteFile(t, dir)
 	r := &running{t: t, http: &http.Client{Transport: &http.Transport{}}, admin: newKey(t), worker: newKey(t)}
 	o := server.Options{
-		Listen: "127.0.0.1:0", DataDir: t.TempDir(), Version: "test",
+		Listen: "127.0.0.1:0", DataDir: dir, Version: "test",
 		Logger:            slog.New(slog.NewTextHandler(t.Output(), nil)),
 		BootstrapAdminKey: r.admin, BootstrapWorkerKey: r.worker,
 		EnsurePools: []server.PoolSpec{{Name: "local", Type: "process"}},

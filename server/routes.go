@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -187,10 +188,13 @@ func (f *front) guarded(next http.Handler) http.Handler {
 	})
 }
 
+// specification is read once in a process: it is large. Nothing changes it.
+var specification = sync.OnceValues(apispec.GetSpec)
+
 // addOperations adds the generated routes to the router, each behind the checks that all operations share.
 // The checks are attached once per route: mux rebuilds a router's own middleware for every request.
 func (f *front) addOperations(router, generated *mux.Router) error {
-	spec, err := apispec.GetSpec()
+	spec, err := specification()
 	if err != nil {
 		return fmt.Errorf("read the API specification: %w", err)
 	}

@@ -119,7 +119,7 @@ func TestC2SlotsOf200SchedulesInAWeek(t *testing.T) {
 	if slots != runs || slots < 50_000 || hours != 24*7*24 {
 		t.Errorf("%d slots made %d runs, %d hours", slots, runs, hours)
 	}
-	if took > 1500*time.Millisecond {
+	if took > 30*time.Second { // a multiple: under the race detector, beside other tests
 		t.Errorf("took %s", took)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -104,12 +105,41 @@ func EachLayout(t *testing.T, test func(t *testing.T, s *Store)) {
 // SQLite opens a store on a SQLite file.
 func SQLite(t testing.TB, options ...Option) *Store {
 	t.Helper()
-	s := open(t, "sqlite://"+filepath.Join(t.TempDir(), "berth.db"), options)
-	if err := s.Migrate(t.Context()); err != nil {
-		t.Fatalf("migrate: %v", err)
-	}
-	return s
+	return open(t, "sqlite://"+SQLiteFile(t, t.TempDir()), options)
 }
+
+// SQLiteFile writes the database of a server that has run once into its data directory, and returns its path.
+func SQLiteFile(t testing.TB, dir string) string {
+	t.Helper()
+	content, err := migratedSQLite()
+	if err != nil {
+		t.Fatalf("prepare the SQLite database: %v", err)
+	}
+	path := filepath.Join(dir, "berth.db")
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// migratedSQLite is migrated once in a process: it is a quarter of what a server does when it starts.
+var migratedSQLite = sync.OnceValues(func() (content []byte, err error) {
+	dir, err := os.MkdirTemp("", "berth-sqlite-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	path := filepath.Join(dir, "berth.db")
+	ctx := context.Background()
+	s, err := store.Open(ctx, store.Options{URL: "sqlite://" + path})
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(s.Migrate(ctx), s.Close()); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
 
 // PostgreSQL opens a store on a new database. It skips the test on a machine without PostgreSQL.
 func PostgreSQL(t testing.TB, options ...Option) *Store {

@@ -284,9 +284,8 @@ function open(version: Version, content: string): void {
 
 function changed(): void {
   checked = undefined;
-  storeDraft();
   clearTimeout(timer);
-  timer = setTimeout(() => void check(), PAUSE);
+  timer = setTimeout(() => { storeDraft(); void check(); }, PAUSE); // not at each key: a long text takes milliseconds to store
 }
 
 // Conflicts: another has saved a version meanwhile.

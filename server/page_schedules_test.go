@@ -69,3 +69,24 @@ func TestC5AScheduleIsPausedInPlace(t *testing.T) {
 	r.page("/schedules").has("02:30 CE")
 	r.page("/deployments/etl/schedules/nothing/pause").is(http.StatusNotFound)
 }
+
+// TestC6AScheduleThatMadeNoRunIsOnTop: before all others, with why, in the list and in the week.
+func TestC6AScheduleThatMadeNoRunIsOnTop(t *testing.T) {
+	r := start(t, withoutKeys)
+	r.deploy("a-works", `,"schedules":[{"name":"yearly","cron":"0 0 1 1 *"}]`)
+	r.deploy("z-fails", `,"schedules":[{"name":"often","interval_seconds":1}]`)
+	r.saveTemplate(strings.Replace(plainTemplate(`,"day":{"type":"string"}`), `"type":"object","properties"`, `"type":"object","required":["day"],"properties"`, 1),
+		"?require_unbroken=false").is(http.StatusOK)
+	var list answer
+	eventually(t, func() bool {
+		list = r.page("/schedules").is(http.StatusOK)
+		return strings.Contains(string(list.body), "The newest slot made no run")
+	})
+	list.has("day")
+	for what, shown := range map[string]answer{"list": list, "week": r.page("/schedules?view=week").is(http.StatusOK)} {
+		text := string(shown.body)
+		if fails, works := strings.Index(text, ">z-fails<"), strings.Index(text, ">a-works<"); fails < 0 || works < fails {
+			t.Errorf("%s: z-fails is at %d, a-works at %d", what, fails, works)
+		}
+	}
+}

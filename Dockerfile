@@ -1,5 +1,12 @@
 # The image for those with Docker: `docker build --build-arg VERSION=1.2.3 -t ghcr.io/berth-dev/berth:1.2.3 .`
 # `make image` packs the same content without Docker; both take it from e2e/cluster/image.
+FROM node:22-bookworm AS page
+WORKDIR /src
+COPY server/ui/web/package.json server/ui/web/package-lock.json ./
+RUN npm ci --ignore-scripts
+COPY server/ui/web/ ./
+RUN node build.mjs /dist
+
 FROM golang:1.26-bookworm AS build
 ARG VERSION=dev
 WORKDIR /src
@@ -8,6 +15,7 @@ RUN go mod download
 COPY e2e/cluster/go.mod e2e/cluster/go.sum e2e/cluster/
 RUN go -C e2e/cluster mod download
 COPY . .
+COPY --from=page /dist/ server/ui/dist/
 RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X github.com/berth-dev/berth/cmd/berth/internal/build.version=${VERSION}" -o build/berth ./cmd/berth \
  && go -C e2e/cluster run . image --binary /src/build/berth --version "${VERSION}" --rootfs /rootfs
 

@@ -59,15 +59,17 @@ func TestOutputIsReadByLineAndByByte(t *testing.T) {
 		if got.SizeBytes != int64(text.Len()) || got.TotalLines == nil || *got.TotalLines != 5000 {
 			t.Errorf("%s: %+v", query, got)
 		}
-		for _, l := range got.Lines {
+		for i, l := range got.Lines {
 			if l.Text+"\n" != whole[l.Line-1] || l.At == nil {
 				t.Fatalf("line %d is %+v", l.Line, l)
+			}
+			if i > 0 {
+				continue // the bytes of one line of each window
 			}
 			raw := r.call(http.MethodGet, logPath(run.ID, fmt.Sprintf("?from_byte=%d&bytes=%d", l.Offset, l.Size)), "").is(http.StatusOK)
 			if string(raw.body) != whole[l.Line-1] {
 				t.Errorf("the bytes of line %d are %q", l.Line, raw.body)
 			}
-			break
 		}
 	}
 	if cut := lines("from_line=1&lines=1&line_bytes=8").Lines[0]; cut.Text != "\x1b[32mINF" || cut.Cut == nil || !*cut.Cut {

@@ -57,9 +57,9 @@ func (f deploymentFilter) params() (api.ListDeploymentsParams, error) {
 	return p, nil
 }
 
-// deploymentsPage lists deployments by name. The API has no last run and no schedule in its list, so each row asks for its own.
+// deploymentsPage lists deployments by name. It is not live on runs, which end each second: see deploymentRows.
 func (s *Site) deploymentsPage(v *visit) (page, error) {
-	f, err := v.newFrame("Deployments", "Deployments", "deployment", "schedule", "runs")
+	f, err := v.newFrame("Deployments", "Deployments", "deployment", "schedule")
 	if err != nil {
 		return page{}, err
 	}
@@ -92,27 +92,63 @@ func (s *Site) deploymentsPage(v *visit) (page, error) {
 	return page{template: "deployments", view: view}, nil
 }
 
-const callsAtOnce = 8
+const (
+	// callsAtOnce bounds the calls beside each other for one page.
+	callsAtOnce = 8
+	// newestRuns are read at once, to find the last run of most deployments.
+	newestRuns = 200
+	// schedulesAtOnce is how many schedules are read at once.
+	schedulesAtOnce = 500
+)
 
+// deploymentRows adds the last run and the next slot to deployments. What is not among the newest runs and the first
+// schedules is asked for one by one.
 func (v *visit) deploymentRows(items []api.Deployment) ([]deploymentRow, error) {
+	var (
+		runs      api.RunList
+		schedules api.ScheduleList
+		both      errgroup.Group
+	)
+	many, most := int32(newestRuns), int32(schedulesAtOnce)
+	both.Go(into(&runs, func() (api.RunList, error) {
+		return value(v.api.ListRunsWithResponse(v.Context(), &api.ListRunsParams{Limit: &many}))
+	}))
+	both.Go(into(&schedules, func() (api.ScheduleList, error) {
+		return value(v.api.ListSchedulesWithResponse(v.Context(), &api.ListSchedulesParams{Limit: &most}))
+	}))
+	if err := both.Wait(); err != nil {
+		return nil, err
+	}
+	last, planned := map[string]*api.Run{}, map[string][]api.Schedule{}
+	for i := len(runs.Items) - 1; i >= 0; i-- {
+		last[runs.Items[i].Deployment] = &runs.Items[i]
+	}
+	for _, one := range schedules.Items {
+		planned[one.Deployment] = append(planned[one.Deployment], one)
+	}
+	allRuns, allSchedules := runs.NextCursor == nil, schedules.NextCursor == nil
 	rows := make([]deploymentRow, len(items))
 	var calls errgroup.Group
 	calls.SetLimit(callsAtOnce)
 	for i, one := range items {
 		row := &rows[i]
-		row.Deployment = one
-		calls.Go(func() error {
-			runs, err := v.lastRuns(one.Name, 1)
-			if err == nil && len(runs) > 0 {
-				row.LastRun = &runs[0]
-			}
-			return unlessGone(err)
-		})
-		calls.Go(func() error {
-			list, err := value(v.api.ListDeploymentSchedulesWithResponse(v.Context(), one.Name))
-			row.NextRun = nextOf(list.Items)
-			return unlessGone(err)
-		})
+		row.Deployment, row.LastRun, row.NextRun = one, last[one.Name], nextOf(planned[one.Name])
+		if row.LastRun == nil && !allRuns {
+			calls.Go(func() error {
+				runs, err := v.lastRuns(one.Name, 1)
+				if err == nil && len(runs) > 0 {
+					row.LastRun = &runs[0]
+				}
+				return unlessGone(err)
+			})
+		}
+		if !allSchedules {
+			calls.Go(func() error {
+				list, err := value(v.api.ListDeploymentSchedulesWithResponse(v.Context(), one.Name))
+				row.NextRun = nextOf(list.Items)
+				return unlessGone(err)
+			})
+		}
 	}
 	return rows, calls.Wait()
 }

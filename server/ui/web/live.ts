@@ -10,6 +10,7 @@ import { fetchPage } from "./page.ts";
 import { tick } from "./time.ts";
 
 const GAP = 1000; // milliseconds between two refreshes
+const STALE_AFTER = 60_000; // milliseconds: what no change tells, such as a worker that falls silent
 
 const root = document.documentElement.dataset["root"] ?? "./";
 const topics = (document.body.dataset["topics"] ?? "").split(" ").filter((one) => one !== "");
@@ -22,7 +23,12 @@ async function refresh(): Promise<void> {
   busy = true;
   stale = false;
   try {
-    const { page } = await fetchPage(location.href);
+    const { page, status, url } = await fetchPage(location.href);
+    if (status === 429) throw new Error("too many requests");
+    if (new URL(url).pathname.endsWith("/session") && !location.pathname.endsWith("/session")) {
+      location.href = url; // the session is over
+      return;
+    }
     const [main, fresh] = [document.getElementById("main"), page.getElementById("main")];
     if (main && fresh) morph(main, fresh);
     if (page.title !== "") document.title = page.title;
@@ -73,6 +79,7 @@ document.addEventListener("input", ({ target }) => { if (target instanceof Eleme
 
 tick();
 setInterval(tick, 10_000);
+if (topics.length > 0) setInterval(() => void refresh(), STALE_AFTER);
 dialogs();
 keys(root);
 open();

@@ -94,3 +94,32 @@ func TestAListOfRunsIsFilteredAndPaged(t *testing.T) {
 	}
 	r.page("/runs?text=nothing").is(http.StatusOK).has("No run matches this filter")
 }
+
+func TestR5ManyRunsAreChangedByTheSameAddress(t *testing.T) {
+	t.Parallel()
+	r := start(t, withoutKeys)
+	r.deploy("hello", `,"tags":["nightly"]`)
+	r.deploy("other", "")
+	first := r.startRun("hello", `{"name":"first"}`).ID.String()
+	for range 29 {
+		r.startRun("hello", `{}`)
+	}
+	stays := r.startRun("other", `{"name":"stays"}`).ID.String()
+	r.page("/runs").is(http.StatusOK).has(`value="`+first+`"`, `form="chosen"`)
+
+	one := "/runs/bulk?do=cancel&run=" + first
+	r.page(one).is(http.StatusOK).has("<b>1 run</b>", "first")
+	r.sendForm(one, url.Values{}).is(http.StatusOK).has("1 cancelled.")
+	r.sendForm(one, url.Values{}).is(http.StatusOK).has("1 cancelled.") // pressed twice
+
+	all := "/runs/bulk?do=cancel&all=true&deployment=hello&state=SCHEDULED"
+	r.page(all).is(http.StatusOK).has("All runs with state: SCHEDULED, deployment: hello", "<b>29 runs</b>")
+	r.sendForm(all, url.Values{}).is(http.StatusOK).has("29 cancelled.")
+	r.page("/runs?state=SCHEDULED").is(http.StatusOK).has("1 found", "stays")
+	r.page("/runs/bulk?do=retry&all=true&deployment=hello&state=CANCELLED").is(http.StatusOK).has("<b>30 runs</b>")
+	for _, bad := range []string{"do=cancel", "do=cancel&all=true&cause=app", "do=delete&run=" + first, "do=cancel&run=x"} {
+		r.page("/runs/bulk?" + bad).is(http.StatusBadRequest)
+	}
+	r.sendForm("/runs/bulk?do=retry&run="+stays, url.Values{}).is(http.StatusOK).has("0 retried, 1 refused", `id="refused"`, stays)
+	r.page("/runs/bulk?do=cancel&all=true").is(http.StatusOK).has("<b>31 runs</b>")
+}

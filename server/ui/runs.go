@@ -24,8 +24,8 @@ type runsView struct {
 	Views   []chip
 	Newest  string // address of the first page; empty there
 	Older   string
-	Columns []string
-	Bulk    string // query of the same filter
+	MayBulk bool   // runs can be chosen, to cancel or retry them
+	Bulk    string // query of the same filter, where it selects runs to change
 }
 
 // stateCount is how many runs of the filter are in a state; its address is the list of them.
@@ -128,7 +128,10 @@ func (s *Site) runsPage(v *visit) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	view := runsView{Frame: f, Filter: v.runFilter(), Views: v.runViews(), Bulk: v.without("cursor")}
+	view := runsView{Frame: f, Filter: v.runFilter(), Views: v.runViews(), MayBulk: f.May("CancelRun", "*")}
+	if view.MayBulk && mayBulk(v.query) {
+		view.Bulk = v.without("cursor")
+	}
 	params, err := view.Filter.params()
 	if err != nil {
 		return page{}, err

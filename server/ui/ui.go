@@ -72,6 +72,8 @@ func (s *Site) Routes() []Route {
 	post("/session/end", s.signOut)
 	get("/", s.overviewPage)
 	get("/runs", s.runsPage)
+	get("/runs/bulk", s.bulkPage)
+	post("/runs/bulk", s.changeRuns)
 	get("/runs/{run}", s.runPage)
 	get("/runs/{run}/events", s.eventsPage)
 	get("/runs/{run}/attempts/{attempt}/manifest", s.manifestPage)

@@ -52,6 +52,11 @@ func TestServerReloadsItsCertificate(t *testing.T) {
 	w := r.newWorker("w")
 	claim := w.claimOne()
 	s := r.stream(run, "", "") // over HTTP/2, across the change of the certificate
+	cookie := r.signedIn(r.admin)
+	if !strings.HasPrefix(cookie, "__Host-berth-key=") {
+		t.Errorf("the cookie is %q", cookie)
+	}
+	r.page("/runs", "Cookie", cookie).is(http.StatusOK).has("<h1>Runs</h1>", "etl") // over HTTP/2 too
 
 	served := func() int64 {
 		t.Helper()

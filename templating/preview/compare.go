@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"reflect"
 	"slices"
 
 	"github.com/aymanbagabas/go-udiff"
@@ -65,6 +66,9 @@ type Comparison struct {
 	// Check refuses a Job for reasons beside the template, as rules do; nil: nothing. It is not asked about a
 	// Job with invented values, nor about one that does not change.
 	Check func(context.Context, Subject, *manifest.Finished) error
+
+	// otherSchema: the schemas of the variables differ, so that values may have been refused before that are not now.
+	otherSchema bool
 }
 
 // Run gives each subject's outcome to each, in their order, and returns their counts. It holds no more than
@@ -74,6 +78,7 @@ func (c Comparison) Run(
 	ctx context.Context, subjects iter.Seq2[Subject, error], each func(Outcome) error,
 ) (Summary, error) {
 	var sum Summary
+	c.otherSchema = !reflect.DeepEqual(c.Before.VariablesSchema(), c.After.VariablesSchema())
 	for subject, err := range subjects {
 		if err != nil {
 			return sum, fmt.Errorf("read the deployments: %w", err)
@@ -111,8 +116,8 @@ func (s *Summary) count(o Outcome) {
 	}
 }
 
-// outcome compares one deployment. What the schema of the version before thinks of the values matters only to
-// deployments that are broken now. What renders to the same tree makes the same Job, which saves building it
+// outcome compares one deployment. What the schema of the version before thinks of the values matters only where it is
+// another one, and to deployments that are broken now. What renders to the same tree makes the same Job, which saves building it
 // twice.
 func (c Comparison) outcome(ctx context.Context, s Subject, detailed bool) (Outcome, error) {
 	open, samples := c.Before.Samples(s.Input.Layers), c.After.Samples(s.Input.Layers)
@@ -125,7 +130,11 @@ func (c Comparison) outcome(ctx context.Context, s Subject, detailed bool) (Outc
 	// Where both versions leave a variable to the runs, both are shown with the same value.
 	was := s.with(open).with(samples)
 	s = s.with(samples)
-	before, beforeErr := c.Before.Render(ctx, was.Input)
+	render := c.Before.Render
+	if c.otherSchema {
+		render = c.Before.RenderRun
+	}
+	before, beforeErr := render(ctx, was.Input)
 	after, err := c.After.RenderRun(ctx, s.Input)
 	equal := err == nil && beforeErr == nil && sameTree(before, after)
 	var finished, finishedBefore *manifest.Finished

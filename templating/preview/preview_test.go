@@ -143,6 +143,12 @@ func TestCompareSaysWhatBecomesOfADeployment(t *testing.T) {
 			verdict: preview.Broken, brokenThen: true, problem: `/memory: variable "memory" must be an integer, not a string`},
 		{name: "one that is mended", before: strings.Replace(base, `"{{ memory }}Mi"`, `"{{ memory }}Gobs"`, 1), values: map[string]any{"date": "d"},
 			verdict: preview.Changed, brokenThen: true, changes: `replaced  null {`},
+		{name: "one whose value the schema refused is mended, though the tree is the same",
+			before: strings.Replace(base, "maximum: 1024", "maximum: 256", 1), values: map[string]any{"date": "d", "memory": int64(512)},
+			verdict: preview.Changed, brokenThen: true, changes: `replaced  null {`},
+		{name: "a looser schema changes nothing for the others",
+			before: strings.Replace(base, "maximum: 1024", "maximum: 256", 1), values: map[string]any{"date": "d", "memory": int64(128)},
+			verdict: preview.Unchanged},
 		{name: "what the template asks of Berth counts", replace: []string{"  env: \"{{ env }}\"", "  env: \"{{ env }}\"\n  job_watch_timeout_seconds: 60"},
 			values: map[string]any{"date": "d"}, verdict: preview.Changed, changes: `added /berth null {"timeout_seconds":60}`},
 	} {

@@ -33,6 +33,8 @@ const (
 type benched struct {
 	store         *store.Store
 	admin, worker *apiclient.ClientWithResponses
+
+	url, key string // of the admin
 }
 
 func bench(b *testing.B) benched {
@@ -80,7 +82,7 @@ func bench(b *testing.B) benched {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return benched{s, benchClient(b, url, admin, transport), benchClient(b, url, worker, transport)}
+	return benched{s, benchClient(b, url, admin, transport), benchClient(b, url, worker, transport), url, admin}
 }
 
 func expect[T any](v T, err error) func(b *testing.B) T {

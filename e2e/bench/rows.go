@@ -22,7 +22,7 @@ const (
 // rows lists the promised speeds. A new row needs the benchmarks of ours, of the limit and of the peer in one
 // package.
 func rows() []row {
-	return slices.Concat(templateRows(), storeRows(), serverRows(), dayRows(), clusterRows())
+	return slices.Concat(templateRows(), storeRows(), serverRows(), pageRows(), dayRows(), clusterRows())
 }
 
 func allocations() []string { return []string{"allocs/op", "B/op"} }
@@ -228,6 +228,21 @@ func dayRows() []row {
 	size.what, size.unit, size.bound = day+"tables, of their size in the middle", "x-size", 1.1
 	once.what, once.unit, once.more, once.bound = day+"runs completed, by one job each", "once-share", true, 1
 	return []row{rate, claimed, wal, size, once}
+}
+
+// pageRows are the pages for people. What a browser does with them is in the tests, as counts, bytes and nodes.
+func pageRows() []row {
+	return []row{
+		{
+			what: "page: the newest 50 of 10,000 runs",
+			dir:  serverDir, ours: "Pages/runs", unit: "sec/op", bound: 0.15,
+			limit: "Pages/limit-api", limitName: "the API's answers alone", timesLimit: 3,
+		},
+		{what: "page: the overview of 10,000 runs", dir: serverDir, ours: "Pages/overview", unit: "sec/op", bound: 0.15},
+		{what: "page: a deployment with 10,000 runs", dir: serverDir, ours: "Pages/deployment", unit: "sec/op", bound: 0.15},
+		{what: "page: weight of the list of runs", dir: serverDir, ours: "Pages/runs", unit: "weight-B", bound: 60 << 10},
+		{what: "page: weight of the template editor", dir: serverDir, ours: "Pages/editor", unit: "weight-B", bound: 260 << 10},
+	}
 }
 
 func serverRows() []row {

@@ -135,3 +135,30 @@ func TestAPersonSignsInAndOutOnThePage(t *testing.T) {
 	arrives(t, ctx, "signed out", shows("h1", "Signed out"))
 	do(t, ctx, "a page asks again", chromedp.Navigate(r.url+"/runs"), shows("h1", "Sign in"))
 }
+
+func TestR6AViewIsKeptInTheBrowserAndPreferencesToo(t *testing.T) {
+	t.Parallel()
+	r := start(t, withoutKeys)
+	r.deploy("hello", "")
+	r.startRun("hello", `{"name":"first"}`)
+	ctx := browser(t)
+	do(t, ctx, "a filter that is kept", chromedp.Navigate(r.url+"/runs?state=SCHEDULED&text=first"), press("#views-kept button"),
+		chromedp.SendKeys(chromedp.CSS("#views-kept input"), "mine <b>"+kb.Enter), shows("#views-kept a", "mine <b>"))
+	r.startRun("hello", `{"name":"second"}`)
+	do(t, ctx, "it stays when the list changes", chromedp.Navigate(r.url+"/runs"), shows("#counts", "2 found"), shows("#views-kept a", "mine"))
+	do(t, ctx, "it leads to its filter", press("#views-kept a"))
+	arrives(t, ctx, "the filtered list", shows("#counts", "1 found"))
+	do(t, ctx, "times in UTC and a dark page", press(".menu summary"), choose(".preference:nth-of-type(1) select", "dark"),
+		choose(".preference:nth-of-type(2) select", "utc"), shows("td time", " UTC"), chromedp.Reload(), shows("td time", " UTC"))
+	if theme := evaluate[string](t, ctx, `document.documentElement.dataset.theme`); theme != "dark" {
+		t.Errorf("the theme is %q", theme)
+	}
+	do(t, ctx, "the view is forgotten", press("#views-kept button"), hides("#views-kept a", "mine"))
+}
+
+// choose selects an option as a visitor does.
+func choose(selector, value string) step {
+	return chromedp.PollFunction[chromedp.Void](
+		`(selector, value) => { const one = document.querySelector(selector); one.value = value; one.dispatchEvent(new Event("change", { bubbles: true })); return true; }`,
+		chromedp.WithPollingArgs(selector, value), chromedp.WithPollingTimeout(patience))
+}

@@ -1,6 +1,7 @@
+import { keysOff } from "./preference.ts";
+
 /** goes are the second keys after `g`, and where each leads. */
 const goes: Record<string, string> = { o: "./", r: "runs", d: "deployments", p: "pools", s: "schedules" };
-const OFF = "berth.keys-off";
 
 /** keys are the single-letter keys of the page. They can be turned off in the menu (WCAG 2.1.4). */
 export function keys(root: string): void {
@@ -8,7 +9,7 @@ export function keys(root: string): void {
   document.addEventListener("keydown", (event) => {
     const target = event.target as Element;
     if (event.key === "k" && (event.ctrlKey || event.metaKey)) { find(event); return; }
-    if (event.ctrlKey || event.metaKey || event.altKey || target.closest("input, select, textarea, dialog, [contenteditable], [data-keep]") || localStorage.getItem(OFF)) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || target.closest("input, select, textarea, dialog, [contenteditable], [data-keep]") || keysOff()) return;
     const before = after;
     after = "";
     const to = goes[event.key];

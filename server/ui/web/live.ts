@@ -7,7 +7,9 @@ import { keys } from "./keys.ts";
 import { type Message, type Request } from "./message.ts";
 import { morph } from "./morph.ts";
 import { fetchPage } from "./page.ts";
+import { applyTheme, preferences } from "./preference.ts";
 import { tick } from "./time.ts";
+import { savedViews } from "./view.ts";
 
 const GAP = 1000; // milliseconds between two refreshes
 const STALE_AFTER = 60_000; // milliseconds: what no change tells, such as a worker that falls silent
@@ -77,6 +79,10 @@ addEventListener("pageshow", (event) => { if (event.persisted) { open(); void re
 // Whoever types into a form keeps what was typed, also where the page is made anew.
 document.addEventListener("input", ({ target }) => { if (target instanceof Element) target.closest("form")?.setAttribute("data-typed", ""); });
 
+applyTheme();
+preferences(tick);
+const views = document.getElementById("views");
+if (views) savedViews(views);
 tick();
 setInterval(tick, 10_000);
 if (topics.length > 0) setInterval(() => void refresh(), STALE_AFTER);

@@ -1,3 +1,5 @@
+import { times } from "./preference.ts";
+
 /** ago is a time as a reader says it: how long ago, or how long until then. Both arguments are milliseconds since 1970. */
 export function ago(at: number, now: number): string {
   const seconds = Math.round(Math.abs(now - at) / 1000);
@@ -16,13 +18,16 @@ function span(seconds: number): string {
   return `${Math.floor(seconds / 86400)} d`;
 }
 
+const utc = (at: number): string => new Date(at).toISOString().replace("T", " ").replace(/\.\d+Z$/, " UTC");
+
 /** tick brings the relative times of the page up to date, and gives each its exact time here and in UTC. */
 export function tick(): void {
   const now = Date.now();
   for (const one of document.querySelectorAll<HTMLTimeElement>("time.ago")) {
     const at = Date.parse(one.dateTime);
     if (Number.isNaN(at)) continue;
-    const text = ago(at, now);
+    const chosen = times();
+    const text = chosen === "relative" ? ago(at, now) : chosen === "local" ? new Date(at).toLocaleString() : utc(at);
     if (one.textContent !== text) one.textContent = text;
     const exact = `${new Date(at).toLocaleString()} here · ${new Date(at).toISOString().replace(".000Z", "Z")}`;
     if (one.title !== exact) one.title = exact;

@@ -20,7 +20,7 @@ export function withView(views: View[], name: string, search: string): View[] {
   return [...views.filter((one) => one.name !== name), { name, query: query.toString() }];
 }
 
-/** savedViews shows the kept views beside those that are built in, and lets a visitor keep the filter of the address. */
+/** savedViews shows the kept views beside the ones that every visitor has, and lets a visitor keep the filter of the address. */
 export function savedViews(place: HTMLElement): void {
   const box = document.createElement("span");
   box.dataset["keep"] = "";

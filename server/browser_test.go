@@ -153,9 +153,14 @@ func freeAddress(t *testing.T) string {
 // arrives waits for a step on the page that a navigation leads to. The navigation itself ends steps that wait.
 func arrives(t *testing.T, ctx context.Context, what string, arrived step) {
 	t.Helper()
-	for range 20 {
-		if err := chromedp.Do(ctx, arrived); err == nil || (!strings.Contains(err.Error(), "navigated") && !strings.Contains(err.Error(), "context with specified id")) {
-			do(t, ctx, what, arrived)
+	for range 50 {
+		err := chromedp.Do(ctx, arrived)
+		if err == nil {
+			return
+		}
+		left := strings.Contains(err.Error(), "navigated") || strings.Contains(err.Error(), "context with specified id")
+		if !left {
+			do(t, ctx, what, arrived) // it shows the page
 			return
 		}
 	}

@@ -132,8 +132,8 @@ func TestAPersonSignsInAndOutOnThePage(t *testing.T) {
 		press("main a.button"))
 	arrives(t, ctx, "signed in, where the sign-in began", shows(".chips", "state: FAILED"))
 	do(t, ctx, "as whom", press(".menu summary"), shows(".menu", "ada@example.com"), press(".menu form button"))
-	arrives(t, ctx, "signed out", shows("h1", "Signed out"))
-	do(t, ctx, "a page asks again", chromedp.Navigate(r.url+"/runs"), shows("h1", "Sign in"))
+	// The browser goes on to the provider, which sends it back.
+	arrives(t, ctx, "signed out here and at the provider", shows("main", "Sign in with "+provider.HostOf()))
 }
 
 func TestR6AViewIsKeptInTheBrowserAndPreferencesToo(t *testing.T) {
@@ -161,4 +161,14 @@ func choose(selector, value string) step {
 	return chromedp.PollFunction[chromedp.Void](
 		`(selector, value) => { const one = document.querySelector(selector); one.value = value; one.dispatchEvent(new Event("change", { bubbles: true })); return true; }`,
 		chromedp.WithPollingArgs(selector, value), chromedp.WithPollingTimeout(patience))
+}
+
+func TestAFormOfAServerWithoutKeysIsSent(t *testing.T) {
+	t.Parallel()
+	r := start(t, withoutKeys)
+	r.deploy("hello", "")
+	run := r.startRun("hello", `{}`)
+	ctx := browser(t)
+	do(t, ctx, "the question on its page", chromedp.Navigate(r.url+"/runs/"+run.ID.String()+"/cancel"), press("main button.danger"))
+	arrives(t, ctx, "the end", shows("#run-state .CANCELLED", "Cancelled"))
 }

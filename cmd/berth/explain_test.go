@@ -20,7 +20,8 @@ func TestEveryCommandThatAnExplanationNamesIsThere(t *testing.T) {
 			t.Fatal(err)
 		}
 		for line := range strings.Lines(string(text)) {
-			if _, command, ok := strings.Cut(line, ": berth "); ok && strings.HasPrefix(line, "next: ") {
+			// Steps, and actions with the name of their operation.
+			if _, command, ok := strings.Cut(line, ": berth "); ok && (strings.HasPrefix(line, "next: ") || strings.Contains(line, "): berth ")) {
 				command = strings.ReplaceAll(strings.TrimSpace(command), `'Ada'\''s pool'`, "ada")
 				commands[strings.ReplaceAll(command, "-limit N", "-limit 3")] = true
 			}

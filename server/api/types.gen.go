@@ -2671,6 +2671,41 @@ type Run struct {
 	Warnings *[]Finding `json:"warnings,omitempty"`
 }
 
+// RunAction Something that helps a run
+//
+// Example: {"command":"berth deploy","kind":"raise-limit","role":"deployer","target":{"kind":"deployment","name":"etl"}}
+type RunAction struct {
+	// Command The command that does it; N stands for a number. Absent where a command line cannot say it, as with the values of a large run
+	Command *string `json:"command,omitempty"`
+
+	// Kind `raise-limit`, `resume`, `cancel`, `start-worker`, `abandon`, `retry` or `run-again`. Later versions may add kinds
+	//
+	// Example: raise-limit
+	Kind string `json:"kind"`
+
+	// Role The lowest role that may do it, in the work pool of the run
+	Role Role `json:"role"`
+
+	// Target What an action changes
+	//
+	// Example: {"kind":"deployment","name":"etl"}
+	Target RunActionTarget `json:"target"`
+}
+
+// RunActionTarget What an action changes
+//
+// Example: {"kind":"deployment","name":"etl"}
+type RunActionTarget struct {
+	// Kind `pool`, `deployment`, `run`, or the `queue` or `worker` of the run's work pool. Later versions may add kinds
+	//
+	// Example: deployment
+	Kind string `json:"kind"`
+	Name string `json:"name"`
+
+	// Run The ID of a run
+	Run *openapi_types.UUID `json:"run,omitempty"`
+}
+
 // RunBulkResult Example: {"done":[],"refused":[{"code":"run-finished","id":"0197a1de-6c00-7c11-9d54-3f0a5be1c042","message":"run 0197a1de-6c00-7c11-9d54-3f0a5be1c042 has ended: COMPLETED"}]}
 type RunBulkResult struct {
 	// Done Runs after the change
@@ -2769,10 +2804,25 @@ type RunEventList struct {
 	NextCursor *string    `json:"next_cursor,omitempty"`
 }
 
-// RunExplanation Example: {"details":["one run is ahead of it in queue \"default\"","it expires if it has not started in 2h"],"next":["follow it: berth run watch 0197a1de-6c00-7c11-9d54-3f0a5be1c042"],"reasons":[{"code":"deployment-full","message":"deployment \"etl\" runs one at a time, held by calm-gull-123 (etl, for 2h13m)"}],"run":{"attempt":0,"created_at":"2026-01-01T06:00:00Z","created_by":"ci","deployment":"etl","deployment_id":"0197a0b3-2f50-7e6b-87d1-6b2a3f4e5d02","id":"0197a1de-6c00-7c11-9d54-3f0a5be1c042","job_variables":{"memory_limit":"1Gi"},"name":"brave-anchor-042","parameters":{"date":"2026-01-01"},"pool":"analytics","queue":"default","scheduled_time":"2026-01-01T06:00:00Z","state":{"at":"2026-01-01T06:00:00Z","name":"AwaitingSlot","type":"SCHEDULED"},"tags":["nightly"]},"sentence":"deployment \"etl\" runs one at a time, held by calm-gull-123 (etl, for 2h13m)"}
+// RunExplanation Example: {"actions":[{"command":"berth deploy","kind":"raise-limit","role":"deployer","target":{"kind":"deployment","name":"etl"}},{"command":"berth run cancel 0197a1de-5a00-7b21-8c44-2e0b4cd1b031","kind":"cancel","role":"operator","target":{"kind":"run","name":"calm-gull-123","run":"0197a1de-5a00-7b21-8c44-2e0b4cd1b031"}}],"ahead":1,"details":["one run is ahead of it in queue \"default\"","it expires if it has not started in 2h"],"eta":{"from":8820,"to":15600},"holders":[{"deployment":"etl","name":"calm-gull-123","run":"0197a1de-5a00-7b21-8c44-2e0b4cd1b031","since":"2026-01-01T03:47:00Z","usual_seconds":8400}],"holders_total":1,"next":["follow it: berth run watch 0197a1de-6c00-7c11-9d54-3f0a5be1c042"],"reasons":[{"code":"deployment-full","message":"deployment \"etl\" runs one at a time, held by calm-gull-123 (etl, for 2h13m)"}],"run":{"attempt":0,"created_at":"2026-01-01T06:00:00Z","created_by":"ci","deployment":"etl","deployment_id":"0197a0b3-2f50-7e6b-87d1-6b2a3f4e5d02","id":"0197a1de-6c00-7c11-9d54-3f0a5be1c042","job_variables":{"memory_limit":"1Gi"},"name":"brave-anchor-042","parameters":{"date":"2026-01-01"},"pool":"analytics","queue":"default","scheduled_time":"2026-01-01T06:00:00Z","state":{"at":"2026-01-01T06:00:00Z","name":"AwaitingSlot","type":"SCHEDULED"},"tags":["nightly"]},"sentence":"deployment \"etl\" runs one at a time, held by calm-gull-123 (etl, for 2h13m)"}
 type RunExplanation struct {
+	// Actions What helps, most important first
+	Actions []RunAction `json:"actions"`
+
+	// Ahead How many runs of its queue are claimed before it, counted up to 10,000. Absent unless the run is due and waits
+	Ahead *int32 `json:"ahead,omitempty"`
+
 	// Details Further details, one per line
 	Details []string `json:"details"`
+
+	// Eta In how many seconds the run is likely to start: `from` if the runs that hold its slots and those ahead take as long as runs of their deployments usually do (median of the last 7 days), `to` if they take as long as only one in 20 does. Absent where the run waits for more than its time and slots, such as the end of a pause, or where no such run completed
+	//
+	// Example: {"from":8820,"to":15600}
+	Eta *StartForecast `json:"eta,omitempty"`
+
+	// Holders Runs that hold the slots which the run waits for, oldest claim first, at most 20 of `holders_total`: those of the narrowest limit that is reached, be it the deployment's, the queue's or the work pool's
+	Holders      []SlotHolder `json:"holders"`
+	HoldersTotal int32        `json:"holders_total"`
 
 	// Next Suggested next steps
 	Next []string `json:"next"`
@@ -3315,6 +3365,21 @@ type SigningKeyRotation struct {
 	Revoke *bool `json:"revoke,omitempty"`
 }
 
+// SlotHolder A run that holds a slot
+//
+// Example: {"deployment":"etl","name":"calm-gull-123","run":"0197a1de-5a00-7b21-8c44-2e0b4cd1b031","since":"2026-01-01T03:47:00Z","usual_seconds":8400}
+type SlotHolder struct {
+	Deployment string             `json:"deployment"`
+	Name       string             `json:"name"`
+	Run        openapi_types.UUID `json:"run"`
+
+	// Since When its attempt was claimed
+	Since time.Time `json:"since"`
+
+	// UsualSeconds Median of the deployment's runs that completed in the last 7 days, from the start to the end. Absent without any
+	UsualSeconds *float64 `json:"usual_seconds,omitempty"`
+}
+
 // SlotOutcome `run`: it made a run. `planned`: it comes. `due`: no server has decided it yet. `waiting`: for the end of a run. `skipped`: by the policy for overlaps or busy deployments, or dropped by a user. `failed`: the run could not be created. `paused`: the schedule or its deployment is or was paused. `coalesced`: missed, and a later slot made the run. `missed`: no server decided it in time, and the misfire policy dropped it. `unknown`: its run was removed
 type SlotOutcome string
 
@@ -3338,6 +3403,14 @@ type SourcePlace struct {
 
 	// Line Line, starting at 1
 	Line int32 `json:"line"`
+}
+
+// StartForecast In how many seconds the run is likely to start: `from` if the runs that hold its slots and those ahead take as long as runs of their deployments usually do (median of the last 7 days), `to` if they take as long as only one in 20 does. Absent where the run waits for more than its time and slots, such as the end of a pause, or where no such run completed
+//
+// Example: {"from":8820,"to":15600}
+type StartForecast struct {
+	From float64 `json:"from"`
+	To   float64 `json:"to"`
 }
 
 // State defines model for State.

@@ -127,9 +127,9 @@ func (e *Explanation) checkWorkerLost(facts *store.RunFacts) {
 	e.Details = append(e.Details, e.Sentence)
 	e.Sentence = message
 
-	e.addStep("start a worker in that cluster: berth worker start --pool %s", shellQuote(facts.Run.Pool))
-	e.addStep("or, only if its Job certainly no longer runs, abandon the attempt: berth run abandon %s",
-		facts.Run.ID)
+	e.offer(startWorker(facts.Run.Pool), "start a worker in that cluster")
+	e.offer(Action{Abandon, ofRun(facts.Run), "AbandonRun", "berth run abandon " + facts.Run.ID.String()},
+		"or, only if its Job certainly no longer runs, abandon the attempt")
 }
 
 // jobName returns namespace/name of an attempt's Job.

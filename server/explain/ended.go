@@ -29,6 +29,7 @@ func explainCompleted(facts *store.RunFacts) Explanation {
 		e.addPastAttempts(facts)
 	}
 	e.addStep("read its output: berth run logs %s", run.ID)
+	e.offerAgain(run)
 	return e
 }
 
@@ -232,7 +233,8 @@ func (e *Explanation) addAdvice(facts *store.RunFacts) {
 	if facts.Run.State.Type == lifecycle.Cancelled {
 		e.addStep("list its events: berth run events %s", facts.Run.ID)
 	}
-	e.addStep("retry it: berth run retry %s", facts.Run.ID)
+	e.offer(Action{Retry, ofRun(facts.Run), "RetryRun", "berth run retry " + facts.Run.ID.String()}, "retry it")
+	e.offerAgain(facts.Run)
 }
 
 // remedy says how to remove the cause of a failure; empty if only the workload's output can tell.

@@ -3,7 +3,8 @@
 // command line and scripts show the same text.
 //
 // Each state of a run has its own function: waiting.go for runs that no worker holds, active.go for runs that
-// a worker holds, ended.go for runs that have finished.
+// a worker holds, ended.go for runs that have finished. Beside the sentences, forecast.go says who holds the slots and when
+// the run is likely to start, and action.go what helps.
 package explain
 
 import (
@@ -25,6 +26,15 @@ type Explanation struct {
 	Details []string
 	// Next are steps for the user. A step that has a command ends with ": COMMAND".
 	Next []string
+	// Holders are runs that hold the slots which the run waits for, oldest first, at most store.HoldersMax of HolderCount.
+	Holders     []Holder
+	HolderCount int
+	// Ahead is how many runs of its queue are claimed before it, up to store.AheadCountMax; nil unless it is due and waits.
+	Ahead *int
+	// Forecast is when it is likely to start; nil where nothing tells.
+	Forecast *Forecast
+	// Actions help, the most important first.
+	Actions []Action
 }
 
 // Reason is one thing that a run waits for.

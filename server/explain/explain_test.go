@@ -105,8 +105,14 @@ func crashed(f *store.RunFacts) { inState(lifecycle.Crashed, "Crashed", "")(f) }
 func cases() map[string]*store.RunFacts {
 	limit := func(n int32) *int32 { return &n }
 	held := []store.SlotHolder{
-		{Name: "calm-gull-123", Deployment: "etl", Since: ago(2*time.Hour + 13*time.Minute)},
-		{Name: "swift-ferry-007", Deployment: "etl", Since: ago(40 * time.Second)},
+		{
+			Run: uuid.MustParse("01890000-0000-7000-8000-000000000002"), Name: "calm-gull-123", Pool: "k8s", Deployment: "etl",
+			Since: ago(2*time.Hour + 13*time.Minute),
+		},
+		{
+			Run: uuid.MustParse("01890000-0000-7000-8000-000000000003"), Name: "swift-ferry-007", Pool: "k8s", Deployment: "etl",
+			Since: ago(40 * time.Second),
+		},
 	}
 	return map[string]*store.RunFacts{
 		"due with a live worker": runFacts(),
@@ -125,11 +131,11 @@ func cases() map[string]*store.RunFacts {
 			},
 		),
 		"deployment limit of one reached": runFacts(func(f *store.RunFacts) {
-			f.Gates.Deployment.Limit, f.Gates.Deployment.Used, f.Holders, f.AheadInQueue = limit(
-				1), 1, held[:1], 1
+			f.Gates.Deployment.Limit, f.Gates.Deployment.Used, f.Gates.Deployment.Holders = limit(1), 1, held[:1]
+			f.AheadInQueue = 1
 		}),
 		"three limits reached": runFacts(func(f *store.RunFacts) {
-			f.Gates.Deployment.Limit, f.Gates.Deployment.Used, f.Holders = limit(5), 5, held
+			f.Gates.Deployment.Limit, f.Gates.Deployment.Used, f.Gates.Deployment.Holders = limit(5), 5, held
 			f.Gates.Queue.Limit, f.Gates.Queue.Used = limit(0), 0
 			f.Gates.Pool.Limit, f.Gates.Pool.Used, f.AheadInQueue = limit(7), 9, store.AheadCountMax
 		}),
@@ -201,6 +207,12 @@ func cases() map[string]*store.RunFacts {
 			})),
 		"failed though nothing changed": runFacts(failed("Failed"), withAttempt(lifecycle.App, exit(3)),
 			sinceItWorked(func(*store.Attempt) {})),
+		"failed with values": runFacts(failed("Failed"), withAttempt(lifecycle.App, exit(3)), func(f *store.RunFacts) {
+			f.Run.Parameters = json.RawMessage(`{"date":"2026-01-01","note":"it's","rows":{"from":1.50}}`)
+			f.Run.JobVariables = json.RawMessage(`{"memory":512}`)
+		}),
+		"failed with a value that a command line would change": runFacts(failed("Failed"), withAttempt(lifecycle.App, exit(3)),
+			func(f *store.RunFacts) { f.Run.Parameters = json.RawMessage(`{"version":"1.10"}`) }),
 		"failed with all retries used": runFacts(
 			failed("Failed"),
 			withAttempt(lifecycle.App, exit(3)),
@@ -275,6 +287,9 @@ func TestExplanations(t *testing.T) {
 			}
 			for _, line := range e.Next {
 				fmt.Fprintln(&b, "next:", line)
+			}
+			for _, a := range e.Actions {
+				fmt.Fprintf(&b, "%s %s %s (%s): %s\n", a.Kind, a.Target.Kind, a.Target.Name, a.Operation, a.Command)
 			}
 			if len(e.Next) == 0 {
 				t.Error("no next step")

@@ -12,10 +12,13 @@ import (
 // user should look at it.
 func explainScheduled(facts *store.RunFacts) Explanation {
 	var e Explanation
+	e.addHolders(facts)
 	e.checkDue(facts)
 	e.checkPaused(facts)
 	e.checkLimits(facts)
 	e.checkWorkers(facts)
+	e.offerCancel(facts)
+	e.addForecast(facts)
 
 	due := !facts.Run.DueAt.After(facts.Now)
 	dueFor := span(facts.Now.Sub(facts.Run.DueAt))
@@ -101,17 +104,22 @@ func runsAre(n int) string {
 func (e *Explanation) checkPaused(facts *store.RunFacts) {
 	pool, queue := shellQuote(facts.Run.Pool), shellQuote(facts.Run.Queue)
 	for _, level := range []struct {
-		code   Code
-		kind   string
-		gate   store.ClaimGate
-		resume string
+		code      Code
+		kind      string
+		gate      store.ClaimGate
+		target    TargetKind
+		operation string
+		resume    string
 	}{
-		{PoolPaused, "work pool", facts.Gates.Pool, "berth pool resume " + pool},
+		{PoolPaused, "work pool", facts.Gates.Pool, TargetPool, "UpdateWorkPool", "berth pool resume " + pool},
 		{
-			DeploymentPaused, "deployment", facts.Gates.Deployment,
+			DeploymentPaused, "deployment", facts.Gates.Deployment, TargetDeployment, "UpdateDeployment",
 			"berth deployment resume " + shellQuote(facts.Run.Deployment),
 		},
-		{QueuePaused, "queue", facts.Gates.Queue, fmt.Sprintf("berth queue resume %s --pool %s", queue, pool)},
+		{
+			QueuePaused, "queue", facts.Gates.Queue, TargetQueue, "UpdateWorkQueue",
+			fmt.Sprintf("berth queue resume %s --pool %s", queue, pool),
+		},
 	} {
 		if !level.gate.Paused {
 			continue
@@ -125,7 +133,8 @@ func (e *Explanation) checkPaused(facts *store.RunFacts) {
 			}
 		}
 		e.addReason(level.code, message)
-		e.addStep("resume the %s: %s", level.kind, level.resume)
+		e.offer(Action{Resume, Target{Kind: level.target, Name: level.gate.Name}, level.operation, level.resume},
+			"resume the %s", level.kind)
 	}
 }
 
@@ -133,25 +142,34 @@ func (e *Explanation) checkPaused(facts *store.RunFacts) {
 // slots of that one.
 func (e *Explanation) checkLimits(facts *store.RunFacts) {
 	pool, queue := shellQuote(facts.Run.Pool), shellQuote(facts.Run.Queue)
-	holders := slotHolders(facts)
+	holders := e.slotHolders(facts)
 	for _, level := range []struct {
 		code  Code
 		kind  string
 		gate  store.ClaimGate
-		raise string
+		raise Action
+		step  string
 	}{
 		{
 			DeploymentFull, "deployment", facts.Gates.Deployment,
-			"raise concurrency_limit of the deployment in its berth.yaml: berth deploy",
+			Action{RaiseLimit, Target{Kind: TargetDeployment, Name: facts.Run.Deployment}, "Apply", "berth deploy"},
+			"raise concurrency_limit of the deployment in its berth.yaml",
 		},
 		{
-			QueueFull, "queue", facts.Gates.Queue, fmt.Sprintf(
-				"raise the limit of the queue: berth queue update %s --pool %s --concurrency-limit N", queue,
-				pool),
+			QueueFull, "queue", facts.Gates.Queue,
+			Action{
+				RaiseLimit, Target{Kind: TargetQueue, Name: facts.Run.Queue}, "UpdateWorkQueue",
+				fmt.Sprintf("berth queue update %s --pool %s --concurrency-limit N", queue, pool),
+			},
+			"raise the limit of the queue",
 		},
 		{
 			PoolFull, "work pool", facts.Gates.Pool,
-			fmt.Sprintf("raise the limit of the work pool: berth pool update %s --concurrency-limit N", pool),
+			Action{
+				RaiseLimit, Target{Kind: TargetPool, Name: facts.Run.Pool}, "UpdateWorkPool",
+				fmt.Sprintf("berth pool update %s --concurrency-limit N", pool),
+			},
+			"raise the limit of the work pool",
 		},
 	} {
 		if !level.gate.Full() {
@@ -161,13 +179,13 @@ func (e *Explanation) checkLimits(facts *store.RunFacts) {
 		if limit == 0 {
 			e.addReason(level.code, fmt.Sprintf("%s %q has concurrency limit 0 and runs nothing", level.kind,
 				level.gate.Name))
-			e.addStep("%s", level.raise)
+			e.offer(level.raise, "%s", level.step)
 			continue
 		}
 
 		message := fmt.Sprintf("%s %q has reached its concurrency limit of %d", level.kind, level.gate.Name,
 			limit)
-		// The store reads the holders of the first limit only.
+		// Those of the narrowest limit are named.
 		if len(holders) > 0 {
 			message += "; slots are held by " + strings.Join(holders, ", ")
 			if more := int(level.gate.Used) - len(holders); more > 0 {
@@ -176,14 +194,17 @@ func (e *Explanation) checkLimits(facts *store.RunFacts) {
 			holders = nil
 		}
 		e.addReason(level.code, message)
-		e.addStep("wait for a slot, or %s", level.raise)
+		e.offer(level.raise, "wait for a slot, or %s", level.step)
 	}
 }
 
-// slotHolders describes the runs that hold slots, each as "NAME (DEPLOYMENT, for 5m)".
-func slotHolders(facts *store.RunFacts) []string {
+// holdersTold bounds the holders in a sentence.
+const holdersTold = 3
+
+// slotHolders describes the first runs that hold slots, each as "NAME (DEPLOYMENT, for 5m)".
+func (e *Explanation) slotHolders(facts *store.RunFacts) []string {
 	var holders []string
-	for _, h := range facts.Holders {
+	for _, h := range e.Holders[:min(len(e.Holders), holdersTold)] {
 		holders = append(holders, fmt.Sprintf("%s (%s, for %s)", h.Name, h.Deployment,
 			span(facts.Now.Sub(h.Since))))
 	}
@@ -214,7 +235,10 @@ func (e *Explanation) checkWorkers(facts *store.RunFacts) {
 	switch {
 	case living > 0 && paused == living:
 		e.addReason(WorkersPaused, fmt.Sprintf("every live worker of work pool %q is paused", facts.Run.Pool))
-		e.addStep("resume a worker: berth worker resume %s --pool %s", shellQuote(freshest.Name), pool)
+		e.offer(Action{
+			Resume, Target{Kind: TargetWorker, Name: freshest.Name}, "UpdateWorker",
+			fmt.Sprintf("berth worker resume %s --pool %s", shellQuote(freshest.Name), pool),
+		}, "resume a worker")
 
 	case living > 0 && paused+lost == living:
 		e.addReason(ClusterLost, fmt.Sprintf("worker %q is alive and cannot reach its cluster: %s",
@@ -228,7 +252,14 @@ func (e *Explanation) checkWorkers(facts *store.RunFacts) {
 				freshest.Name, span(facts.Now.Sub(freshest.LastSeenAt)))
 		}
 		e.addReason(NoWorker, message)
-		e.addStep("start a worker: berth worker start --pool %s", pool)
+		e.offer(startWorker(facts.Run.Pool), "start a worker")
+	}
+}
+
+// startWorker starts a worker for a pool, with a key of the role worker.
+func startWorker(pool string) Action {
+	return Action{
+		StartWorker, Target{Kind: TargetPool, Name: pool}, "ClaimRuns", "berth worker start --pool " + shellQuote(pool),
 	}
 }
 

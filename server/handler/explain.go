@@ -2,7 +2,12 @@ package handler
 
 import (
 	"context"
+	"fmt"
+	"time"
 
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/explain"
@@ -19,7 +24,11 @@ func (h *Handler) ExplainRun(
 		return nil, err
 	}
 	e := explain.Explain(facts)
-	return apiserver.ExplainRun200JSONResponse{
+	actions, err := runActions(e.Actions)
+	if err != nil {
+		return nil, err
+	}
+	answer := apiserver.ExplainRun200JSONResponse{
 		Run:      withDerivedState(facts.Run, wire.Run(facts.Run), facts.Gates, facts.Now),
 		Sentence: e.Sentence,
 		Details:  wire.NonNil(e.Details),
@@ -27,7 +36,54 @@ func (h *Handler) ExplainRun(
 		Reasons: wire.Each(e.Reasons, func(r explain.Reason) api.WaitReason {
 			return api.WaitReason{Code: string(r.Code), Message: r.Message}
 		}),
-	}, nil
+		Holders:      wire.Each(e.Holders, slotHolder),
+		HoldersTotal: int32(e.HolderCount),
+		Eta:          startForecast(e.Forecast),
+		Actions:      actions,
+	}
+	if e.Ahead != nil {
+		ahead := int32(*e.Ahead)
+		answer.Ahead = &ahead
+	}
+	return answer, nil
+}
+
+func slotHolder(h explain.Holder) api.SlotHolder {
+	shown := api.SlotHolder{Run: h.Run, Name: h.Name, Deployment: h.Deployment, Since: wire.Time(h.Since)}
+	if h.Usual > 0 {
+		usual := h.Usual.Round(time.Millisecond).Seconds()
+		shown.UsualSeconds = &usual
+	}
+	return shown
+}
+
+func startForecast(f *explain.Forecast) *api.StartForecast {
+	if f == nil {
+		return nil
+	}
+	return &api.StartForecast{From: f.From.Round(time.Second).Seconds(), To: f.To.Round(time.Second).Seconds()}
+}
+
+// runActions adds to each action the lowest role that may do it.
+func runActions(actions []explain.Action) ([]api.RunAction, error) {
+	shown := make([]api.RunAction, len(actions))
+	for i, a := range actions {
+		operation, known := access.Find(a.Operation)
+		if !known {
+			return nil, fmt.Errorf("explain a run: there is no operation %q", a.Operation)
+		}
+		shown[i] = api.RunAction{
+			Kind: string(a.Kind), Role: operation.Role,
+			Target: api.RunActionTarget{Kind: string(a.Target.Kind), Name: a.Target.Name},
+		}
+		if a.Target.Run != uuid.Nil {
+			shown[i].Target.Run = &a.Target.Run
+		}
+		if a.Command != "" {
+			shown[i].Command = &a.Command
+		}
+	}
+	return shown, nil
 }
 
 // CompareRuns says what differs between a run and an earlier one.

@@ -1,8 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +29,9 @@ type ClaimGate struct {
 	Pause  *Pause // nil when not paused, or unknown
 	Limit  *int32 // nil: no limit
 	Used   int32  // slots in use; 0 without a limit
+	// Holders are the runs that hold its slots, oldest claim first, at most HoldersMax. They are read only to explain a
+	// run, while the limit is reached.
+	Holders []SlotHolder
 }
 
 // Full reports whether the limit is reached.
@@ -129,13 +135,16 @@ type RunFacts struct {
 	Run      Run
 	Attempts []Attempt
 	Gates    ClaimGates
-	// Holders are up to three runs that hold slots of the first full gate, oldest claim first.
-	Holders []SlotHolder
 	// AheadInQueue counts due runs of the same queue that come first, up to AheadCountMax.
 	AheadInQueue int
 	// AheadInOtherQueues counts due runs in queues of the pool with precedence, up to AheadCountMax.
 	AheadInOtherQueues int
-	StartDeadline      *time.Time
+	// AheadOf counts both by their deployments.
+	AheadOf map[uuid.UUID]int
+	// Usual is how long completed runs of the deployments of holders and of runs ahead lately took; of the most frequent,
+	// where there are very many.
+	Usual         map[uuid.UUID]Percentiles
+	StartDeadline *time.Time
 	// TimeoutAt is when it times out; if its Job is Suspended, as if it were resumed now.
 	TimeoutAt *time.Time
 	Suspended bool
@@ -158,47 +167,56 @@ type RunFacts struct {
 // AheadCountMax bounds the count of runs ahead of a run.
 const AheadCountMax = 10000
 
+// HoldersMax bounds the runs that are named as holders of slots.
+const HoldersMax = 20
+
 // SlotHolder is a run that holds a slot.
 type SlotHolder struct {
-	Name       string
-	Deployment string
-	Since      time.Time
+	Run          uuid.UUID
+	Name         string
+	Pool         string // its pool when it was claimed: that of the deployment may have changed since
+	Deployment   string
+	DeploymentID uuid.UUID
+	Since        time.Time
 }
 
 const (
 	holdersSQL = `
-SELECT r.name, d.name AS deployment, a.claimed_at
+SELECT a.run_id, r.name, p.name AS pool, d.name AS deployment, a.deployment_id, a.claimed_at
 FROM live a
 JOIN runs r ON r.id = a.run_id
+JOIN pools p ON p.id = a.pool_id
 JOIN deployments d ON d.id = a.deployment_id
 WHERE `
 	holdersOrderSQL = `
 ORDER BY a.claimed_at, a.attempt_id
-LIMIT 3`
+LIMIT ?`
 	// aheadSQL is served by ready_queue and ready_limited.
 	aheadSQL = `
-SELECT COUNT(*)
+SELECT deployment_id, COUNT(*) AS n
 FROM (
-	SELECT 1 AS one
+	SELECT w.deployment_id
 	FROM runs r
 	JOIN ready own ON own.deployment_id = r.deployment_id AND own.run_id = r.id
 	JOIN ready w ON w.queue_id = own.queue_id AND %s
 		AND w.due_at <= ? AND (w.due_at, w.run_id) < (own.due_at, own.run_id)
 	WHERE r.id = ?
 	LIMIT ?
-) AS line`
+) AS line
+GROUP BY deployment_id`
 	// beforeSQL is served by ready_queue and ready_limited, queue by queue.
 	beforeSQL = `
-SELECT COUNT(*)
+SELECT deployment_id, COUNT(*) AS n
 FROM (
-	SELECT 1 AS one
+	SELECT w.deployment_id
 	FROM runs own
 	JOIN queues mine ON mine.id = own.queue_id
 	JOIN queues q ON q.pool_id = mine.pool_id AND q.priority < mine.priority AND NOT q.paused AND q.deleted_at IS NULL
 	JOIN ready w ON w.queue_id = q.id AND %s AND w.due_at <= ?
 	WHERE own.id = ?
 	LIMIT ?
-) AS line`
+) AS line
+GROUP BY deployment_id`
 	deadlinesSQL = `
 SELECT
 	COALESCE(w.start_deadline_at, l.start_deadline_at, r.start_deadline_at) AS start_deadline_at,
@@ -246,7 +264,7 @@ func (q Reader) runFacts(ctx context.Context, id uuid.UUID) (*RunFacts, error) {
 		return nil, err
 	}
 	if run.State.Type == lifecycle.Scheduled {
-		if err := q.countAhead(ctx, s); err != nil {
+		if err := q.readQueue(ctx, s); err != nil {
 			return nil, err
 		}
 	}
@@ -296,8 +314,10 @@ func (q Reader) deadlines(ctx context.Context, s *RunFacts) error {
 	return nil
 }
 
-// countAhead counts the runs ahead and reads the runs that hold slots of the first full gate.
-func (q Reader) countAhead(ctx context.Context, s *RunFacts) error {
+// readQueue counts the runs ahead, reads who holds the slots of full gates, and how long the runs of all these
+// usually take.
+func (q Reader) readQueue(ctx context.Context, s *RunFacts) error {
+	s.AheadOf = map[uuid.UUID]int{}
 	var err error
 	if s.AheadInQueue, err = q.countInLine(ctx, aheadSQL, s); err != nil {
 		return fmt.Errorf("count the runs ahead of run %s: %w", s.Run.ID, err)
@@ -306,38 +326,85 @@ func (q Reader) countAhead(ctx context.Context, s *RunFacts) error {
 		return fmt.Errorf("count the runs ahead of run %s in other queues: %w", s.Run.ID, err)
 	}
 	for _, gate := range []struct {
-		of     ClaimGate
+		of     *ClaimGate
 		column string
-	}{{s.Gates.Deployment, "a.deployment_id = ?"}, {s.Gates.Queue, "a.queue_id = ?"}, {s.Gates.Pool, "a.pool_id = ?"}} {
+	}{{&s.Gates.Deployment, "a.deployment_id = ?"}, {&s.Gates.Queue, "a.queue_id = ?"}, {&s.Gates.Pool, "a.pool_id = ?"}} {
 		if !gate.of.Full() {
 			continue
 		}
-		var rows []struct {
-			Name       string        `db:"name"`
-			Deployment string        `db:"deployment"`
-			ClaimedAt  database.Time `db:"claimed_at"`
+		if err := q.readHolders(ctx, gate.of, gate.column); err != nil {
+			return err
 		}
-		if err := q.db.All(ctx, &rows, holdersSQL+gate.column+holdersOrderSQL, gate.of.ID); err != nil {
-			return fmt.Errorf("list the runs that hold slots of %q: %w", gate.of.Name, err)
-		}
-		for _, r := range rows {
-			s.Holders = append(s.Holders,
-				SlotHolder{Name: r.Name, Deployment: r.Deployment, Since: r.ClaimedAt.Time()})
-		}
-		return nil
+	}
+	return q.readUsual(ctx, s)
+}
+
+// readHolders reads the runs that hold slots of a gate. Served by the indexes of live on deployment, queue and pool.
+func (q Reader) readHolders(ctx context.Context, gate *ClaimGate, column string) error {
+	var rows []struct {
+		RunID        uuid.UUID     `db:"run_id"`
+		Name         string        `db:"name"`
+		Pool         string        `db:"pool"`
+		Deployment   string        `db:"deployment"`
+		DeploymentID uuid.UUID     `db:"deployment_id"`
+		ClaimedAt    database.Time `db:"claimed_at"`
+	}
+	if err := q.db.All(ctx, &rows, holdersSQL+column+holdersOrderSQL, gate.ID, HoldersMax); err != nil {
+		return fmt.Errorf("list the runs that hold slots of %q: %w", gate.Name, err)
+	}
+	for _, r := range rows {
+		gate.Holders = append(gate.Holders, SlotHolder{
+			Run: r.RunID, Name: r.Name, Pool: r.Pool, Deployment: r.Deployment, DeploymentID: r.DeploymentID,
+			Since: r.ClaimedAt.Time(),
+		})
 	}
 	return nil
+}
+
+const (
+	// usualDays is how far back the usual duration looks.
+	usualDays = 7
+	// usualDeployments bounds the deployments of which it is read.
+	usualDeployments = 20
+)
+
+// readUsual reads how long runs of the deployments take that hold slots of full gates or have most of the runs ahead.
+func (q Reader) readUsual(ctx context.Context, s *RunFacts) error {
+	if !s.Gates.Full() {
+		return nil // nothing depends on it
+	}
+	runs := map[uuid.UUID]int{}
+	for _, gate := range []ClaimGate{s.Gates.Deployment, s.Gates.Queue, s.Gates.Pool} {
+		for _, holder := range gate.Holders {
+			runs[holder.DeploymentID]++
+		}
+	}
+	for deployment, n := range s.AheadOf {
+		runs[deployment] += n
+	}
+	ids := slices.SortedFunc(maps.Keys(runs), func(a, b uuid.UUID) int {
+		return cmp.Or(runs[b]-runs[a], strings.Compare(a.String(), b.String()))
+	})
+	var err error
+	s.Usual, err = q.listDurations(ctx, ids[:min(len(ids), usualDeployments)], s.Now.Add(-usualDays*24*time.Hour))
+	return err
 }
 
 // countInLine counts runs in both indexes of ready, up to AheadCountMax.
 func (q Reader) countInLine(ctx context.Context, query string, s *RunFacts) (int, error) {
 	total := 0
 	for _, index := range []string{"NOT w.limited", "w.limited"} {
-		var n int
-		if err := q.db.Get(ctx, &n, fmt.Sprintf(query, index), s.Now, s.Run.ID, AheadCountMax-total); err != nil {
+		var rows []struct {
+			DeploymentID uuid.UUID `db:"deployment_id"`
+			N            int       `db:"n"`
+		}
+		if err := q.db.All(ctx, &rows, fmt.Sprintf(query, index), s.Now, s.Run.ID, AheadCountMax-total); err != nil {
 			return 0, err
 		}
-		total += n
+		for _, row := range rows {
+			total += row.N
+			s.AheadOf[row.DeploymentID] += row.N
+		}
 	}
 	return total, nil
 }

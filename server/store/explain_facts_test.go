@@ -35,9 +35,13 @@ func TestRunFactsExplainAScheduledRun(t *testing.T) {
 			s.Gates.Queue.Full() {
 			t.Errorf("the gates are %+v", s.Gates)
 		}
-		if len(s.Holders) != 2 || s.Holders[0].Deployment != "d" || s.Holders[0].Name != first.Name ||
-			s.Holders[1].Name != second.Name {
-			t.Errorf("held by %+v", s.Holders)
+		held := s.Gates.Deployment.Holders
+		if len(held) != 2 || held[0].Deployment != "d" || held[0].Name != first.Name || held[0].Run != first.ID ||
+			held[0].Pool != "p" || held[1].Name != second.Name || s.Gates.Pool.Holders != nil {
+			t.Errorf("held by %+v", s.Gates)
+		}
+		if len(s.AheadOf) != 1 || s.AheadOf[held[0].DeploymentID] != 1 || len(s.Usual) != 0 {
+			t.Errorf("ahead are %v, usual is %v", s.AheadOf, s.Usual)
 		}
 		if s.AheadInQueue != 1 || len(s.Attempts) != 0 || s.LeaseExpiresAt != nil || s.StartDeadline == nil ||
 			s.TimeoutAt != nil ||
@@ -83,5 +87,39 @@ func TestRunFactsExplainAScheduledRun(t *testing.T) {
 		}
 		_, err := w.GetRunFacts(t.Context(), uuid.New())
 		w.refuses(err, store.NotFound)
+	})
+}
+
+func TestRunFactsSayHowLongHoldersAndRunsAheadUsuallyTake(t *testing.T) {
+	onEachLayout(t, func(w *world) {
+		w.pool("p")
+		w.deployment("d", "p", func(d *store.Deployment) { d.ConcurrencyLimit = ptr(int32(1)) })
+		w.deployment("other", "p")
+		complete := func(took time.Duration, roll bool) {
+			w.run("d")
+			c := w.claim(request("p", "w", 1))[0]
+			w.accepts(running(c))
+			w.Advance(took)
+			w.accepts(succeeded(c))
+			if roll {
+				w.check(w.RollUpRuns(t.Context()))
+			}
+		}
+		complete(time.Hour, true) // eight days ago, at the end
+		w.Advance(8 * 24 * time.Hour)
+		complete(2*time.Minute, true)
+		complete(2*time.Minute, false)
+		w.run("d")
+		w.claim(request("p", "w", 1))
+		w.runs("d", 2)
+		w.runs("other", 3)
+		s := w.situation(w.run("d").ID)
+		d := s.Gates.Deployment.ID
+		if usual := s.Usual[d]; len(s.Usual) != 1 || usual.Runs != 2 || usual.P50 < 100*time.Second || usual.P50 > 140*time.Second {
+			t.Errorf("usual: %+v", s.Usual)
+		}
+		if s.AheadInQueue != 5 || s.AheadOf[d] != 2 || len(s.AheadOf) != 2 {
+			t.Errorf("%d ahead, %v", s.AheadInQueue, s.AheadOf)
+		}
 	})
 }

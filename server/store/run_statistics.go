@@ -129,6 +129,52 @@ FROM (
 GROUP BY state_type, took
 HAVING SUM(n + kept) <> 0`
 
+// durationsSQL is served by the primary key of run_counts. The changes are few.
+func durationsSQL(d database.Dialect) string {
+	return `
+SELECT deployment_id, took, CAST(SUM(n) AS BIGINT) AS n
+FROM (
+	SELECT deployment_id, took, n
+	FROM run_counts
+	WHERE deployment_id IN ` + d.List("uuid") + `
+		AND span IN (` + fmt.Sprintf("%d, %d", spanHour, spanKept) + `)
+		AND created >= ?
+		AND state_type = 'COMPLETED'
+	UNION ALL
+	SELECT deployment_id, took, n + kept
+	FROM run_count_changes
+	WHERE deployment_id IN ` + d.List("uuid") + `
+		AND created >= ?
+		AND state_type = 'COMPLETED'
+) AS c
+GROUP BY deployment_id, took`
+}
+
+// listDurations says how long runs of deployments took that were created since the hour of a time and have completed.
+func (q Reader) listDurations(ctx context.Context, ids []uuid.UUID, since time.Time) (map[uuid.UUID]Percentiles, error) {
+	var rows []struct {
+		DeploymentID uuid.UUID `db:"deployment_id"`
+		Took         int32     `db:"took"`
+		N            int64     `db:"n"`
+	}
+	list, hour := database.ListOf(ids), since.Unix()/secondsPerHour
+	if err := q.db.All(ctx, &rows, durationsSQL(q.db.Dialect()), list, hour, list, hour); err != nil {
+		return nil, fmt.Errorf("read how long runs of deployments took: %w", err)
+	}
+	bins := map[uuid.UUID]map[int32]int64{}
+	for _, row := range rows {
+		if bins[row.DeploymentID] == nil {
+			bins[row.DeploymentID] = map[int32]int64{}
+		}
+		bins[row.DeploymentID][row.Took] += row.N
+	}
+	usual := make(map[uuid.UUID]Percentiles, len(bins))
+	for id, of := range bins {
+		usual[id] = percentilesOf(of)
+	}
+	return usual, nil
+}
+
 // waitsSQL is served by the primary key of run_waits. The changes are few.
 func waitsSQL(d database.Dialect, subject string) string {
 	return `

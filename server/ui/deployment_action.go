@@ -25,6 +25,13 @@ func pauseQuestion(v *visit) (questionView, error) {
 	return q, err
 }
 
+// resumeQuestion says what becomes of the slots that passed.
+func resumeQuestion(v *visit) (questionView, error) {
+	q, d, err := v.deploymentQuestion("Resume", "Resume")
+	q.Lines = append([]string{"Its runs are claimed and its schedules make runs again."}, missedSlots(valueOf(d.Schedules))...)
+	return q, err
+}
+
 // missedSlots says of each schedule what becomes of the slots that pass during a pause.
 func missedSlots(schedules []api.Schedule) []string {
 	all := make([]string, len(schedules))

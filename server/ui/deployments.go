@@ -17,6 +17,7 @@ func (s *Site) deploymentRoutes(get, post func(path string, page pageFunc)) {
 	post("/deployments/{name}/run", s.sendRunForm)
 	get("/deployments/{name}/pause", asking(pauseQuestion))
 	post("/deployments/{name}/pause", s.pauseDeployment)
+	get("/deployments/{name}/resume", asking(resumeQuestion))
 	post("/deployments/{name}/resume", s.resumeDeployment)
 	get("/deployments/{name}/delete", asking(deleteQuestion))
 	post("/deployments/{name}/delete", s.deleteDeployment)

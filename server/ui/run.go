@@ -30,7 +30,7 @@ type runView struct {
 	Tail     []api.LogLine
 	Lines    int64 // of the output; 0 while they are not all counted
 	Size     int64
-	Waits    bool
+	Wait     *waitView // nil unless it waits
 	Actions  []runAction
 }
 
@@ -101,7 +101,7 @@ func (s *Site) runPage(v *visit) (page, error) {
 	}
 	f.Title = shape(run.State) + " " + run.Name
 	f.Scripts = []string{"log"}
-	view := runView{Frame: f, Run: run, Detail: detail, Waits: run.State.Type == api.SCHEDULED, Chosen: run.Attempt}
+	view := runView{Frame: f, Run: run, Detail: detail, Chosen: run.Attempt}
 	if n, err := parseAttempt(v.query.Get("attempt"), run.Attempt); err != nil {
 		return page{}, err
 	} else if n > 0 {
@@ -128,6 +128,8 @@ func (s *Site) runPage(v *visit) (page, error) {
 	for _, text := range view.Why.Next {
 		view.Steps = append(view.Steps, stepOf(text))
 	}
+	view.Wait = view.wait(s.Now())
+	view.Steps = view.Wait.otherSteps(view.Steps)
 	return page{template: "run", view: view}, nil
 }
 

@@ -2,6 +2,8 @@ package run
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
@@ -48,6 +50,11 @@ func printExplanation(app *cli.App, e api.RunExplanation) error {
 			return err
 		}
 	}
+	for _, line := range queueLines(app, e) {
+		if err := app.Printf("- %s\n", line); err != nil {
+			return err
+		}
+	}
 	for _, line := range e.Next {
 		if err := app.Printf("next: %s\n", line); err != nil {
 			return err
@@ -55,3 +62,33 @@ func printExplanation(app *cli.App, e api.RunExplanation) error {
 	}
 	return nil
 }
+
+// holdersTold is how many holders of slots the sentence names.
+const holdersTold = 3
+
+// queueLines say when the run is likely to start, and which runs hold slots if the sentence does not name all. How many are
+// ahead is among the details.
+func queueLines(app *cli.App, e api.RunExplanation) []string {
+	var lines []string
+	if e.Eta != nil {
+		from, to := cli.Duration(seconds(e.Eta.From)), cli.Duration(seconds(e.Eta.To))
+		line := "it is likely to start in about " + from
+		if to != from {
+			line += " to " + to
+		}
+		lines = append(lines, line)
+	}
+	if e.HoldersTotal <= holdersTold {
+		return lines
+	}
+	for _, h := range e.Holders {
+		line := fmt.Sprintf("a slot is held by %s (%s) for %s", h.Name, h.Deployment, cli.Duration(app.Now().Sub(h.Since)))
+		if h.UsualSeconds != nil {
+			line += ", usually " + cli.Duration(seconds(*h.UsualSeconds))
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }

@@ -30,7 +30,7 @@ func TestV1ASecretIsInOneAnswerOnly(t *testing.T) {
 	admin := r.signedIn(r.admin)
 	r.page("/keys/new", "Cookie", admin).is(http.StatusOK)
 	made := r.sendForm("/keys/new", url.Values{"name": {"ci"}, "role": {"operator"}, "pool": {"local"}}, "Cookie", admin).is(http.StatusOK)
-	secret := regexp.MustCompile(`berth_[A-Za-z0-9_]+`).FindString(regexp.MustCompile(`(?s)id="secret".*?</pre>`).FindString(string(made.body)))
+	secret := regexp.MustCompile(`berth_[A-Za-z0-9_-]+`).FindString(regexp.MustCompile(`(?s)id="secret".*?</pre>`).FindString(string(made.body)))
 	if secret == "" || made.header.Get("Cache-Control") != "no-store" {
 		t.Fatalf("%v\n%s", made.header, made.body)
 	}

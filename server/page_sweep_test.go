@@ -54,12 +54,17 @@ func someWorld(r *running) (paths []string) {
 	w.begin(claim)
 	w.write(claim, 0, "\x1b[31mred\x1b[0m\nERROR <img src=x onerror=alert(1)>\n")
 	w.finish(claim, 1, "ERROR <img src=x>")
+	narrow := strings.Repeat("narrow-", 12) + "x"
+	r.deploy(narrow, `,"concurrency_limit":1`)
+	r.startRun(narrow, `{"name":"<i>`+strings.Repeat("x", 100)+`"}`)
+	w.begin(w.claimOne())
+	waiting := r.startRun(narrow, `{}`)
 	r.startRun("hello", `{}`)
 	r.call(http.MethodPut, "/api/v1/variables/day", `{"value":"monday"}`)
 	r.call(http.MethodPut, "/api/v1/rules/named", `{"expression":"true","message":"no"}`)
 	id := run.ID.String()
 	return []string{
-		"/", "/runs", "/runs?state=FAILED", "/runs?text=nothing", "/runs/" + id, "/runs/" + id + "/events", "/runs/" + id + "/retry", "/deployments",
+		"/", "/runs", "/runs?state=FAILED", "/runs?text=nothing", "/runs/" + id, "/runs/" + id + "/events", "/runs/" + id + "/retry", "/runs/" + waiting.ID.String(), "/deployments",
 		"/deployments/hello", "/deployments/hello/run", "/schedules", "/pools", "/pools/local", "/pools/local/template", "/variables", "/variables/set",
 		"/keys", "/keys/new", "/audit", "/approvals", "/rules", "/rules/edit?rule=named", "/webhooks", "/search?q=hello", "/about", "/session", "/nothing",
 	}

@@ -154,8 +154,10 @@ func loadTemplates() *templates {
 func (p page) write(v *visit) {
 	header := v.w.Header()
 	header.Set("Cache-Control", "no-store")
-	// Nothing is said to other sites; a form of this one says where it comes from, which the API checks.
-	header.Set("Referrer-Policy", "same-origin")
+	if header.Get("Referrer-Policy") == "" {
+		// Nothing is said to other sites; a form of this one says where it comes from, which the API checks.
+		header.Set("Referrer-Policy", "same-origin")
+	}
 	if p.redirect != "" {
 		header.Set("Location", p.redirect)
 		v.w.WriteHeader(http.StatusSeeOther)

@@ -23,6 +23,9 @@ var passedOn = []string{
 	"Authorization", "Cookie", "Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode", "User-Agent", "X-Forwarded-For", "X-Forwarded-Proto",
 }
 
+// callsAtOnce bounds the calls beside each other for one page.
+const callsAtOnce = 8
+
 // newClient returns a client for one request of a browser. Cookies that the API sets go to the header of the answer.
 func newClient(handler http.Handler, r *http.Request, answer http.Header) *client {
 	calls := &inProcess{handler: handler, from: r, answer: answer}

@@ -71,7 +71,7 @@ func (s *Site) deploymentsPage(v *visit) (page, error) {
 		return page{}, err
 	}
 	limit := int32(defaultLimit)
-	params.Limit, params.Cursor = &limit, optional(q.Get("cursor"))
+	params.Limit, params.Cursor = &limit, v.cursor()
 	list, err := value(v.api.ListDeploymentsWithResponse(v.Context(), &params))
 	if err != nil {
 		return page{}, err
@@ -94,8 +94,6 @@ func (s *Site) deploymentsPage(v *visit) (page, error) {
 }
 
 const (
-	// callsAtOnce bounds the calls beside each other for one page.
-	callsAtOnce = 8
 	// newestRuns are read at once, to find the last run of most deployments.
 	newestRuns = 200
 	// schedulesAtOnce is how many schedules are read at once.

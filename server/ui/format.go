@@ -23,7 +23,6 @@ var functions = template.FuncMap{
 	"text":    text,
 	"took":    took,
 	"shape":   shape,
-	"list":    func(values ...any) []any { return values },
 	"nav":     func() []navigationEntry { return navigation },
 	"size":    size,
 	"dict":    dict,

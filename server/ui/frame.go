@@ -82,6 +82,15 @@ func (v *visit) root() string {
 	return strings.Repeat("../", depth)
 }
 
+// address is that of the API as the browser reached it, without a path that a proxy added.
+func (v *visit) address() string {
+	scheme := "http"
+	if v.TLS != nil || v.Header.Get("X-Forwarded-Proto") == "https" {
+		scheme = "https"
+	}
+	return scheme + "://" + v.Host
+}
+
 func joinPath(segments []string) string {
 	escaped := make([]string, len(segments))
 	for i, s := range segments {

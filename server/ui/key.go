@@ -117,7 +117,7 @@ func revokeKeyQuestion(v *visit) (questionView, error) {
 
 // revokeKey revokes a key whose name was typed.
 func (s *Site) revokeKey(v *visit) (page, error) {
-	err := error(nil)
+	var err error
 	if name := v.query.Get("name"); strings.TrimSpace(v.PostFormValue("name")) != name {
 		err = refusal(http.StatusUnprocessableEntity, "type the name of the key, %s, to confirm", name)
 	} else {

@@ -20,7 +20,7 @@ type overviewView struct {
 	Chart     chart
 	Causes    []causeCount
 	Attention []attention
-	Pools     []poolSlots
+	Pools     []api.WorkPool
 	Waiting   []queueWait
 	Next      []nextSlot
 	Empty     bool   // there is no deployment yet
@@ -37,12 +37,6 @@ type causeCount struct {
 	Cause string
 	Count int64
 	Width int
-}
-
-// poolSlots is how full a pool is.
-type poolSlots struct {
-	api.WorkPool
-	Percent int
 }
 
 // queueWait is a queue in which runs wait.
@@ -110,7 +104,7 @@ func (s *Site) overviewPage(v *visit) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	view := overviewView{Frame: f, Server: v.server()}
+	view := overviewView{Frame: f, Server: v.address()}
 	window := windows[0]
 	for _, one := range windows {
 		current := v.query.Get("window") == one.name || v.query.Get("window") == "" && one.name == window.name
@@ -159,30 +153,18 @@ func (s *Site) overviewPage(v *visit) (page, error) {
 	}
 	view.Empty = len(deployments.Items) == 0
 	view.Chart, view.Causes = histogramOf(f, histogram)
-	for _, p := range pools.Items {
-		view.Pools = append(view.Pools, slotsOf(p))
-	}
+	view.Pools = pools.Items
 	view.Waiting = waitsOf(f, queues, now)
 	view.Next = nextSlots(schedules.Items)
 	view.Attention = attentions(f, failures.Items, pools.Items, workers.Items, schedules.Items, queues, now)
 	return page{template: "overview", view: view}, nil
 }
 
-// server is the address of this server, as the browser knows it.
-func (v *visit) server() string {
-	scheme := "http"
-	if v.TLS != nil || v.Header.Get("X-Forwarded-Proto") == "https" {
-		scheme = "https"
-	}
-	return scheme + "://" + v.Host
-}
-
 // queuesOf returns the queues of pools.
 func (v *visit) queuesOf(pools []api.WorkPool) ([]api.WorkQueue, error) {
 	lists := make([]api.WorkQueueList, len(pools))
 	var calls errgroup.Group
-	const atOnce = 4
-	calls.SetLimit(atOnce)
+	calls.SetLimit(callsAtOnce)
 	for i, p := range pools {
 		calls.Go(into(&lists[i], func() (api.WorkQueueList, error) {
 			return value(v.api.ListWorkQueuesWithResponse(v.Context(), p.Name))
@@ -196,14 +178,6 @@ func (v *visit) queuesOf(pools []api.WorkPool) ([]api.WorkQueue, error) {
 		all = append(all, list.Items...)
 	}
 	return all, nil
-}
-
-func slotsOf(p api.WorkPool) poolSlots {
-	const whole = 100
-	if p.ConcurrencyLimit == nil || *p.ConcurrencyLimit == 0 {
-		return poolSlots{WorkPool: p}
-	}
-	return poolSlots{p, min(whole, int(p.SlotsUsed)*whole/int(*p.ConcurrencyLimit))}
 }
 
 func waitsOf(f Frame, queues []api.WorkQueue, now time.Time) []queueWait {

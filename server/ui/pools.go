@@ -97,9 +97,6 @@ func alive(workers []api.Worker) int {
 	return n
 }
 
-// parallelCalls bounds the calls of the API that a page makes at a time.
-const parallelCalls = 8
-
 // poolsPage lists work pools.
 func (s *Site) poolsPage(v *visit) (page, error) {
 	f, err := v.newFrame("Pools", "Pools", "runs", "pool", "worker")
@@ -107,7 +104,7 @@ func (s *Site) poolsPage(v *visit) (page, error) {
 		return page{}, err
 	}
 	limit := int32(defaultLimit)
-	cursor := optional(v.query.Get("cursor"))
+	cursor := v.cursor()
 	list, err := value(v.api.ListWorkPoolsWithResponse(v.Context(), &api.ListWorkPoolsParams{Limit: &limit, Cursor: cursor}))
 	if err != nil {
 		return page{}, err
@@ -118,7 +115,7 @@ func (s *Site) poolsPage(v *visit) (page, error) {
 	}
 	view := poolsView{Frame: f, Pools: make([]poolRow, len(list.Items))}
 	var calls errgroup.Group
-	calls.SetLimit(parallelCalls)
+	calls.SetLimit(callsAtOnce)
 	for i, pool := range list.Items {
 		row := &view.Pools[i]
 		row.WorkPool = pool
@@ -241,7 +238,7 @@ func (s *Site) poolPage(v *visit) (page, error) {
 func (p *poolView) load(v *visit) error {
 	ctx, name := v.Context(), p.Pool.Name
 	calls, ctx := errgroup.WithContext(ctx)
-	calls.SetLimit(parallelCalls)
+	calls.SetLimit(callsAtOnce)
 	calls.Go(func() error {
 		list, err := value(v.api.ListWorkQueuesWithResponse(ctx, name))
 		p.Queues = list.Items
@@ -310,7 +307,7 @@ func (p *poolView) loadUsual(ctx context.Context, v *visit) error {
 	from := v.site.Now().Add(-30 * day)
 	usual := map[string]*time.Duration{}
 	calls, ctx := errgroup.WithContext(ctx)
-	calls.SetLimit(parallelCalls)
+	calls.SetLimit(callsAtOnce)
 	for _, run := range p.Longest {
 		if usual[run.Deployment] != nil {
 			continue
@@ -323,7 +320,7 @@ func (p *poolView) loadUsual(ctx context.Context, v *visit) error {
 			if isStatus(err, 404) { // it was deleted while its run goes on
 				return nil
 			}
-			*median = time.Duration(valueOf(known.Duration.P50Seconds) * float64(time.Second))
+			*median = secondsOf(valueOf(known.Duration.P50Seconds))
 			return err
 		})
 	}
@@ -334,15 +331,6 @@ func (p *poolView) loadUsual(ctx context.Context, v *visit) error {
 		p.Longest[i].Usual = *usual[run.Deployment]
 	}
 	return nil
-}
-
-// address is that of the API as the browser reached it, without a path that a proxy added.
-func (v *visit) address() string {
-	scheme := "http"
-	if v.TLS != nil || v.Header.Get("X-Forwarded-Proto") == "https" {
-		scheme = "https"
-	}
-	return scheme + "://" + v.Host
 }
 
 // shellWord quotes a name for a command where it has to be.

@@ -49,7 +49,6 @@ type attemptView struct {
 	api.Attempt
 	Spans   []timespan
 	Took    string
-	Started string
 	Chosen  bool
 	Address string
 }
@@ -152,13 +151,13 @@ func parseAttempt(text string, newest int32) (int32, error) {
 // tail returns the last lines of an attempt.
 func (v *visit) tail(run uuid.UUID, attempt int32) (api.LogLines, error) {
 	from, lines := int64(-tailLines), int32(tailLines)
-	lines2, err := value(v.api.GetRunLogLinesWithResponse(v.Context(), run, &api.GetRunLogLinesParams{
+	last, err := value(v.api.GetRunLogLinesWithResponse(v.Context(), run, &api.GetRunLogLinesParams{
 		Attempt: &attempt, FromLine: &from, Lines: &lines,
 	}))
 	if isStatus(err, http.StatusServiceUnavailable) { // the archive: the rest of the page is worth showing
 		return api.LogLines{Lines: []api.LogLine{{Text: err.Error()}}}, nil
 	}
-	return lines2, err
+	return last, err
 }
 
 // stepOf separates the command at the end of a step.
@@ -273,7 +272,7 @@ func outcome(a api.Attempt) string {
 	switch {
 	case a.EndedAt == nil:
 		return "RUNNING"
-	case a.Category == nil && a.ExitCode != nil && *a.ExitCode == 0, a.Category != nil && *a.Category == "succeeded":
+	case a.Category == nil: // the cause of a failure
 		return "COMPLETED"
 	default:
 		return "FAILED"
@@ -449,7 +448,7 @@ func (s *Site) eventsPage(v *visit) (page, error) {
 	}
 	limit := int32(eventsShown)
 	list, err := value(v.api.ListRunEventsWithResponse(v.Context(), run.ID, &api.ListRunEventsParams{
-		Limit: &limit, Cursor: optional(v.query.Get("cursor")),
+		Limit: &limit, Cursor: v.cursor(),
 	}))
 	if err != nil {
 		return page{}, err

@@ -141,7 +141,7 @@ func (s *Site) runsPage(v *visit) (page, error) {
 		limit = int32(n)
 	}
 	params.Limit = &limit
-	params.Cursor = optional(v.query.Get("cursor"))
+	params.Cursor = v.cursor()
 	var list api.RunList
 	var calls errgroup.Group
 	calls.Go(into(&list, func() (api.RunList, error) { return value(v.api.ListRunsWithResponse(v.Context(), &params)) }))

@@ -69,7 +69,7 @@ func titledText(text string) string { return string(text[0]-'a'+'A') + text[1:] 
 // listSchedules lists schedules by name, and before them those of all pages whose newest slot failed.
 func (v *visit) listSchedules(view *schedulesView) (next *string, err error) {
 	limit := int32(scheduleLimit)
-	params := &api.ListSchedulesParams{Pool: optional(view.Pool), Limit: &limit, Cursor: optional(v.query.Get("cursor"))}
+	params := &api.ListSchedulesParams{Pool: optional(view.Pool), Limit: &limit, Cursor: v.cursor()}
 	list, err := value(v.api.ListSchedulesWithResponse(v.Context(), params))
 	if err != nil {
 		return nil, err
@@ -153,7 +153,7 @@ func (v *visit) fillCalendar(view *schedulesView) (next *string, err error) {
 	c.Earlier, c.Later = v.with("from", earlier.Format(time.DateOnly)), v.with("from", end.In(zone).Format(time.DateOnly))
 	limit := int32(scheduleLimit)
 	list, err := value(v.api.ListScheduleSlotsWithResponse(v.Context(), &api.ListScheduleSlotsParams{
-		Pool: optional(view.Pool), Tag: optional(view.Tag), From: &start, To: &end, Limit: &limit, Cursor: optional(v.query.Get("cursor")),
+		Pool: optional(view.Pool), Tag: optional(view.Tag), From: &start, To: &end, Limit: &limit, Cursor: v.cursor(),
 	}))
 	if err != nil {
 		return nil, err

@@ -69,7 +69,7 @@ func (s *Site) aboutPage(v *visit) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	return page{template: "about", view: aboutView{Frame: f, Info: info, Built: Built(), Licenses: s.assets.licenses, Server: v.server()}}, nil
+	return page{template: "about", view: aboutView{Frame: f, Info: info, Built: Built(), Licenses: s.assets.licenses, Server: v.address()}}, nil
 }
 
 // searchPage finds runs, deployments and pools by a part of their names, and a run by the begin of its ID.

@@ -186,7 +186,7 @@ func (s *Site) templateVersionsPage(v *visit) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	limit, cursor := int32(defaultLimit), optional(v.query.Get("cursor"))
+	limit, cursor := int32(defaultLimit), v.cursor()
 	list, err := value(v.api.ListTemplateVersionsWithResponse(v.Context(), view.Pool,
 		&api.ListTemplateVersionsParams{Limit: &limit, Cursor: cursor}))
 	if err != nil {
@@ -246,7 +246,7 @@ func (s *Site) templateDiffPage(v *visit) (page, error) {
 		return page{}, err
 	}
 	view.DiffLines = diffLines(view.Diff.Text)
-	limit, cursor := int32(defaultLimit), optional(v.query.Get("cursor"))
+	limit, cursor := int32(defaultLimit), v.cursor()
 	impact, err := value(v.api.ImpactTemplateWithResponse(v.Context(), view.Pool,
 		&api.ImpactTemplateParams{Limit: &limit, Cursor: cursor}, comparison))
 	if isStatus(err, http.StatusUnprocessableEntity) { // a rule of today refuses a version of old

@@ -74,7 +74,7 @@ func (s *server) routes(
 
 // newSite returns the pages for people, which call the API in process.
 func (s *server) newSite(routes http.Handler) *ui.Site {
-	o := ui.Options{API: routes, Version: s.Version, Now: s.Now, Logger: s.Logger}
+	o := ui.Options{API: routes, Now: s.Now, Logger: s.Logger}
 	if s.cookies != nil { // a nil *keycookie.Cookies must not become Cookies
 		o.Cookies = s.cookies
 	}

@@ -26,7 +26,6 @@ var functions = template.FuncMap{
 	"nav":     func() []navigationEntry { return navigation },
 	"size":    size,
 	"dict":    dict,
-	"json":    indented,
 	"seconds": seconds,
 	"rawText": func(document api.JSONValue) string { return string(document) },
 	"or0":     func(n *int32) int32 { return valueOf(n) },

@@ -49,7 +49,6 @@ type Frame struct {
 	// Scripts are those beside live, by the names of their entries.
 	Scripts []string
 	Path    string // of this page below the root, with its query
-	Version string
 	assets  *assets
 }
 
@@ -70,7 +69,7 @@ func (v *visit) bareFrame(title string) Frame {
 	if v.URL.RawQuery != "" {
 		here += "?" + v.URL.RawQuery
 	}
-	return Frame{Root: v.root(), Title: title, Path: here, Version: v.site.Version, assets: v.site.assets}
+	return Frame{Root: v.root(), Title: title, Path: here, assets: v.site.assets}
 }
 
 // root is the relative address of the site from a page.

@@ -26,8 +26,6 @@ type Options struct {
 	API http.Handler
 	// Cookies sign browsers in with API keys; nil where no keys are asked for.
 	Cookies Cookies
-	// Version of the server.
-	Version string
 	Now     func() time.Time
 	Logger  *slog.Logger
 }

@@ -63,7 +63,7 @@ func BerthBase(ctx context.Context) (Tree, error) {
 	tree.File("etc/nsswitch.conf", 0o644, []byte("hosts: files dns\n"))
 	tree.File("etc/ssl/certs/ca-certificates.crt", 0o644, authorities())
 	tree.Dir("tmp", 0o777|fs.ModeSticky, 0)
-	tree.Dir("var/lib/berth", 0o750, NonRoot)
+	tree.HomeDir("var/lib/berth", NonRoot)
 	if err := addTimeZones(ctx, tree); err != nil {
 		return nil, err
 	}

@@ -38,6 +38,12 @@ func (t Tree) Dir(name string, mode fs.FileMode, owner int) {
 	t[clean(name)] = Entry{Mode: mode | fs.ModeDir, UID: owner, GID: owner}
 }
 
+// HomeDir adds a directory in which its owner may write, and group 0: where a cluster chooses the user of a
+// container, as OpenShift does, the user is in that group.
+func (t Tree) HomeDir(name string, owner int) {
+	t[clean(name)] = Entry{Mode: 0o770 | fs.ModeDir, UID: owner}
+}
+
 // File adds a file that belongs to root.
 func (t Tree) File(name string, mode fs.FileMode, data []byte) {
 	t[clean(name)] = Entry{Mode: mode, Data: data}

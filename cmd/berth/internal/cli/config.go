@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -30,8 +31,8 @@ func (a *App) ConfigPath() string {
 	return ""
 }
 
-// ReadConfig reads the configuration file, strictly. A file that is not there is an empty one, unless it was
-// asked for.
+// ReadConfig reads the configuration file, strictly. A file that is not there, or that this user cannot reach, is
+// an empty one, unless it was asked for.
 func (a *App) ReadConfig(path string) (Config, error) {
 	asked := path != ""
 	if !asked {
@@ -41,7 +42,7 @@ func (a *App) ReadConfig(path string) (Config, error) {
 		return Config{}, nil
 	}
 	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) && !asked {
+	if !asked && outOfReach(err) {
 		return Config{}, nil
 	}
 	if err != nil {
@@ -55,6 +56,12 @@ func (a *App) ReadConfig(path string) (Config, error) {
 	}
 	config.APIURL, config.CAFile = trimmed(config.APIURL), trimmed(config.CAFile)
 	return config, nil
+}
+
+// outOfReach reports whether a file is not there for this user. In a container, HOME is often a directory of
+// another user.
+func outOfReach(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ENOTDIR)
 }
 
 // DataDir is the user's data directory, where `berth dev` keeps what shall survive a restart.

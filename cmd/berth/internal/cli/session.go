@@ -42,7 +42,8 @@ const (
 func (a *App) Sessions(cmd *cobra.Command) (Sessions, error) {
 	// The flag is there on every command that got ClientFlags; elsewhere the empty value is right.
 	config, _ := cmd.Flags().GetString("config")
-	if config == "" {
+	asked := config != ""
+	if !asked {
 		config = a.ConfigPath()
 	}
 	if config == "" {
@@ -50,7 +51,7 @@ func (a *App) Sessions(cmd *cobra.Command) (Sessions, error) {
 	}
 	s := Sessions{path: filepath.Join(filepath.Dir(config), "sessions.yaml")}
 	data, err := os.ReadFile(s.path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || !asked && outOfReach(err) {
 		return s, nil
 	}
 	if err != nil {

@@ -126,6 +126,29 @@ func TestT2NamesAreCompleted(t *testing.T) {
 	do(t, ctx, "a key of the template", write(replaced("variables:\n", "fr\nvariables:\n")), caret("\nfr"), chromedp.KeyEvent("oz"), offered("frozen"))
 }
 
+func TestT2AWordIsExplainedUnderThePointer(t *testing.T) {
+	ctx := withText(t).openEditor()
+	over := func(text string) step {
+		return until(`(text) => {
+			const { view, shadowRoot: root } = document.getElementById("source");
+			const at = view.coordsAtPos(view.state.doc.toString().indexOf(text) + 1);
+			const under = at && root.elementFromPoint(at.left + 2, (at.top + at.bottom) / 2);
+			if (!under || !view.contentDOM.contains(under)) return false;
+			const event = (x, y) => new MouseEvent("mousemove", { bubbles: true, composed: true, clientX: x, clientY: y });
+			view.contentDOM.dispatchEvent(event(1, 1)); // away from what was under it
+			under.dispatchEvent(event(at.left + 2, (at.top + at.bottom) / 2));
+			return true;
+		}`, text)
+	}
+	said := func(text string) step {
+		return until(`(text) => document.getElementById("source").shadowRoot.querySelector(".cm-word")?.textContent.includes(text) ?? false`, text)
+	}
+	do(t, ctx, "a variable", caret("memory_limit }}"), over("memory_limit }}"), said("What a container may use"), said(`default "64Mi"`))
+	do(t, ctx, "a field of Kubernetes", caret("resources:"), over("resources:"), said("Compute Resources required by this container"))
+	do(t, ctx, "a key of the template", caret("job_configuration:"), over("job_configuration:"), said("."))
+	do(t, ctx, "a function", write(replaced("{{ image }}", "{{ .image | upper }}")), caret("upper }}"), over("upper }}"), said("upper"))
+}
+
 func TestT3TheJobIsThatOfTheChosenDeployment(t *testing.T) {
 	r := withText(t)
 	r.deploy("big", `,"job_variables":{"memory_limit":"9Gi"}`)

@@ -2032,6 +2032,17 @@ type JSONWebKeySet struct {
 	Keys []JSONObject `json:"keys"`
 }
 
+// JobLineOrigin Which lines of a template have made a line of the Job
+//
+// Example: {"from":[5,20],"line":31}
+type JobLineOrigin struct {
+	// From Lines of the template that have its key and value, and the ones that declare the variables in these
+	From []int32 `json:"from"`
+
+	// Line Line of the Job as YAML, starting at 1
+	Line int32 `json:"line"`
+}
+
 // Language Example: {"context":[{"doc":"Name of the run, which is unique.","path":"run.name","type":"string"}],"excluded":[{"name":"env","reason":"reads the environment of the server"}],"functions":[{"aliases":[],"doc":"The first characters of a string.","group":"text","name":"trunc","sprig":true,"usage":"trunc LENGTH STRING"}],"keys":[{"doc":"Labels of the Job and its pods.","path":"job_configuration.labels"}],"kubernetes":{"root":"Job","types":{"Job":{"doc":"A Job.","fields":[{"doc":"Specification of the desired behavior of a job.","name":"spec","type":"JobSpec"}]},"JobSpec":{"doc":"How the job execution will look like.","fields":[{"doc":"Whether it is suspended.","name":"suspend","type":"boolean"}]}}}}
 type Language = json.RawMessage
 
@@ -3460,6 +3471,9 @@ type TemplateChecked struct {
 	// Breaks The first 20 deployments that work now and would not
 	Breaks *[]BrokenDeployment `json:"breaks,omitempty"`
 
+	// Defaults Where the defaults of the variables stand in the text
+	Defaults *[]VariableDefault `json:"defaults,omitempty"`
+
 	// Document Base job template with `engine`, `variables`, `frozen`, `template_env` and `job_configuration`
 	//
 	// Example: {"job_configuration":{"job_manifest":{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"image":"{{ image }}","name":"job","resources":{"limits":{"memory":"{{ memory_limit }}"}}}]}}}}},"variables":{"properties":{"image":{"default":"ghcr.io/acme/etl:1.4.2","type":"string"},"memory_limit":{"default":"512Mi","type":"string"}},"required":["image"],"type":"object"}}
@@ -3472,6 +3486,9 @@ type TemplateChecked struct {
 	Impact   *TemplateImpactSummary `json:"impact,omitempty"`
 	Invented JSONObject             `json:"invented"`
 	Job      JSONObject             `json:"job,omitempty"`
+
+	// Origins Where the lines of `yaml` come from. Lines that Berth adds are not there
+	Origins *[]JobLineOrigin `json:"origins,omitempty"`
 
 	// Version The newest version; saving makes the one after it
 	Version  int32     `json:"version"`
@@ -3810,6 +3827,23 @@ type Variable struct {
 
 	// Value Any JSON value, including null
 	Value JSONValue `json:"value"`
+}
+
+// VariableDefault Where the default of a variable stands in the text, or would stand
+//
+// Example: {"place":{"column":43,"length":6,"line":5},"variable":"memory_limit"}
+type VariableDefault struct {
+	// After What goes after it
+	After *string `json:"after,omitempty"`
+
+	// Before What goes before a default that is not there yet
+	Before *string `json:"before,omitempty"`
+
+	// Place Where a problem is in the text of a template that was sent as text
+	//
+	// Example: {"column":28,"length":11,"line":20}
+	Place    *SourcePlace `json:"place,omitempty"`
+	Variable string       `json:"variable"`
 }
 
 // VariableList defines model for VariableList.

@@ -47,10 +47,15 @@ func (r *Report) Locate(findings []api.Finding) []api.Finding {
 	if r.sent == "" || len(findings) == 0 {
 		return findings
 	}
+	return finding.InSource(r.Located(), findings)
+}
+
+// Located is the text that was sent, for whoever looks for places in it.
+func (r *Report) Located() *locate.Source {
 	if r.located == nil {
 		r.located = locate.New([]byte(r.sent))
 	}
-	return finding.InSource(r.located, findings)
+	return r.located
 }
 
 // CheckSent is Check for a template that may be text.

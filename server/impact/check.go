@@ -5,8 +5,10 @@ import (
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/catalog"
+	"github.com/berth-dev/berth/server/finding"
 	"github.com/berth-dev/berth/server/jsondoc"
 	"github.com/berth-dev/berth/server/wire"
+	"github.com/berth-dev/berth/templating/locate"
 	"github.com/berth-dev/berth/templating/rule"
 )
 
@@ -27,6 +29,7 @@ func (a *Analyzer) Check(
 		Version: current.Version, Document: report.Document, Errors: report.Errors, Warnings: report.Warnings,
 		Invented: jsondoc.OrEmpty(nil),
 	}
+	answer.Defaults = wireDefaults(report.Located().Defaults())
 	if report.Checked == nil {
 		return answer, nil
 	}
@@ -41,6 +44,9 @@ func (a *Analyzer) Check(
 	answer.Job, answer.Yaml, answer.Invented = shown.Job, shown.Yaml, shown.Invented
 	answer.Errors = append(answer.Errors, report.Locate(shown.Errors)...)
 	answer.Warnings = append(answer.Warnings, report.Locate(shown.Warnings)...)
+	if shown.Yaml != nil {
+		answer.Origins = wireOrigins(report.Located().Origins([]byte(*shown.Yaml), report.Checked.Compiled.References()))
+	}
 	if !wire.Or(r.Impact, true) {
 		return answer, nil
 	}
@@ -55,4 +61,23 @@ func (a *Analyzer) Check(
 	breaks := wire.NonNil(breakage.first)
 	answer.Impact, answer.Breaks = &summary, &breaks
 	return answer, nil
+}
+
+func wireOrigins(found []locate.Origin) *[]api.JobLineOrigin {
+	origins := wire.Each(found, func(one locate.Origin) api.JobLineOrigin {
+		from := wire.Each(one.From, func(line int) int32 { return int32(line) })
+		return api.JobLineOrigin{Line: int32(one.Line), From: from}
+	})
+	return &origins
+}
+
+func wireDefaults(found []locate.Default) *[]api.VariableDefault {
+	defaults := wire.Each(found, func(one locate.Default) api.VariableDefault {
+		shown := api.VariableDefault{Variable: one.Variable, Before: wire.OrNil(one.Before), After: wire.OrNil(one.After)}
+		if one.Place.Line > 0 {
+			shown.Place = finding.SourcePlace(one.Place)
+		}
+		return shown
+	})
+	return &defaults
 }

@@ -7,10 +7,10 @@ import { autocompletion, closeBrackets, completionKeymap, type CompletionSource 
 import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
 import { yaml } from "@codemirror/lang-yaml";
 import { bracketMatching, foldGutter, foldKeymap, HighlightStyle, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
-import { lintGutter, lintKeymap, nextDiagnostic, setDiagnostics, type Diagnostic } from "@codemirror/lint";
+import { lintGutter, lintKeymap, setDiagnostics, type Diagnostic } from "@codemirror/lint";
 import { MergeView, unifiedMergeView } from "@codemirror/merge";
 import { search, searchKeymap } from "@codemirror/search";
-import { Compartment, EditorState, type Extension, type Text } from "@codemirror/state";
+import { Compartment, EditorState, StateEffect, StateField, type Extension, type Text } from "@codemirror/state";
 import { Decoration, drawSelection, EditorView, highlightActiveLine, highlightActiveLineGutter, hoverTooltip, keymap, lineNumbers, MatchDecorator, ViewPlugin, type DecorationSet, type HoverTooltipSource, type ViewUpdate } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
 
@@ -39,6 +39,7 @@ const theme = EditorView.theme({
   ".cm-textfield": { backgroundColor: "var(--paper)", color: "var(--ink)", borderColor: "var(--quiet)" },
   ".cm-button": { backgroundImage: "none", backgroundColor: "var(--paper)", color: "var(--accent)", borderColor: "var(--accent)" },
   ".cm-reference": { color: "var(--reference)", fontWeight: "600", backgroundColor: "var(--reference-ground)", borderRadius: "3px" },
+  ".cm-lit": { backgroundColor: "var(--select)", boxShadow: "inset 3px 0 var(--accent)" },
   ".cm-changedLine": { backgroundColor: "var(--added) !important" },
   ".cm-deletedChunk": { backgroundColor: "var(--removed) !important" },
   ".cm-collapsedLines": { background: "var(--ground) !important", color: "var(--quiet)" },
@@ -66,7 +67,21 @@ const references = ViewPlugin.fromClass(class {
   update(update: ViewUpdate): void { this.decorations = matcher.updateDeco(update, this.decorations); }
 }, { decorations: (plugin) => plugin.decorations });
 
-const common: Extension[] = [lineNumbers(), foldGutter(), drawSelection(), bracketMatching(), indentUnit.of("  "), yaml(), syntaxHighlighting(colours), references, theme, search({ top: true }), keymap.of([...defaultKeymap, ...searchKeymap, ...foldKeymap])];
+const light = StateEffect.define<number[]>();
+const lit = StateField.define<DecorationSet>({
+  create: () => Decoration.none,
+  update(marks, { state: { doc }, effects, changes }) {
+    const mark = Decoration.line({ class: "cm-lit" });
+    for (const effect of effects) if (effect.is(light)) return Decoration.set(effect.value.filter((line) => line <= doc.lines).map((line) => mark.range(doc.line(line).from)));
+    return marks.map(changes);
+  },
+  provide: (field) => EditorView.decorations.from(field),
+});
+
+/** Spot is a value in the text, or where one can be put. It moves with what is typed before it. */
+interface Spot { from: number; to: number; before: string; after: string }
+
+const common: Extension[] = [lineNumbers(), foldGutter(), drawSelection(), bracketMatching(), indentUnit.of("  "), yaml(), syntaxHighlighting(colours), references, lit, theme, search({ top: true }), keymap.of([...defaultKeymap, ...searchKeymap, ...foldKeymap])];
 
 const reading = (label: string): Extension[] => [EditorState.readOnly.of(true), EditorView.editable.of(false), EditorView.contentAttributes.of({ "aria-label": label, "aria-readonly": "true", tabindex: "0" })];
 const writing = (label: string): Extension[] => [history(), highlightActiveLine(), highlightActiveLineGutter(), indentOnInput(), closeBrackets(), EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0" }), keymap.of([...completionKeymap, ...historyKeymap, ...lintKeymap, indentWithTab])];
@@ -94,12 +109,17 @@ export class Code extends HTMLElement {
   private readonly help = new Compartment();
   private readonly ends = new Compartment();
   private silent = false;
+  private readonly spots = new Map<string, Spot>();
 
   connectedCallback(): void {
     if (this.shadowRoot) return;
     const root = this.attachShadow({ mode: "open" });
     const label = this.getAttribute("label") ?? "Code";
-    const edited = EditorView.updateListener.of((update) => { if (update.docChanged && !this.silent) this.dispatchEvent(new Event("edited")); });
+    const edited = EditorView.updateListener.of((update) => {
+      if (update.docChanged) for (const spot of this.spots.values()) Object.assign(spot, { from: update.changes.mapPos(spot.from, -1), to: update.changes.mapPos(spot.to, 1) });
+      if (update.docChanged && !this.silent) this.dispatchEvent(new Event("edited"));
+      if (update.selectionSet || update.docChanged) this.dispatchEvent(new Event("caret"));
+    });
     this.view = new EditorView({ root, parent: root, state: EditorState.create({ extensions: [
       common, this.help.of([]), this.ends.of(breaks("")), lintGutter(), edited,
       this.hasAttribute("readonly") ? [reading(label), EditorView.lineWrapping] : writing(label),
@@ -182,7 +202,39 @@ export class Code extends HTMLElement {
     this.view.focus();
   }
 
-  next(): void { nextDiagnostic(this.view); }
+  /** line is that of the caret, from 1. */
+  get line(): number { return this.view.state.doc.lineAt(this.view.state.selection.main.head).number; }
+
+  /** light marks lines, in ascending order, and shows the first one where none is in sight. */
+  light(lines: number[]): void {
+    this.view.dispatch({ effects: light.of(lines) });
+    const { doc } = this.view.state;
+    const blocks = lines.filter((line) => line <= doc.lines).map((line) => this.view.lineBlockAt(doc.line(line).from));
+    const { scrollTop, clientHeight } = this.view.scrollDOM;
+    if (blocks[0] && !blocks.some(({ top, bottom }) => bottom > scrollTop && top < scrollTop + clientHeight)) this.view.scrollDOM.scrollTop = blocks[0].top - clientHeight / 3;
+  }
+
+  /** watch keeps the places of values, by name, while the text changes. */
+  watch(values: { name: string; place: { line: number; column: number; length: number }; before?: string; after?: string }[]): void {
+    this.spots.clear();
+    const { doc } = this.view.state;
+    for (const { name, place: { line, column, length }, before = "", after = "" } of values) this.spots.set(name, { from: offset(doc, line, column), to: offset(doc, line, column + length), before, after });
+  }
+
+  /** written is the text of a watched value; empty where it is not there yet. */
+  written(name: string): string {
+    const spot = this.spots.get(name);
+    return spot && spot.before === "" ? this.view.state.sliceDoc(spot.from, spot.to) : "";
+  }
+
+  /** put replaces a watched value, and nothing else. */
+  put(name: string, value: string): void {
+    const spot = this.spots.get(name);
+    if (!spot) return;
+    const { from, to, before, after } = spot;
+    this.view.dispatch({ changes: { from, to, insert: before + value + after.replace("\n", this.view.state.lineBreak) }, userEvent: "input.form" });
+    Object.assign(spot, { from: from + before.length, to: from + before.length + value.length, before: "", after: "" });
+  }
 }
 
 /** Diff shows in one column what changes from one text to another. */

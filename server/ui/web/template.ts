@@ -1,6 +1,7 @@
 /** The editor of a base job template: what is typed is checked at each pause, and shown as Job, difference and impact. */
 import "./code.ts"; // the elements, which types alone would not bring
 import { type Code, type Diff, type Finding, type Merge } from "./code.ts";
+import { Defaults, type Default } from "./defaults.ts";
 import { merge3 } from "./merge3.ts";
 import { Words, type Language, type Variables } from "./words.ts";
 
@@ -8,7 +9,7 @@ interface Version { version: number; source?: string; comment?: string; created_
 interface Place { line: number; column: number; length: number }
 interface Found { message: string; suggestion?: string; place?: Place }
 interface Summary { deployments: number; unchanged: number; changed: number; broken: number; newly_broken: number }
-interface Checked { version: number; document?: { variables?: { properties?: Variables } }; errors: Found[]; warnings: Found[]; yaml?: string; impact?: Summary; breaks?: { deployment: string; reason: string }[] }
+interface Checked { version: number; document?: { variables?: { properties?: Variables } }; errors: Found[]; warnings: Found[]; yaml?: string; origins?: { line: number; from: number[] }[]; defaults?: Default[]; impact?: Summary; breaks?: { deployment: string; reason: string }[] }
 interface Impact { items: { deployment: string; verdict: string; errors: Found[]; text: string }[]; next_cursor?: string }
 interface Problem { title: string; detail?: string; code: string; errors?: Found[] }
 interface Draft { text: string; version: number; base: string; at: number }
@@ -28,6 +29,7 @@ const job = element<Code>("job");
 const diff = element<Diff>("diff");
 const merging = element<Merge>("merge-view");
 const deployment = element<HTMLSelectElement>("deployment");
+const form = new Defaults(element("variables"), source, readOnly);
 
 let base: Version = { version: 0, created_at: "", created_by: "" }; // what is edited
 let theirs: Version | undefined; // a newer one, while it is merged
@@ -79,10 +81,11 @@ async function check(): Promise<void> {
     timer = setTimeout(() => void check(), 2000);
     return;
   }
-  if (mine !== asked) return;
+  if (mine !== asked || content !== text()) return;
   checked = answer;
   const variables = answer.document?.variables?.properties;
   if (words && variables) words.variables = variables;
+  if (variables) form.show(answer.defaults ?? [], variables);
   showFindings(answer);
   showJob(answer);
   showImpact(answer);
@@ -115,6 +118,14 @@ function showFindings({ errors, warnings }: Checked): void {
 function showJob({ yaml }: Checked): void {
   if (yaml !== undefined) job.value = yaml;
   job.classList.toggle("stale", yaml === undefined);
+  light();
+}
+
+// light marks the lines of the Job that the line of the caret has made. While the text is wrong, that is not known.
+function light(): void {
+  if (!checked) return;
+  const { line } = source;
+  job.light((checked.origins ?? []).filter(({ from }) => from.includes(line)).map(({ line: made }) => made));
 }
 
 function sentence({ deployments, unchanged, changed, broken, newly_broken: newly }: Summary): string {
@@ -387,6 +398,7 @@ async function start(): Promise<void> {
   words = new Words(language);
   source.helpWith(words.complete, words.hover);
   source.addEventListener("edited", changed);
+  source.addEventListener("caret", light);
   deployment.addEventListener("change", () => void check());
   element("against").addEventListener("change", () => void showDiff());
   if (!readOnly) {

@@ -12,8 +12,10 @@ export interface Language {
 
 interface Field { name: string; type: string; list?: boolean; map?: boolean; doc: string; enum?: string[] }
 
+export interface Variable { type?: unknown; default?: unknown; description?: string; title?: string; enum?: unknown[] }
+
 /** Variables of the template that is edited, by name. */
-export type Variables = Record<string, { type?: unknown; default?: unknown; description?: string; title?: string; enum?: unknown[] }>;
+export type Variables = Record<string, Variable>;
 
 /** Words completes and explains what is written in a template. */
 export class Words {

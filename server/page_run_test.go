@@ -117,7 +117,7 @@ func TestR5ManyRunsAreChangedByTheSameAddress(t *testing.T) {
 	r.sendForm(all, url.Values{}).is(http.StatusOK).has("29 cancelled.")
 	r.page("/runs?state=SCHEDULED").is(http.StatusOK).has("1 found", "stays")
 	r.page("/runs/bulk?do=retry&all=true&deployment=hello&state=CANCELLED").is(http.StatusOK).has("<b>30 runs</b>")
-	for _, bad := range []string{"do=cancel", "do=cancel&all=true&cause=app", "do=delete&run=" + first, "do=cancel&run=x"} {
+	for _, bad := range []string{"do=cancel", "do=cancel&all=true&name=x", "do=delete&run=" + first, "do=cancel&run=x"} {
 		r.page("/runs/bulk?" + bad).is(http.StatusBadRequest)
 	}
 	r.sendForm("/runs/bulk?do=retry&run="+stays, url.Values{}).is(http.StatusOK).has("0 retried, 1 refused", `id="refused"`, stays)

@@ -2678,6 +2678,9 @@ type Run struct {
 	State     State      `json:"state"`
 	Tags      []string   `json:"tags"`
 
+	// Waits What it waits for, in a few words, as of the answer: `limit 4 of 4, 37 ahead`. Runs of its queue ahead are counted up to 100. Absent for a run that waits for nothing but its scheduled time; explain says more
+	Waits *string `json:"waits,omitempty"`
+
 	// Warnings Likely mistakes; only in the response to the creation
 	Warnings *[]Finding `json:"warnings,omitempty"`
 }
@@ -4402,6 +4405,9 @@ type RequireUnbrokenParam = bool
 // RuleParam defines model for RuleParam.
 type RuleParam = string
 
+// RunNameFilter defines model for RunNameFilter.
+type RunNameFilter = string
+
 // RunParam defines model for RunParam.
 type RunParam = openapi_types.UUID
 
@@ -4629,7 +4635,7 @@ type ListRunsParams struct {
 	EndedBefore     *EndedBefore     `form:"ended_before,omitempty" json:"ended_before,omitempty"`
 
 	// Name Exact name; several runs can have the same name
-	Name *string `form:"name,omitempty" json:"name,omitempty"`
+	Name *RunNameFilter `form:"name,omitempty" json:"name,omitempty"`
 
 	// NamePrefix Start of the name
 	NamePrefix *string `form:"name_prefix,omitempty" json:"name_prefix,omitempty"`
@@ -4672,6 +4678,9 @@ type CountRunsParams struct {
 
 	// Text Text in the name or the state message, case-insensitive, or the start of the id
 	Text *TextFilter `form:"text,omitempty" json:"text,omitempty"`
+
+	// Name Exact name; several runs can have the same name
+	Name *RunNameFilter `form:"name,omitempty" json:"name,omitempty"`
 
 	// CreatedAfter Only at or after this time
 	CreatedAfter *CreatedAfter `form:"created_after,omitempty" json:"created_after,omitempty"`

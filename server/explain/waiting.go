@@ -102,25 +102,7 @@ func runsAre(n int) string {
 }
 
 func (e *Explanation) checkPaused(facts *store.RunFacts) {
-	pool, queue := shellQuote(facts.Run.Pool), shellQuote(facts.Run.Queue)
-	for _, level := range []struct {
-		code      Code
-		kind      string
-		gate      store.ClaimGate
-		target    TargetKind
-		operation string
-		resume    string
-	}{
-		{PoolPaused, "work pool", facts.Gates.Pool, TargetPool, "UpdateWorkPool", "berth pool resume " + pool},
-		{
-			DeploymentPaused, "deployment", facts.Gates.Deployment, TargetDeployment, "UpdateDeployment",
-			"berth deployment resume " + shellQuote(facts.Run.Deployment),
-		},
-		{
-			QueuePaused, "queue", facts.Gates.Queue, TargetQueue, "UpdateWorkQueue",
-			fmt.Sprintf("berth queue resume %s --pool %s", queue, pool),
-		},
-	} {
+	for _, level := range slices.Backward(levels(facts.Run, facts.Gates)) {
 		if !level.gate.Paused {
 			continue
 		}
@@ -132,52 +114,22 @@ func (e *Explanation) checkPaused(facts *store.RunFacts) {
 				message += ": " + pause.Reason
 			}
 		}
-		e.addReason(level.code, message)
-		e.offer(Action{Resume, Target{Kind: level.target, Name: level.gate.Name}, level.operation, level.resume},
-			"resume the %s", level.kind)
+		e.addReason(level.paused, message)
+		e.offer(level.resume, "resume the %s", level.kind)
 	}
 }
 
 // checkLimits names the concurrency limits that are reached, the narrowest first, and which runs hold the
 // slots of that one.
 func (e *Explanation) checkLimits(facts *store.RunFacts) {
-	pool, queue := shellQuote(facts.Run.Pool), shellQuote(facts.Run.Queue)
 	holders := e.slotHolders(facts)
-	for _, level := range []struct {
-		code  Code
-		kind  string
-		gate  store.ClaimGate
-		raise Action
-		step  string
-	}{
-		{
-			DeploymentFull, "deployment", facts.Gates.Deployment,
-			Action{RaiseLimit, Target{Kind: TargetDeployment, Name: facts.Run.Deployment}, "Apply", "berth deploy"},
-			"raise concurrency_limit of the deployment in its berth.yaml",
-		},
-		{
-			QueueFull, "queue", facts.Gates.Queue,
-			Action{
-				RaiseLimit, Target{Kind: TargetQueue, Name: facts.Run.Queue}, "UpdateWorkQueue",
-				fmt.Sprintf("berth queue update %s --pool %s --concurrency-limit N", queue, pool),
-			},
-			"raise the limit of the queue",
-		},
-		{
-			PoolFull, "work pool", facts.Gates.Pool,
-			Action{
-				RaiseLimit, Target{Kind: TargetPool, Name: facts.Run.Pool}, "UpdateWorkPool",
-				fmt.Sprintf("berth pool update %s --concurrency-limit N", pool),
-			},
-			"raise the limit of the work pool",
-		},
-	} {
+	for _, level := range levels(facts.Run, facts.Gates) {
 		if !level.gate.Full() {
 			continue
 		}
 		limit := *level.gate.Limit
 		if limit == 0 {
-			e.addReason(level.code, fmt.Sprintf("%s %q has concurrency limit 0 and runs nothing", level.kind,
+			e.addReason(level.full, fmt.Sprintf("%s %q has concurrency limit 0 and runs nothing", level.kind,
 				level.gate.Name))
 			e.offer(level.raise, "%s", level.step)
 			continue
@@ -193,7 +145,7 @@ func (e *Explanation) checkLimits(facts *store.RunFacts) {
 			}
 			holders = nil
 		}
-		e.addReason(level.code, message)
+		e.addReason(level.full, message)
 		e.offer(level.raise, "wait for a slot, or %s", level.step)
 	}
 }

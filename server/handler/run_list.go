@@ -10,6 +10,7 @@ import (
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/api/apiserver"
+	"github.com/berth-dev/berth/server/explain"
 	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
@@ -66,6 +67,7 @@ func (h *Handler) CountRuns(
 		Scheduled: store.TimeRange{After: p.ScheduledAfter, Before: p.ScheduledBefore},
 		Ended:     store.TimeRange{After: p.EndedAfter, Before: p.EndedBefore},
 	})
+	filter.Name = wire.Or(p.Name, "")
 	counts, err := fromHistory(func(ctx context.Context) (store.RunCounts, error) {
 		return h.store.CountRuns(ctx, filter)
 	})(ctx)
@@ -120,7 +122,8 @@ func runFilter(ctx context.Context, q runQuery) store.RunFilter {
 // lateAfter is how long a run may be due before it is shown as Late. A live worker claims every few seconds.
 const lateAfter = 15 * time.Second
 
-// withDerivedStates converts runs by convert, with the state names that are not stored: AwaitingSlot and Late.
+// withDerivedStates converts runs by convert, with what is not stored: the state names AwaitingSlot and Late, and what a run
+// waits for.
 func (h *Handler) withDerivedStates(
 	ctx context.Context, runs []store.Run, convert func(store.Run) api.Run,
 ) ([]api.Run, error) {
@@ -131,15 +134,22 @@ func (h *Handler) withDerivedStates(
 			due = append(due, r.ID)
 		}
 	}
-	if len(due) == 0 {
-		return wire.Each(runs, convert), nil
-	}
-	lanes, err := h.store.ListClaimGates(ctx, due)
-	if err != nil {
-		return nil, err
+	var lanes map[[3]string]store.ClaimGates
+	var ahead map[uuid.UUID]int
+	if len(due) > 0 {
+		var err error
+		if lanes, err = h.store.ListClaimGates(ctx, due); err != nil {
+			return nil, err
+		}
+		if ahead, err = h.store.ListAhead(ctx, due); err != nil {
+			return nil, err
+		}
 	}
 	return wire.Each(runs, func(r store.Run) api.Run {
-		return withDerivedState(r, convert(r), lanes[[3]string{r.Pool, r.Queue, r.Deployment}], now)
+		lane := lanes[[3]string{r.Pool, r.Queue, r.Deployment}]
+		shown := withDerivedState(r, convert(r), lane, now)
+		shown.Waits = wire.OrNil(explain.Brief(r, lane, ahead[r.ID], now))
+		return shown
 	}), nil
 }
 

@@ -19,7 +19,19 @@ import (
 // pool, from being claimed.
 type ClaimGates struct {
 	Pool, Queue, Deployment ClaimGate
+	// Workers of the pool that are alive; not read to explain a run, which names them.
+	Workers PoolWorkers
 }
+
+// PoolWorkers says whether a pool has workers.
+type PoolWorkers int
+
+// Whether a pool has workers.
+const (
+	NoWorker      PoolWorkers = iota
+	WorkersPaused             // all that are alive
+	WorkersClaim
+)
 
 // ClaimGate is the limit and pause of a pool, a queue or a deployment.
 type ClaimGate struct {
@@ -58,7 +70,13 @@ SELECT
 	l.deployment_id, d.name AS deployment, d.paused AS deployment_paused, d.pause AS deployment_pause, d.concurrency_limit AS deployment_limit,
 	CASE WHEN d.concurrency_limit IS NULL THEN 0 ELSE (
 		SELECT COUNT(*) FROM live a WHERE a.deployment_id = l.deployment_id
-	) END AS deployment_used
+	) END AS deployment_used,
+	COALESCE((
+		SELECT MAX(CASE WHEN w.paused THEN 1 ELSE 2 END)
+		FROM workers w
+		JOIN worker_sessions s ON s.pool = w.pool AND s.worker = w.name
+		WHERE w.pool = p.name AND NOT w.stopped AND s.seen_at > ?
+	), 0) AS workers
 FROM (SELECT DISTINCT pool_id, queue_id, deployment_id FROM runs WHERE id IN `
 
 const claimGatesEndSQL = `) AS l
@@ -85,10 +103,12 @@ type claimGatesRow struct {
 	DeploymentPause  database.Structured[*Pause] `db:"deployment_pause"`
 	DeploymentLimit  *int32                      `db:"deployment_limit"`
 	DeploymentUsed   int32                       `db:"deployment_used"`
+	Workers          PoolWorkers                 `db:"workers"`
 }
 
 func (r claimGatesRow) gates() ClaimGates {
 	return ClaimGates{
+		Workers: r.Workers,
 		Pool: ClaimGate{
 			ID:     r.PoolID,
 			Name:   r.Pool,
@@ -118,9 +138,14 @@ func (r claimGatesRow) gates() ClaimGates {
 
 // ListClaimGates returns the gates of runs, keyed by the names of pool, queue and deployment.
 func (q Reader) ListClaimGates(ctx context.Context, runs []uuid.UUID) (map[[3]string]ClaimGates, error) {
-	list := database.ListOf(runs)
+	now, err := q.db.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var rows []claimGatesRow
-	if err := q.db.All(ctx, &rows, claimGatesSQL+q.db.Dialect().List("uuid")+claimGatesEndSQL, list); err != nil {
+	err = q.db.All(ctx, &rows, claimGatesSQL+q.db.Dialect().List("uuid")+claimGatesEndSQL,
+		now.Add(-WorkerAliveFor), database.ListOf(runs))
+	if err != nil {
 		return nil, fmt.Errorf("list claim gates: %w", err)
 	}
 	gates := make(map[[3]string]ClaimGates, len(rows))
@@ -128,6 +153,56 @@ func (q Reader) ListClaimGates(ctx context.Context, runs []uuid.UUID) (map[[3]st
 		gates[[3]string{r.Pool, r.Queue, r.Deployment}] = r.gates()
 	}
 	return gates, nil
+}
+
+// AheadListedMax bounds the count of runs ahead of each run of a list.
+const AheadListedMax = 100
+
+// listAheadSQL is served by ready_queue and ready_limited.
+const listAheadSQL = `
+SELECT own.run_id, (
+		SELECT COUNT(*)
+		FROM (
+			SELECT w.run_id
+			FROM ready w
+			WHERE w.queue_id = own.queue_id AND NOT w.limited
+				AND w.due_at <= ? AND (w.due_at, w.run_id) < (own.due_at, own.run_id)
+			LIMIT ?
+		) AS free
+	) + (
+		SELECT COUNT(*)
+		FROM (
+			SELECT w.run_id
+			FROM ready w
+			WHERE w.queue_id = own.queue_id AND w.limited
+				AND w.due_at <= ? AND (w.due_at, w.run_id) < (own.due_at, own.run_id)
+			LIMIT ?
+		) AS limited
+	) AS ahead
+FROM runs r
+JOIN ready own ON own.deployment_id = r.deployment_id AND own.run_id = r.id
+WHERE r.id IN `
+
+// ListAhead returns how many due runs of its queue come before each of some waiting runs, counted up to AheadListedMax.
+func (q Reader) ListAhead(ctx context.Context, runs []uuid.UUID) (map[uuid.UUID]int, error) {
+	now, err := q.db.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var rows []struct {
+		RunID uuid.UUID `db:"run_id"`
+		Ahead int       `db:"ahead"`
+	}
+	err = q.db.All(ctx, &rows, listAheadSQL+q.db.Dialect().List("uuid"),
+		now, AheadListedMax, now, AheadListedMax, database.ListOf(runs))
+	if err != nil {
+		return nil, fmt.Errorf("count the runs ahead of waiting runs: %w", err)
+	}
+	ahead := make(map[uuid.UUID]int, len(rows))
+	for _, r := range rows {
+		ahead[r.RunID] = min(r.Ahead, AheadListedMax)
+	}
+	return ahead, nil
 }
 
 // RunFacts are the facts that explain the state of a run, read from one snapshot.

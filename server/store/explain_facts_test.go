@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"maps"
 	"testing"
 	"time"
 
@@ -75,7 +76,8 @@ func TestRunFactsExplainAScheduledRun(t *testing.T) {
 		}
 		gates := w.listClaimGates([]uuid.UUID{first.ID, fourth.ID, free.ID, uuid.New()})
 		if len(gates) != 2 || gates[[3]string{"p", "default", "e"}].Full() ||
-			gates[[3]string{"p", "default", "d"}].Deployment.Used != 1 {
+			gates[[3]string{"p", "default", "d"}].Deployment.Used != 1 ||
+			gates[[3]string{"p", "default", "d"}].Workers != store.WorkersClaim {
 			t.Errorf("gates %+v", gates)
 		}
 		w.updatePool("p", store.PoolUpdate{Pause: &store.PauseChange{Paused: true, Reason: "moving"}}, "grace")
@@ -87,6 +89,28 @@ func TestRunFactsExplainAScheduledRun(t *testing.T) {
 		}
 		_, err := w.GetRunFacts(t.Context(), uuid.New())
 		w.refuses(err, store.NotFound)
+	})
+}
+
+func TestRunsAheadAreCountedForAList(t *testing.T) {
+	onEachLayout(t, func(w *world) {
+		w.pool("p")
+		w.deployment("one", "p", func(d *store.Deployment) { d.ConcurrencyLimit = ptr(int32(1)) })
+		w.deployment("free", "p")
+		first := w.run("one")
+		if gates := w.listClaimGates([]uuid.UUID{first.ID}); gates[[3]string{"p", "default", "one"}].Workers != store.NoWorker {
+			t.Errorf("without a worker: %+v", gates)
+		}
+		w.claim(request("p", "w", 1))
+		second, third := w.run("one"), w.run("one")
+		w.runs("free", store.AheadListedMax)
+		last := w.run("free")
+		ahead, err := w.ListAhead(t.Context(), []uuid.UUID{first.ID, second.ID, third.ID, last.ID})
+		w.check(err)
+		want := map[uuid.UUID]int{second.ID: 0, third.ID: 1, last.ID: store.AheadListedMax}
+		if !maps.Equal(ahead, want) {
+			t.Errorf("ahead are %v, want %v", ahead, want)
+		}
 	})
 }
 

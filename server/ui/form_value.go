@@ -60,7 +60,7 @@ func sameJSON(a, b json.RawMessage) bool {
 	return ok && also && reflect.DeepEqual(x, y)
 }
 
-func sortedNames(members map[string]json.RawMessage) []string {
+func sortedNames[T any](members map[string]T) []string {
 	return slices.Sorted(maps.Keys(members))
 }
 

@@ -15,22 +15,25 @@ import (
 
 // functions of the templates.
 var functions = template.FuncMap{
-	"ago":     ago,
-	"iso":     iso,
-	"lower":   strings.ToLower,
-	"number":  number,
-	"join":    strings.Join,
-	"text":    text,
-	"took":    took,
-	"shape":   shape,
-	"nav":     func() []navigationEntry { return navigation },
-	"size":    size,
-	"dict":    dict,
-	"seconds": seconds,
-	"rawText": func(document api.JSONValue) string { return string(document) },
-	"or0":     func(n *int32) int32 { return valueOf(n) },
-	"slots":   func(used int32, limit *int32) slotBar { return slotBar{used, limit} },
-	"impact":  func(s *api.TemplateImpactSummary) string { return impactText(*s) },
+	"ago":       ago,
+	"iso":       iso,
+	"lower":     strings.ToLower,
+	"number":    number,
+	"join":      strings.Join,
+	"text":      text,
+	"took":      took,
+	"shape":     shape,
+	"nav":       func() []navigationEntry { return navigation },
+	"size":      size,
+	"dict":      dict,
+	"seconds":   seconds,
+	"rawText":   func(document api.JSONValue) string { return string(document) },
+	"or0":       func(n *int32) int32 { return valueOf(n) },
+	"slots":     func(used int32, limit *int32) slotBar { return slotBar{used, limit} },
+	"columns":   columnsOf,
+	"whyListed": whyListed,
+	"later":     func(r api.Run) bool { return r.State.Type == api.SCHEDULED && time.Until(r.ScheduledTime) > 0 },
+	"impact":    func(s *api.TemplateImpactSummary) string { return impactText(*s) },
 }
 
 // navigationEntry is a place of the main navigation.
@@ -176,6 +179,23 @@ func took(r api.Run) string {
 		end = *r.EndedAt
 	}
 	return length(end.Sub(*r.StartedAt))
+}
+
+// whyListed is what a run of a list waits for, and the first line of why it did not succeed so far.
+func whyListed(r api.Run) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(valueOf(r.State.Message)), "\n")
+	if r.State.Type == api.COMPLETED {
+		line = ""
+	}
+	return strings.Trim(valueOf(r.Waits)+" · "+line, " ·")
+}
+
+// columnsOf are the columns that a template asks for, or the usual ones.
+func columnsOf(given any) runColumns {
+	if chosen, ok := given.(runColumns); ok {
+		return chosen
+	}
+	return usualRunColumns
 }
 
 // number groups digits.

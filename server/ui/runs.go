@@ -26,6 +26,8 @@ type runsView struct {
 	Older   string
 	MayBulk bool   // runs can be chosen, to cancel or retry them
 	Bulk    string // query of the same filter, where it selects runs to change
+	Shown   runColumns
+	Query   [][2]string // names and values of the address
 }
 
 // stateCount is how many runs of the filter are in a state; its address is the list of them.
@@ -45,6 +47,7 @@ type chip struct {
 type runFilter struct {
 	State                                    []string
 	Pool, Queue, Deployment, Tag, Text, Name string
+	Cause, By, Schedule                      string
 	From, To, EndedFrom, EndedTo             string
 	Sort                                     string
 	Limit                                    string
@@ -59,7 +62,9 @@ func (v *visit) runFilter() runFilter {
 	q := v.query
 	return runFilter{
 		State: compacted(q["state"]), Pool: q.Get("pool"), Queue: q.Get("queue"), Deployment: q.Get("deployment"), Tag: q.Get("tag"),
-		Text: q.Get("text"), Name: q.Get("name"), From: q.Get("from"), To: q.Get("to"), EndedFrom: q.Get("ended_from"), EndedTo: q.Get("ended_to"), Sort: q.Get("sort"), Limit: q.Get("limit"),
+		Cause: q.Get("cause"), By: q.Get("by"), Schedule: q.Get("schedule"),
+		Text: q.Get("text"), Name: q.Get("name"), From: q.Get("from"), To: q.Get("to"),
+		EndedFrom: q.Get("ended_from"), EndedTo: q.Get("ended_to"), Sort: q.Get("sort"), Limit: q.Get("limit"),
 	}
 }
 
@@ -71,6 +76,10 @@ func compacted(values []string) []string {
 func (f runFilter) params() (api.ListRunsParams, error) {
 	p := api.ListRunsParams{
 		Pool: optional(f.Pool), Queue: optional(f.Queue), Deployment: optional(f.Deployment), Text: optional(f.Text), Name: optional(f.Name),
+		CreatedBy: optional(f.By), Schedule: optional(f.Schedule),
+	}
+	if f.Cause != "" {
+		p.Cause = &[]api.Category{api.Category(f.Cause)}
 	}
 	if f.Tag != "" {
 		p.Tag = &[]string{f.Tag}
@@ -128,7 +137,11 @@ func (s *Site) runsPage(v *visit) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	view := runsView{Frame: f, Filter: v.runFilter(), Views: v.runViews(), MayBulk: f.May("CancelRun", "*")}
+	if chosen := v.chosenColumns(); chosen != nil {
+		return v.rememberColumns(chosen), nil
+	}
+	view := runsView{Frame: f, Filter: v.runFilter(), Views: v.runViews(f.Who.Name), MayBulk: f.May("CancelRun", "*")}
+	view.Shown, view.Query = v.rememberedColumns(), v.pairs()
 	if view.MayBulk && mayBulk(v.query) {
 		view.Bulk = v.without("cursor")
 	}
@@ -136,10 +149,12 @@ func (s *Site) runsPage(v *visit) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	limit := int32(defaultLimit)
-	if n, err := strconv.ParseInt(view.Filter.Limit, 10, 32); err == nil {
-		limit = int32(n)
+	view.Filter.Limit = v.remembered(limitCookie, view.Filter.Limit, strconv.Itoa(defaultLimit))
+	n, err := strconv.ParseInt(view.Filter.Limit, 10, 32)
+	if err != nil {
+		return page{}, badParameter("limit=%q is no number of runs", view.Filter.Limit)
 	}
+	limit := int32(n)
 	params.Limit = &limit
 	params.Cursor = v.cursor()
 	var list api.RunList
@@ -148,6 +163,7 @@ func (s *Site) runsPage(v *visit) (page, error) {
 	calls.Go(into(&view.Counts, func() (api.RunCounts, error) {
 		return value(v.api.CountRunsWithResponse(v.Context(), &api.CountRunsParams{
 			Pool: params.Pool, Queue: params.Queue, Deployment: params.Deployment, State: params.State, Tag: params.Tag, Text: params.Text,
+			Cause: params.Cause, CreatedBy: params.CreatedBy, Schedule: params.Schedule, Name: params.Name,
 			CreatedAfter: params.CreatedAfter, CreatedBefore: params.CreatedBefore, EndedAfter: params.EndedAfter, EndedBefore: params.EndedBefore,
 		}))
 	}))
@@ -173,6 +189,16 @@ var states = []api.StateType{
 
 // AllStates are the choices of the filter.
 func (runsView) AllStates() []api.StateType { return states }
+
+// Causes are the choices of the filter.
+func (runsView) Causes() []api.Category { return causes }
+
+// causes of failures, the frequent ones first.
+var causes = []api.Category{
+	api.CategoryApp, api.CategoryOOM, api.CategoryEvicted, api.CategoryPreempted, api.CategoryNodeLost,
+	api.CategoryDeadline, api.CategoryImagePull, api.CategoryConfig, api.CategoryUnschedulable, api.CategoryQuota,
+	api.CategoryInvalid, api.CategoryTemplate, api.CategoryDeleted, api.CategoryCancelled, api.CategoryUnknown,
+}
 
 // Limits are the sizes of a page.
 func (runsView) Limits() []string { return limits }
@@ -220,7 +246,7 @@ func (v *visit) without(names ...string) string {
 }
 
 // chipped are the parameters that are shown as a part of the filter each.
-var chipped = []string{"state", "deployment", "pool", "queue", "tag", "cause", "by", "name", "text", "from", "to", "ended_from", "ended_to"}
+var chipped = []string{"state", "deployment", "pool", "queue", "tag", "cause", "by", "schedule", "name", "text", "from", "to", "ended_from", "ended_to"}
 
 func (v *visit) chips() []chip {
 	var all []chip
@@ -233,7 +259,7 @@ func (v *visit) chips() []chip {
 }
 
 // runViews are the lists that are built in.
-func (v *visit) runViews() []chip {
+func (v *visit) runViews(me string) []chip {
 	today := v.site.Now().UTC().Truncate(day).Format(time.RFC3339)
 	views := []struct {
 		text string
@@ -241,6 +267,7 @@ func (v *visit) runViews() []chip {
 	}{
 		{"All", url.Values{}},
 		{"Failing today", url.Values{"state": {"FAILED", "CRASHED"}, "from": {today}}},
+		{"Mine", url.Values{"by": {me}}},
 		{"Running", url.Values{"state": {"PENDING", "RUNNING"}}},
 		{"Waiting", url.Values{"state": {"SCHEDULED"}}},
 	}

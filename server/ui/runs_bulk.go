@@ -43,7 +43,7 @@ var bulkVerbs = map[string]struct{ heading, operation string }{
 }
 
 // selectable are the parameters of the list that also select runs to change.
-var selectable = []string{"state", "deployment", "pool", "queue", "tag", "text", "from", "to"}
+var selectable = []string{"state", "deployment", "pool", "queue", "tag", "cause", "by", "schedule", "text", "from", "to"}
 
 // mayBulk reports whether what a list shows can be changed as a whole: the filter has nothing that a selection has not.
 func mayBulk(q url.Values) bool {
@@ -81,6 +81,7 @@ func (v *visit) selection() (api.RunSelection, error) {
 	}
 	return api.RunSelection{Filter: &api.RunSelectionFilter{
 		States: p.State, Deployment: p.Deployment, Pool: p.Pool, Queue: p.Queue, Tags: p.Tag, Text: p.Text,
+		Causes: p.Cause, CreatedBy: p.CreatedBy, Schedule: p.Schedule,
 		CreatedAfter: p.CreatedAfter, CreatedBefore: p.CreatedBefore,
 	}}, nil
 }
@@ -148,6 +149,7 @@ func (v *visit) nameFilter(view *bulkView) error {
 	}
 	counts, err := value(v.api.CountRunsWithResponse(v.Context(), &api.CountRunsParams{
 		Pool: params.Pool, Queue: params.Queue, Deployment: params.Deployment, State: params.State, Tag: params.Tag, Text: params.Text,
+		Cause: params.Cause, CreatedBy: params.CreatedBy, Schedule: params.Schedule,
 		CreatedAfter: params.CreatedAfter, CreatedBefore: params.CreatedBefore,
 	}))
 	view.First, view.Count, view.AtLeast = list.Items, counts.Total, counts.AtLeast

@@ -508,7 +508,7 @@ type ClientInterface interface {
 
 	// CountRuns Count the runs that match a filter, by state
 	//
-	// Ended runs are counted by hour, so that no request has to read them: by pool, queue, deployment, state, and the hours of creation or of the end. With a filter by text, tag, cause, creator, schedule, scheduled time, or both times, only a limited number of runs is looked at; the same goes for hours of which a range has a part. `at_least` says that there may be more.
+	// Ended runs are counted by hour, so that no request has to read them: by pool, queue, deployment, state, and the hours of creation or of the end. With a filter by text, name, tag, cause, creator, schedule, scheduled time, or both times, only a limited number of runs is looked at; the same goes for hours of which a range has a part. `at_least` says that there may be more.
 	//
 	// Corresponds with GET /api/v1/runs/count (the `CountRuns` operationId).
 	CountRuns(ctx context.Context, params *CountRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2416,7 +2416,7 @@ func (c *Client) CancelRuns(ctx context.Context, body CancelRunsJSONRequestBody,
 
 // CountRuns Count the runs that match a filter, by state
 //
-// Ended runs are counted by hour, so that no request has to read them: by pool, queue, deployment, state, and the hours of creation or of the end. With a filter by text, tag, cause, creator, schedule, scheduled time, or both times, only a limited number of runs is looked at; the same goes for hours of which a range has a part. `at_least` says that there may be more.
+// Ended runs are counted by hour, so that no request has to read them: by pool, queue, deployment, state, and the hours of creation or of the end. With a filter by text, name, tag, cause, creator, schedule, scheduled time, or both times, only a limited number of runs is looked at; the same goes for hours of which a range has a part. `at_least` says that there may be more.
 //
 // Corresponds with GET /api/v1/runs/count (the `CountRuns` operationId).
 func (c *Client) CountRuns(ctx context.Context, params *CountRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7055,6 +7055,18 @@ func NewCountRunsRequest(server string, params *CountRunsParams) (*http.Request,
 		if params.Text != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "text", *params.Text, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Name != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "name", *params.Name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -12441,7 +12453,7 @@ type ClientWithResponsesInterface interface {
 
 	// CountRunsWithResponse Count the runs that match a filter, by state
 	//
-	// Ended runs are counted by hour, so that no request has to read them: by pool, queue, deployment, state, and the hours of creation or of the end. With a filter by text, tag, cause, creator, schedule, scheduled time, or both times, only a limited number of runs is looked at; the same goes for hours of which a range has a part. `at_least` says that there may be more.
+	// Ended runs are counted by hour, so that no request has to read them: by pool, queue, deployment, state, and the hours of creation or of the end. With a filter by text, name, tag, cause, creator, schedule, scheduled time, or both times, only a limited number of runs is looked at; the same goes for hours of which a range has a part. `at_least` says that there may be more.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -20321,7 +20333,7 @@ func (c *ClientWithResponses) CancelRunsWithResponse(ctx context.Context, body C
 
 // CountRunsWithResponse Count the runs that match a filter, by state
 //
-// Ended runs are counted by hour, so that no request has to read them: by pool, queue, deployment, state, and the hours of creation or of the end. With a filter by text, tag, cause, creator, schedule, scheduled time, or both times, only a limited number of runs is looked at; the same goes for hours of which a range has a part. `at_least` says that there may be more.
+// Ended runs are counted by hour, so that no request has to read them: by pool, queue, deployment, state, and the hours of creation or of the end. With a filter by text, name, tag, cause, creator, schedule, scheduled time, or both times, only a limited number of runs is looked at; the same goes for hours of which a range has a part. `at_least` says that there may be more.
 //
 // Returns a wrapper object for the known response body format(s).
 //

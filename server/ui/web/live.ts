@@ -8,6 +8,7 @@ import { type Message, type Request } from "./message.ts";
 import { morph } from "./morph.ts";
 import { fetchPage } from "./page.ts";
 import { applyTheme, preferences } from "./preference.ts";
+import { anchored, hold, steady } from "./steady.ts";
 import { tick } from "./time.ts";
 import { savedViews } from "./view.ts";
 
@@ -19,6 +20,8 @@ const topics = (document.body.dataset["topics"] ?? "").split(" ").filter((one) =
 let port: MessagePort | undefined;
 let busy = false;
 let stale = false; // something changed that the page does not show yet
+
+let all = false; // also where a table is read that would hold new rows back
 
 async function refresh(): Promise<void> {
   if (document.hidden || busy) { stale = true; return; }
@@ -32,7 +35,11 @@ async function refresh(): Promise<void> {
       return;
     }
     const [main, fresh] = [document.getElementById("main"), page.getElementById("main")];
-    if (main && fresh) morph(main, fresh);
+    if (main && fresh) {
+      hold(fresh, all);
+      all = false;
+      anchored(() => morph(main, fresh));
+    }
     if (page.title !== "") document.title = page.title;
     tick();
     document.dispatchEvent(new Event("refreshed"));
@@ -87,5 +94,6 @@ tick();
 setInterval(tick, 10_000);
 if (topics.length > 0) setInterval(() => void refresh(), STALE_AFTER);
 dialogs();
+steady((whole) => { all ||= whole; void refresh(); });
 keys(root);
 open();

@@ -48,6 +48,8 @@ func lsCommand(app *cli.App) *cobra.Command {
 		Short:   "List runs, newest first",
 		Long: `List runs, newest first.
 
+The last column says why: what a run waits for, or what it ended with.
+
 A filter that few runs match, such as a text or a tag, takes a search through all runs. It ends after
 a million runs, and says how to search on. Narrow it with --since, --until, --pool or --deployment.`,
 		Args: cobra.NoArgs,
@@ -88,16 +90,16 @@ a million runs, and says how to search on. Narrow it with --since, --until, --po
 			{Title: "due", Cell: func(r api.Run) string { return app.Ago(r.ScheduledTime) }},
 			{Title: "took", Cell: func(r api.Run) string { return duration(app, r) }},
 			{Title: "id", Cell: func(r api.Run) string { return r.ID.String() }},
-			{Title: "cause", Cell: cause},
+			{Title: "why", Cell: why},
 		})
 	})
 	return cmd
 }
 
-// cause is why a run did not succeed: the category, and the first line of the message.
-func cause(r api.Run) string {
+// why a run waits, or did not succeed: the category, and the first line of the message.
+func why(r api.Run) string {
 	if r.Category == nil {
-		return ""
+		return cli.Text(r.Waits)
 	}
 	text := string(*r.Category)
 	line, _, _ := strings.Cut(strings.TrimSpace(cli.Text(r.State.Message)), "\n")

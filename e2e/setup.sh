@@ -7,7 +7,7 @@ set -euo pipefail
 needs=(
   gcc=gcc libc6-dev=/usr/include/stdlib.h git=git
   postgresql=/usr/lib/postgresql/*/bin/postgres pgbouncer=pgbouncer
-  chromium=chromium
+  chromium=chromium firefox-esr=firefox-esr
   containerd=containerd runc=runc containernetworking-plugins=/usr/lib/cni/ptp
   iptables=iptables conntrack=conntrack mount=mount
   busybox-static=/bin/busybox ca-certificates=/etc/ssl/certs/ca-certificates.crt tzdata=/usr/share/zoneinfo/UTC

@@ -74,8 +74,7 @@ func marked(text string) step {
 
 // caret puts the caret of the editor behind a text.
 func caret(text string) step {
-	return until(`(text) => { const { view } = document.getElementById("source"); const at = view.state.doc.toString().indexOf(text) + text.length;
-		view.dispatch({ selection: { anchor: at }, scrollIntoView: true }); view.focus(); return true; }`, text)
+	return until(placesCaret, text)
 }
 
 const editorText = `document.getElementById("source").value`

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lib/pq"
+
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/store/cycletest"
 	"github.com/berth-dev/berth/server/store/storetest"
@@ -59,9 +61,13 @@ func (w *world) waitAndRun(n int) {
 	})
 }
 
-// rowsRead is how many rows and index entries of runs were read up to now by connections that are closed.
-func (w *world) rowsRead() (n int) {
+// rowsRead is how many rows and index entries of tables, of runs unless told, were read up to now by connections that are
+// closed.
+func (w *world) rowsRead(tables ...string) (n int) {
 	w.t.Helper()
+	if len(tables) == 0 {
+		tables = []string{"runs", "ready", "live", "run_counts", "run_count_changes"}
+	}
 	w.past(func(db *sql.DB) error {
 		db.SetMaxOpenConns(1)
 		for others := 1; others > 0; {
@@ -73,8 +79,8 @@ func (w *world) rowsRead() (n int) {
 			}
 		}
 		return db.QueryRowContext(w.t.Context(), `
-			SELECT (SELECT SUM(seq_tup_read + COALESCE(idx_tup_fetch, 0)) FROM pg_stat_user_tables WHERE relname IN ('runs', 'ready', 'live', 'run_counts', 'run_count_changes'))
-				+ (SELECT SUM(idx_tup_read) FROM pg_stat_user_indexes WHERE relname IN ('runs', 'ready', 'live', 'run_counts', 'run_count_changes'))`).Scan(&n)
+			SELECT (SELECT SUM(seq_tup_read + COALESCE(idx_tup_fetch, 0)) FROM pg_stat_user_tables WHERE relname = ANY($1))
+				+ (SELECT SUM(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = ANY($1))`, pq.Array(tables)).Scan(&n)
 	})
 	return n
 }

@@ -137,7 +137,8 @@ type SlotHour struct {
 	Runs, Failed int64 // Failed: failed or crashed
 }
 
-// SlotFacts are what became of slots, by the IDs of their schedules.
+// SlotFacts are what became of slots, by the IDs of their schedules. Runs and hours have no order: to sort them all would
+// take longer than to find them.
 type SlotFacts struct {
 	Runs  map[uuid.UUID][]SlotRun
 	Hours map[uuid.UUID][]SlotHour
@@ -159,8 +160,7 @@ SELECT n.schedule_id, r.id, r.name, r.scheduled_time, r.category, ` + runStateTy
 FROM ` + database.RecordsOf[slotRange](d) + ` AS n
 JOIN idempotency_keys k ON k.deployment_id = n.deployment_id AND k.idempotency_key >= n.first AND k.idempotency_key < n.before
 JOIN runs r ON r.id = k.run_id AND r.schedule_id = n.schedule_id
-` + listedStatesSQL(d) + `
-ORDER BY r.scheduled_time`
+` + listedStatesSQL(d)
 }
 
 // GetSlotFacts reads what became of the slots in a range of time: run by run of some schedules, by the hour of others.
@@ -216,8 +216,7 @@ func slotHoursSQL(d database.Dialect) string {
 SELECT n.schedule_id, SUBSTR(k.idempotency_key, ?, ?) AS hour, COUNT(*) AS runs
 FROM ` + database.RecordsOf[slotRange](d) + ` AS n
 JOIN idempotency_keys k ON k.deployment_id = n.deployment_id AND k.idempotency_key >= n.first AND k.idempotency_key < n.before
-GROUP BY 1, 2
-ORDER BY 1, 2`
+GROUP BY 1, 2`
 }
 
 // failedSlotsSQL is served by runs_unsuccessful. A run is not created before its slot.

@@ -77,11 +77,12 @@ func (t Table) IsDense() bool { return len(t.slots) > MaxSlots }
 
 // Slots are the slots in their order, with the runs and gaps of the range.
 func (t Table) Slots(runs []store.SlotRun, gaps []store.ScheduleGap) []Slot {
-	made := map[int64]*store.SlotRun{}
-	all := t.slots
+	made := make(map[int64]*store.SlotRun, len(runs))
+	all := make([]time.Time, len(t.slots), len(t.slots)+len(runs))
+	copy(all, t.slots)
 	for i, run := range runs {
 		made[run.Slot.Unix()] = &runs[i]
-		all = append(all[:len(all):len(all)], run.Slot) // times that the schedule had before
+		all = append(all, run.Slot) // times that the schedule had before
 	}
 	slices.SortFunc(all, time.Time.Compare)
 	all = slices.CompactFunc(all, time.Time.Equal)

@@ -49,6 +49,7 @@ type runFilter struct {
 	Pool, Queue, Deployment, Tag, Text, Name string
 	Cause, By, Schedule                      string
 	From, To, EndedFrom, EndedTo             string
+	ScheduledFrom, ScheduledTo               string
 	Sort                                     string
 	Limit                                    string
 }
@@ -64,7 +65,8 @@ func (v *visit) runFilter() runFilter {
 		State: compacted(q["state"]), Pool: q.Get("pool"), Queue: q.Get("queue"), Deployment: q.Get("deployment"), Tag: q.Get("tag"),
 		Cause: q.Get("cause"), By: q.Get("by"), Schedule: q.Get("schedule"),
 		Text: q.Get("text"), Name: q.Get("name"), From: q.Get("from"), To: q.Get("to"),
-		EndedFrom: q.Get("ended_from"), EndedTo: q.Get("ended_to"), Sort: q.Get("sort"), Limit: q.Get("limit"),
+		EndedFrom: q.Get("ended_from"), EndedTo: q.Get("ended_to"),
+		ScheduledFrom: q.Get("scheduled_from"), ScheduledTo: q.Get("scheduled_to"), Sort: q.Get("sort"), Limit: q.Get("limit"),
 	}
 }
 
@@ -101,6 +103,7 @@ func (f runFilter) params() (api.ListRunsParams, error) {
 	}{
 		{"from", f.From, &p.CreatedAfter}, {"to", f.To, &p.CreatedBefore},
 		{"ended_from", f.EndedFrom, &p.EndedAfter}, {"ended_to", f.EndedTo, &p.EndedBefore},
+		{"scheduled_from", f.ScheduledFrom, &p.ScheduledAfter}, {"scheduled_to", f.ScheduledTo, &p.ScheduledBefore},
 	} {
 		at, err := moment(bound.name, bound.text)
 		if err != nil {
@@ -165,6 +168,7 @@ func (s *Site) runsPage(v *visit) (page, error) {
 			Pool: params.Pool, Queue: params.Queue, Deployment: params.Deployment, State: params.State, Tag: params.Tag, Text: params.Text,
 			Cause: params.Cause, CreatedBy: params.CreatedBy, Schedule: params.Schedule, Name: params.Name,
 			CreatedAfter: params.CreatedAfter, CreatedBefore: params.CreatedBefore, EndedAfter: params.EndedAfter, EndedBefore: params.EndedBefore,
+			ScheduledAfter: params.ScheduledAfter, ScheduledBefore: params.ScheduledBefore,
 		}))
 	}))
 	if err := calls.Wait(); err != nil {
@@ -246,7 +250,7 @@ func (v *visit) without(names ...string) string {
 }
 
 // chipped are the parameters that are shown as a part of the filter each.
-var chipped = []string{"state", "deployment", "pool", "queue", "tag", "cause", "by", "schedule", "name", "text", "from", "to", "ended_from", "ended_to"}
+var chipped = []string{"state", "deployment", "pool", "queue", "tag", "cause", "by", "schedule", "name", "text", "from", "to", "ended_from", "ended_to", "scheduled_from", "scheduled_to"}
 
 func (v *visit) chips() []chip {
 	var all []chip

@@ -30,7 +30,10 @@ type schedulesView struct {
 	First, Next string // addresses of pages; empty where there is none
 }
 
-const scheduleLimit = 100
+const (
+	scheduleLimit = 100
+	calendarLimit = 200
+)
 
 // schedulesPage shows schedules.
 func (s *Site) schedulesPage(v *visit) (page, error) {
@@ -100,6 +103,9 @@ type calendar struct {
 	Earlier, Later string // addresses
 	Days           []calendarDay
 	Rows           []calendarRow
+	Load           []dayLoad
+	Peaks          []peak
+	IsPart         bool // there are more schedules than the page has
 }
 
 // calendarDay is a day of a zone: 23 or 25 hours where its clocks change.
@@ -151,13 +157,19 @@ func (v *visit) fillCalendar(view *schedulesView) (next *string, err error) {
 	end := c.Days[days-1].To
 	c.Title = start.Format("2 January 2006") + " – " + end.Add(-time.Second).Format("2 January 2006")
 	c.Earlier, c.Later = v.with("from", earlier.Format(time.DateOnly)), v.with("from", end.In(zone).Format(time.DateOnly))
-	limit := int32(scheduleLimit)
+	limit := int32(calendarLimit)
 	list, err := value(v.api.ListScheduleSlotsWithResponse(v.Context(), &api.ListScheduleSlotsParams{
 		Pool: optional(view.Pool), Tag: optional(view.Tag), From: &start, To: &end, Limit: &limit, Cursor: v.cursor(),
 	}))
 	if err != nil {
 		return nil, err
 	}
+	limits, err := v.poolLimits()
+	if err != nil {
+		return nil, err
+	}
+	load := newLoad(list.Items, v.site.Now())
+	c.Load, c.Peaks, c.IsPart = load.byDay(c.Days, zone), load.peaks(limits, zone), list.NextCursor != nil || v.cursor() != nil
 	for _, one := range list.Items {
 		c.Rows = append(c.Rows, view.calendarRow(one, c.Days, zone))
 	}
@@ -241,7 +253,7 @@ func (view *schedulesView) calendarRow(one api.ScheduleSlots, days []calendarDay
 			cell.Slots = nil
 		}
 		cell.Address = view.To("runs") + "?" + url.Values{
-			"deployment": {one.Deployment}, "from": {iso(days[i].From)}, "to": {iso(days[i].To)},
+			"deployment": {one.Deployment}, "schedule": {one.Name}, "scheduled_from": {iso(days[i].From)}, "scheduled_to": {iso(days[i].To)},
 		}.Encode()
 	}
 	return row

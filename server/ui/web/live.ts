@@ -3,6 +3,7 @@
  * the document. XMLHttpRequest parses HTML by itself, so that no string ever becomes markup here (Trusted Types).
  */
 import { dialogs } from "./dialog.ts";
+import { grid } from "./grid.ts";
 import { keys } from "./keys.ts";
 import { type Message, type Request } from "./message.ts";
 import { morph } from "./morph.ts";
@@ -96,4 +97,5 @@ if (topics.length > 0) setInterval(() => void refresh(), STALE_AFTER);
 dialogs();
 steady((whole) => { all ||= whole; void refresh(); });
 keys(root);
+grid();
 open();

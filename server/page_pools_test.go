@@ -1,12 +1,16 @@
 package server_test
 
 import (
+	"database/sql"
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/berth-dev/berth/internal/pgtest"
 	"github.com/berth-dev/berth/server/api"
 )
 
@@ -46,6 +50,78 @@ func TestP1AndP2APoolShowsItsSlotsQueuesAndHolders(t *testing.T) {
 		`<th scope="row">w1</th>`, "1 attempt<", "the waiter", "version 1", "need no approval").
 		hasNot("No worker of this pool")
 	r.page("/pools/none").is(http.StatusNotFound).has("<nav", `href="../pools"`)
+}
+
+// TestP1SlotsAndQueuesAreThoseOfExplainAndOfTheMetrics: a holder, and two runs that wait for its slot.
+func TestP1SlotsAndQueuesAreThoseOfExplainAndOfTheMetrics(t *testing.T) {
+	r := start(t, withoutKeys)
+	r.deploy("etl", "")
+	r.call(http.MethodPatch, "/api/v1/work-pools/local", `{"concurrency_limit":1}`).is(http.StatusOK)
+	holder := r.startRun("etl", `{"name":"the holder"}`)
+	w := r.newWorker("w1")
+	w.begin(w.claimOne())
+	first, second := r.startRun("etl", "{}"), r.startRun("etl", "{}")
+
+	shown := r.page("/pools/local").is(http.StatusOK).has("1 of 1", `queue=default">2</a>`)
+	oldest := regexp.MustCompile(`data-label="Oldest"><time[^>]* datetime="([^"]+)"`).FindSubmatch(shown.body)
+	if oldest == nil {
+		t.Fatalf("no oldest run:\n%s", shown.body)
+	}
+	since, err := time.Parse(time.RFC3339, string(oldest[1]))
+	if err != nil || since.Sub(first.ScheduledTime).Abs() > time.Second {
+		t.Errorf("the oldest waits since %s, it was due at %s (%v)", since, first.ScheduledTime, err)
+	}
+
+	e := r.why(second.ID)
+	if e.HoldersTotal != 1 || len(e.Holders) != 1 || e.Holders[0].Run != holder.ID {
+		t.Errorf("explain names the holders %+v", e.Holders)
+	}
+	if e.Ahead == nil || *e.Ahead != 1 || len(e.Reasons) == 0 || !strings.Contains(e.Reasons[0].Message, "concurrency limit of 1") {
+		t.Errorf("explain says %+v", e)
+	}
+
+	metrics := string(r.call(http.MethodGet, "/metrics", "").is(http.StatusOK).body)
+	for _, want := range []string{
+		`berth_slots{kind="used",pool="local",queue=""} 1`, `berth_slots{kind="limit",pool="local",queue=""} 1`,
+		`berth_slots{kind="used",pool="local",queue="default"} 1`, `berth_runs{pool="local",queue="default",state="SCHEDULED"} 2`,
+	} {
+		if !strings.Contains(metrics, want+"\n") {
+			t.Errorf("the metrics lack %s", want)
+		}
+	}
+	age := regexp.MustCompile(`berth_run_queue_age_seconds{pool="local",queue="default"} (\S+)`).FindStringSubmatch(metrics)
+	if age == nil {
+		t.Fatalf("no age of the queue in\n%s", metrics)
+	}
+	seconds, err := strconv.ParseFloat(age[1], 64)
+	const reading = 10 // seconds between the page and the metrics, on a machine that does much else
+	if apart := time.Since(since).Seconds() - seconds; err != nil || apart < -1 || apart > reading {
+		t.Errorf("the oldest waits for %s s in the metrics, since %s on the page (%v)", age[1], since, err)
+	}
+}
+
+// TestP5ADeadWorkerSaysWhatItHeldAndWhatBecomesOfIt: alone, and beside another of its cluster.
+func TestP5ADeadWorkerSaysWhatItHeldAndWhatBecomesOfIt(t *testing.T) {
+	address := pgtest.Database(t)
+	r := start(t, withoutKeys, on(address))
+	r.deploy("etl", "")
+	held := r.startRun("etl", `{"name":"the held"}`)
+	w := r.newWorker("w1")
+	w.begin(w.claimOne())
+	db, err := sql.Open("postgres", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	r.page("/pools/local").is(http.StatusOK).has("Alive").hasNot("Gone", "what it held")
+	if _, err := db.ExecContext(t.Context(), "UPDATE worker_sessions SET seen_at = 'epoch'"); err != nil {
+		t.Fatal(err)
+	}
+	link := `<a href="../runs/` + held.ID.String() + `">the held</a>`
+	r.page("/pools/local").is(http.StatusOK).has("Gone", `data-label="Holds">1 attempt: `+link,
+		"No other worker of its cluster is alive: what it held goes on there and waits for one. If the cluster is gone too, abandon the runs.")
+	r.newWorker("w2")
+	r.page("/pools/local").is(http.StatusOK).has("Gone", "Alive", link, "Another worker of its cluster takes over what it held when the leases have run out.")
 }
 
 func TestP3APauseHasAReasonAndShowsWho(t *testing.T) {

@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -147,16 +148,29 @@ type poolView struct {
 	Frame
 	Pool      api.WorkPool
 	Queues    []api.WorkQueue
-	Workers   []api.Worker
+	Workers   []poolWorker
 	Template  api.TemplateVersion
 	Rules     []api.Rule
 	Approvals []api.Approval
 	Holders   []holder
 	Longest   []longRun
+	active    []api.Run // that hold slots, the oldest first
 	Runs      []api.Run
 	// Command starts a worker for this pool of this server.
 	Command string
 }
+
+// poolWorker is a worker with runs that it holds, of a worker that is gone.
+type poolWorker struct {
+	api.Worker
+
+	Held []api.Run
+	// TakenOver is true where another worker can see what became of them: only one of the same cluster can.
+	TakenOver bool
+}
+
+// More is how many attempts it holds beside the runs that are named.
+func (w poolWorker) More() int { return int(w.ActiveAttempts) - len(w.Held) }
 
 // holder is a deployment with how many of the longest runs it has.
 type holder struct {
@@ -196,7 +210,15 @@ func (r longRun) Slow() bool {
 func (p poolView) Bar() slotBar { return slotBar{p.Pool.SlotsUsed, p.Pool.ConcurrencyLimit} }
 
 // Alive counts the workers that are alive.
-func (p poolView) Alive() int { return alive(p.Workers) }
+func (p poolView) Alive() int {
+	n := 0
+	for _, w := range p.Workers {
+		if w.Alive {
+			n++
+		}
+	}
+	return n
+}
 
 // Waiting counts the runs that are due.
 func (p poolView) Waiting() int32 { return waiting(p.Queues) }
@@ -246,7 +268,9 @@ func (p *poolView) load(v *visit) error {
 	})
 	calls.Go(func() error {
 		list, err := value(v.api.ListWorkersWithResponse(ctx, &api.ListWorkersParams{Pool: &name}))
-		p.Workers = list.Items
+		for _, w := range list.Items {
+			p.Workers = append(p.Workers, poolWorker{Worker: w})
+		}
 		return err
 	})
 	calls.Go(into(&p.Template, func() (api.TemplateVersion, error) {
@@ -273,7 +297,44 @@ func (p *poolView) load(v *visit) error {
 		return err
 	})
 	calls.Go(func() error { return p.loadHolders(ctx, v) })
-	return calls.Wait()
+	if err := calls.Wait(); err != nil {
+		return err
+	}
+	return p.loadHeld(v)
+}
+
+// heldShown bounds the runs that are looked at for the ones that a worker held which is gone.
+const heldShown = 20
+
+// loadHeld asks which runs are held by workers that are gone.
+func (p *poolView) loadHeld(v *visit) error {
+	gone := map[string]*poolWorker{}
+	for i, w := range p.Workers {
+		if !w.Alive && w.ActiveAttempts > 0 {
+			gone[w.Name] = &p.Workers[i]
+			p.Workers[i].TakenOver = slices.ContainsFunc(p.Workers, func(other poolWorker) bool {
+				return other.Alive && other.ClusterID == w.ClusterID
+			})
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	details := make([]api.RunDetail, min(len(p.active), heldShown))
+	calls, ctx := errgroup.WithContext(v.Context())
+	calls.SetLimit(callsAtOnce)
+	for i := range details {
+		calls.Go(into(&details[i], func() (api.RunDetail, error) { return value(v.api.GetRunWithResponse(ctx, p.active[i].ID)) }))
+	}
+	err := calls.Wait()
+	for _, one := range details {
+		for _, attempt := range one.Attempts {
+			if w := gone[attempt.Worker]; w != nil && attempt.EndedAt == nil {
+				w.Held = append(w.Held, one.Run)
+			}
+		}
+	}
+	return err
 }
 
 // loadHolders asks who holds the slots, and how long their runs usually take.
@@ -286,6 +347,7 @@ func (p *poolView) loadHolders(ctx context.Context, v *visit) error {
 	if err != nil {
 		return err
 	}
+	p.active = list.Items
 	runs := map[string]int{}
 	for _, run := range list.Items {
 		if runs[run.Deployment]++; runs[run.Deployment] == 1 {

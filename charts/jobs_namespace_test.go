@@ -44,17 +44,17 @@ func TestTheNamespaceOfTheJobsIsLabelledAndKept(t *testing.T) {
 
 func TestJobsHaveAnAccountWithoutPermissions(t *testing.T) {
 	objects := render(t, "")
-	account := find[*corev1.ServiceAccount](t, objects, "rel-berth-job")
+	account := find[*corev1.ServiceAccount](t, objects, "berth-system-rel-berth-job")
 	if account.AutomountServiceAccountToken == nil || *account.AutomountServiceAccountToken {
 		t.Error("its token is mounted")
 	}
 	for _, o := range objects {
-		if binding, ok := o.typed.(*rbacv1.RoleBinding); ok && binding.Subjects[0].Name == "rel-berth-job" {
+		if binding, ok := o.typed.(*rbacv1.RoleBinding); ok && binding.Subjects[0].Name == "berth-system-rel-berth-job" {
 			t.Errorf("%s gives it permissions", o)
 		}
 	}
 	if args := container(t, objects, "rel-berth-worker").Args; !slices.Contains(args,
-		"--job-service-account=rel-berth-job") {
+		"--job-service-account=berth-system-rel-berth-job") {
 		t.Errorf("the worker does not know it: %v", args)
 	}
 }

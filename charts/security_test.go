@@ -105,24 +105,34 @@ func TestHookJobsEndByThemselves(t *testing.T) {
 // do not exist when it runs.
 func TestHooksHaveTheirAccountsAndPermissions(t *testing.T) {
 	for name, values := range renders() {
-		hooks := map[string]object{}
+		var jobs, others []object
 		for _, o := range render(t, values) {
-			if o.isHook() {
-				hooks[o.Kind+"/"+o.Name] = o
+			switch {
+			case o.isHook() && o.Kind == "Job":
+				jobs = append(jobs, o)
+			case o.isHook():
+				others = append(others, o)
 			}
 		}
-		for _, o := range hooks {
-			job, ok := o.typed.(*batchv1.Job)
-			if !ok || o.Name == "rel-berth-test" || job.Spec.Template.Spec.ServiceAccountName == "mine" {
+		for _, o := range jobs {
+			account := find[*batchv1.Job](t, jobs, o.Name).Spec.Template.Spec.ServiceAccountName
+			if o.Name == "rel-berth-test" || account == "mine" {
 				continue
 			}
-			for _, kind := range []string{"ServiceAccount", "Role", "RoleBinding"} {
-				needed, ok := hooks[kind+"/"+job.Spec.Template.Spec.ServiceAccountName]
-				if !ok || needed.Annotations["helm.sh/hook"] != o.Annotations["helm.sh/hook"] {
-					t.Errorf("%s: %s has no %s among its hooks", name, o, kind)
-				} else if needed.Annotations["helm.sh/hook-weight"] != "-20" ||
-					o.Annotations["helm.sh/hook-weight"] != "-10" {
+			there := map[string]bool{}
+			for _, needed := range others {
+				if !strings.Contains(needed.Name, account) {
+					continue
+				}
+				there[needed.Kind] = true
+				if needed.Annotations["helm.sh/hook"] != o.Annotations["helm.sh/hook"] ||
+					needed.Annotations["helm.sh/hook-weight"] != "-20" || o.Annotations["helm.sh/hook-weight"] != "-10" {
 					t.Errorf("%s: %s is not made before %s", name, needed, o)
+				}
+			}
+			for _, kind := range []string{"ServiceAccount", "Role", "RoleBinding"} {
+				if !there[kind] {
+					t.Errorf("%s: %s has no %s among its hooks", name, o, kind)
 				}
 			}
 		}
@@ -151,9 +161,9 @@ func TestPermissionsAreExactlyThese(t *testing.T) {
 		core("pods/log", "get"), core("events", "list"), certificate, labels,
 	}
 	want := map[string][]rbacv1.PolicyRule{
-		"Role/berth-system-jobs/rel-berth-worker": worker,
-		"Role/berth-system/rel-berth-keys":        {core("secrets", "create"), ensured},
-		"Role/berth-system-jobs/rel-berth-drain":  {jobs("get", "list", "patch", "delete")},
+		"Role/berth-system-jobs/berth-system-rel-berth-worker": worker,
+		"Role/berth-system/rel-berth-keys":                     {core("secrets", "create"), ensured},
+		"Role/berth-system-jobs/berth-system-rel-berth-drain":  {jobs("get", "list", "patch", "delete")},
 		"Role/berth-system/rel-berth-drain-stop": {
 			stopped("deployments", "get"), stopped("deployments/scale", "patch"), core("pods", "list"),
 		},
@@ -174,7 +184,7 @@ func TestWorkerMayCreateSecretsOnlyIfConfigured(t *testing.T) {
 	for values, want := range map[string]bool{"": false, "{worker: {jobSecrets: true}}": true,
 		"{worker: {envAsSecret: true}}": true, "{worker: {jobAPI: {createKey: true}}}": true} {
 		objects := render(t, values)
-		rules := roles(t, objects)["Role/berth-system-jobs/rel-berth-worker"]
+		rules := roles(t, objects)["Role/berth-system-jobs/berth-system-rel-berth-worker"]
 		got := slices.ContainsFunc(rules, func(r rbacv1.PolicyRule) bool {
 			return slices.Equal(r.Resources, []string{"secrets"}) && slices.Equal(r.Verbs, []string{"create"})
 		})
@@ -193,7 +203,7 @@ func TestWorkerMayCreatePodsOnlyIfConfigured(t *testing.T) {
 	for values, allowed := range map[string]bool{"": false, "{worker: {dryRunPods: true}}": true} {
 		for role, rules := range roles(t, render(t, values)) {
 			got := slices.ContainsFunc(rules, func(r rbacv1.PolicyRule) bool { return reflect.DeepEqual(r, want) })
-			if got != (allowed && role == "Role/berth-system-jobs/rel-berth-worker") {
+			if got != (allowed && role == "Role/berth-system-jobs/berth-system-rel-berth-worker") {
 				t.Errorf("%s: %s may create pods is %v", values, role, got)
 			}
 			if !got && slices.ContainsFunc(rules, func(r rbacv1.PolicyRule) bool {
@@ -209,7 +219,7 @@ func TestWorkerMayReadWorkloadsOnlyIfConfigured(t *testing.T) {
 	want := rbacv1.PolicyRule{APIGroups: []string{"kueue.x-k8s.io"}, Resources: []string{"workloads", "localqueues"},
 		Verbs: []string{"get", "list", "watch"}}
 	for values, allowed := range map[string]bool{"": false, "{worker: {kueue: true}}": true} {
-		rules := roles(t, render(t, values))["Role/berth-system-jobs/rel-berth-worker"]
+		rules := roles(t, render(t, values))["Role/berth-system-jobs/berth-system-rel-berth-worker"]
 		got := slices.ContainsFunc(rules, func(r rbacv1.PolicyRule) bool { return reflect.DeepEqual(r, want) })
 		if got != allowed {
 			t.Errorf("%s: may read Workloads is %v, want %v", values, got, allowed)
@@ -263,7 +273,7 @@ func TestJobsGetTheConfiguredKey(t *testing.T) {
 func TestEachNamespaceGetsItsOwnRole(t *testing.T) {
 	objects := render(t, most)
 	for _, namespace := range []string{"jobs", "team-a", "team-b"} {
-		if _, ok := roles(t, objects)["Role/"+namespace+"/rel-berth-worker"]; !ok {
+		if _, ok := roles(t, objects)["Role/"+namespace+"/berth-system-rel-berth-worker"]; !ok {
 			t.Errorf("no Role for the worker in %s", namespace)
 		}
 	}

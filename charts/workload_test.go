@@ -210,8 +210,8 @@ func TestWorkerForAnExternalServerIsInstalledAlone(t *testing.T) {
 		t.Errorf("environment %v", worker.Env)
 	}
 	for _, o := range objects {
-		ofJobs := o.Name == "rel-berth-job" || o.Name == "berth-system-rel-berth-jobs"
-		if !strings.HasPrefix(o.Name, "rel-berth-worker") && !ofJobs {
+		ofJobs := o.Name == "berth-system-rel-berth-job" || o.Name == "berth-system-rel-berth-jobs"
+		if !strings.HasPrefix(strings.TrimPrefix(o.Name, "berth-system-"), "rel-berth-worker") && !ofJobs {
 			t.Errorf("%s is rendered, but only the installation of the server may be drained", o)
 		}
 	}

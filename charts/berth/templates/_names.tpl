@@ -1,7 +1,17 @@
 {{/* Names and labels for all templates. */}}
 
 {{- define "berth.name" -}}
-{{- .Values.nameOverride | default .Chart.Name | trunc 44 | trimSuffix "-" }}
+{{- include "berth.cut" (list (.Values.nameOverride | default .Chart.Name) 63) }}
+{{- end }}
+
+{{/* A name of at most so many characters: (list NAME 44). A longer one ends with a hash, so that cutting it makes no two
+names equal. */}}
+{{- define "berth.cut" -}}
+{{- $name := index . 0 }}
+{{- $longest := index . 1 }}
+{{- if le (len $name) $longest }}{{ $name }}
+{{- else }}{{ printf "%s-%s" ($name | trunc (sub $longest 9 | int) | trimSuffix "-") (sha256sum $name | trunc 8) }}
+{{- end }}
 {{- end }}
 
 {{/*
@@ -11,12 +21,26 @@ for the 11 characters of a revision in a label value of 63.
 {{- define "berth.fullname" -}}
 {{- $name := .Values.nameOverride | default .Chart.Name }}
 {{- if .Values.fullnameOverride }}
-{{- .Values.fullnameOverride | trunc 44 | trimSuffix "-" }}
+{{- $name = .Values.fullnameOverride }}
 {{- else if contains $name .Release.Name }}
-{{- .Release.Name | trunc 44 | trimSuffix "-" }}
+{{- $name = .Release.Name }}
 {{- else }}
-{{- printf "%s-%s" .Release.Name $name | trunc 44 | trimSuffix "-" }}
+{{- $name = printf "%s-%s" .Release.Name $name }}
 {{- end }}
+{{- include "berth.cut" (list $name 44) }}
+{{- end }}
+
+{{/*
+The name of an object in any namespace: (list . NAMESPACE "worker"). In another namespace than the release's, it carries
+the release's namespace, because releases of several namespaces can serve one.
+*/}}
+{{- define "berth.nameIn" -}}
+{{- $root := index . 0 }}
+{{- $fullname := include "berth.fullname" $root }}
+{{- if ne (index . 1) $root.Release.Namespace }}
+{{- $fullname = include "berth.cut" (list (printf "%s-%s" $root.Release.Namespace $fullname) 52) }}
+{{- end }}
+{{- printf "%s-%s" $fullname (index . 2) }}
 {{- end }}
 
 {{/* Labels that select the pods of a component: (list . "server"). They must not change, because selectors are immutable. */}}
@@ -27,17 +51,19 @@ app.kubernetes.io/instance: {{ $root.Release.Name | quote }}
 app.kubernetes.io/component: {{ index . 1 | quote }}
 {{- end }}
 
-{{/* Labels of an object of a component: (list . "server"). */}}
+{{/* Labels of an object of a component: (list . "server"). commonLabels may set them otherwise, but for those that select. */}}
 {{- define "berth.labels" -}}
 {{- $root := index . 0 -}}
-{{ include "berth.selectorLabels" . }}
-app.kubernetes.io/part-of: berth
-app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ $root.Release.Service | quote }}
-helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-{{- with $root.Values.commonLabels }}
-{{ toYaml . }}
+{{- $labels := dict
+      "app.kubernetes.io/part-of" "berth"
+      "app.kubernetes.io/version" $root.Chart.AppVersion
+      "app.kubernetes.io/managed-by" $root.Release.Service
+      "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-") }}
+{{- range $key, $value := $root.Values.commonLabels }}
+{{- $_ := set $labels $key $value }}
 {{- end }}
+{{- include "berth.selectorLabels" . }}
+{{ toYaml $labels }}
 {{- end }}
 
 {{- define "berth.server.serviceAccountName" -}}
@@ -79,11 +105,8 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- end }}
 {{- end }}
 
-{{/* The namespace `NAME-jobs`. A long name ends with a hash, so that cutting it makes no two names equal. */}}
 {{- define "berth.jobNamespaceFor" -}}
-{{- if le (len .) 58 }}{{ printf "%s-jobs" . }}
-{{- else }}{{ printf "%s-%s-jobs" (. | trunc 49 | trimSuffix "-") (sha256sum . | trunc 8) }}
-{{- end }}
+{{- printf "%s-jobs" (include "berth.cut" (list . 58)) }}
 {{- end }}
 
 {{/* Not empty if the chart creates the namespace of the Jobs. */}}
@@ -94,7 +117,7 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{/* ServiceAccount of Jobs whose template names none. */}}
 {{- define "berth.job.serviceAccountName" -}}
 {{- with .Values.jobs.serviceAccount }}
-{{- .name | default (ternary (printf "%s-job" (include "berth.fullname" $)) "" .create) }}
+{{- .name | default (ternary (include "berth.nameIn" (list $ "" "job")) "" .create) }}
 {{- end }}
 {{- end }}
 

@@ -9,12 +9,13 @@
 {{/* Metadata of a pod: (list . "server" .Values.server). */}}
 {{- define "berth.podMetadata" -}}
 {{- $values := index . 2 -}}
+{{- $labels := deepCopy (index . 0).Values.commonLabels }}
+{{- range $key, $value := $values.podLabels }}
+{{- $_ := set $labels $key $value }}
+{{- end }}
 labels:
   {{- include "berth.selectorLabels" . | nindent 2 }}
-  {{- with (index . 0).Values.commonLabels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
-  {{- with $values.podLabels }}
+  {{- with $labels }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- with $values.podAnnotations }}

@@ -78,3 +78,38 @@ func valuesTable(values []value) string {
 	}
 	return out.String()
 }
+
+// defaultsTemplate is _defaults.tpl: the defaults of all values. A value that is a map by itself, such as a security
+// context, stands there under "=": it is added as a whole, and what its owner left out of it is not wanted.
+func defaultsTemplate(valuesYAML []byte) (string, error) {
+	values, err := documentedValues(valuesYAML)
+	if err != nil {
+		return "", err
+	}
+	root := map[string]any{}
+	for _, v := range values {
+		var fallback any
+		if err := yaml.Unmarshal([]byte(v.fallback), &fallback); err != nil {
+			return "", fmt.Errorf("%s: %w", v.path, err)
+		}
+		if _, isMap := fallback.(map[string]any); isMap {
+			fallback = map[string]any{"=": fallback}
+		}
+		at, names := root, strings.Split(v.path, ".")
+		for _, name := range names[:len(names)-1] {
+			if at[name] == nil {
+				at[name] = map[string]any{}
+			}
+			at = at[name].(map[string]any)
+		}
+		at[names[len(names)-1]] = fallback
+	}
+	var text strings.Builder
+	encoder := yaml.NewEncoder(&text)
+	encoder.SetIndent(2)
+	if err := encoder.Encode(root); err != nil {
+		return "", err
+	}
+	return "{{/* Written from values.yaml by `go test ./charts -update`. */}}\n" +
+		`{{- define "berth.defaults" -}}` + "\n" + text.String() + "{{- end }}\n", encoder.Close()
+}

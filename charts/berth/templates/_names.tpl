@@ -51,7 +51,7 @@ app.kubernetes.io/instance: {{ $root.Release.Name | quote }}
 app.kubernetes.io/component: {{ index . 1 | quote }}
 {{- end }}
 
-{{/* Labels of an object of a component: (list . "server"). commonLabels may set them otherwise, but for those that select. */}}
+{{/* Labels of an object of a component: (list . "server"). commonLabels may set them otherwise, but for the selecting ones. */}}
 {{- define "berth.labels" -}}
 {{- $root := index . 0 -}}
 {{- $labels := dict

@@ -1,0 +1,254 @@
+{{/* Written from values.yaml by `go test ./charts -update`. */}}
+{{- define "berth.defaults" -}}
+commonLabels:
+  =: {}
+containerSecurityContext:
+  =:
+    allowPrivilegeEscalation: false
+    capabilities:
+      drop:
+        - ALL
+    readOnlyRootFilesystem: true
+    runAsNonRoot: true
+database:
+  connections: 20
+  external:
+    directURLKey: ""
+    existingSecret: ""
+    readURLKey: ""
+    urlKey: url
+  partition: ""
+  peopleConnections: 10
+  peopleTimeout: 10s
+  readLag: 5s
+enabled: true
+fullnameOverride: ""
+global:
+  =: {}
+hooks:
+  affinity:
+    =: {}
+  nodeSelector:
+    =: {}
+  podAnnotations:
+    =: {}
+  podLabels:
+    =: {}
+  priorityClassName: ""
+  resources:
+    =:
+      limits:
+        memory: 256Mi
+      requests:
+        cpu: 20m
+        memory: 32Mi
+  tolerations: []
+image:
+  digest: ""
+  pullPolicy: IfNotPresent
+  pullSecrets: []
+  repository: ghcr.io/berth-dev/berth
+  tag: ""
+jobs:
+  createNamespace: true
+  namespace: ""
+  namespaceLabels:
+    =: {}
+  podSecurity: baseline
+  serviceAccount:
+    annotations:
+      =: {}
+    create: true
+    imagePullSecrets: []
+    name: ""
+  shareNamespace: false
+keys:
+  activeDeadlineSeconds: 120
+  adminKey: admin
+  existingSecret: ""
+  identityKey: identity
+  workerKey: worker
+metrics:
+  dashboard:
+    annotations:
+      =: {}
+    enabled: false
+    labels:
+      =:
+        grafana_dashboard: "1"
+  prometheusRule:
+    disabled: []
+    enabled: false
+    labels:
+      =: {}
+    selector: ""
+  serviceMonitor:
+    enabled: false
+    interval: ""
+    labels:
+      =: {}
+    scrapeTimeout: ""
+nameOverride: ""
+podSecurityContext:
+  =:
+    fsGroup: 65532
+    fsGroupChangePolicy: OnRootMismatch
+    runAsGroup: 65532
+    runAsNonRoot: true
+    runAsUser: 65532
+    seccompProfile:
+      type: RuntimeDefault
+server:
+  affinity:
+    =: {}
+  enabled: true
+  ensurePools:
+    =:
+      default: kubernetes
+  extraArgs: []
+  extraEnv: []
+  keep:
+    audit: 365d
+    deleted: 30d
+    logs: 30d
+    runs: 90d
+    statistics: 400d
+  logFormat: json
+  logLevel: info
+  nodeSelector:
+    =: {}
+  outputArchive:
+    accessKeyIDKey: AWS_ACCESS_KEY_ID
+    endpoint: ""
+    existingClaim: ""
+    existingSecret: ""
+    pathStyle: false
+    region: ""
+    secretAccessKeyKey: AWS_SECRET_ACCESS_KEY
+    url: ""
+  persistence:
+    accessMode: ReadWriteOnce
+    annotations:
+      =: {}
+    enabled: true
+    existingClaim: ""
+    size: 8Gi
+    storageClass: ""
+    whenDeleted: Retain
+  podAnnotations:
+    =: {}
+  podDisruptionBudget:
+    enabled: true
+    maxUnavailable: 1
+  podLabels:
+    =: {}
+  priorityClassName: ""
+  publicURL: ""
+  rateLimit: 300
+  replicas: 1
+  resources:
+    =:
+      limits:
+        memory: 512Mi
+      requests:
+        cpu: 100m
+        memory: 128Mi
+  service:
+    annotations:
+      =: {}
+    port: 4200
+    type: ClusterIP
+  serviceAccount:
+    annotations:
+      =: {}
+    create: true
+    name: ""
+  signIn:
+    allowedDomains: []
+    clientID: ""
+    clientSecretKey: client-secret
+    existingSecret: ""
+    grants: []
+    groupsClaim: groups
+    issuer: ""
+    recheck: 15m
+    scopes: []
+    sessionIdle: 4h
+    sessionMaxAge: 12h
+    trustEmail: false
+  streams: 1000
+  streamsPerKey: 200
+  terminationGracePeriodSeconds: 45
+  tls:
+    caKey: ca.crt
+    existingSecret: ""
+  tolerations: []
+  topologySpreadConstraints: []
+  webhooks:
+    allow: []
+worker:
+  affinity:
+    =: {}
+  apiKey:
+    existingSecret: ""
+    key: key
+  apiURL: ""
+  ca:
+    existingSecret: ""
+    key: ca.crt
+  clusterConfig:
+    existingSecret: ""
+    key: kubeconfig
+  clusterID: ""
+  drain:
+    activeDeadlineSeconds: 240
+    enabled: true
+    keepJobs: false
+  dryRunPods: false
+  enabled: true
+  envAsSecret: false
+  extraArgs: []
+  extraEnv: []
+  jobAPI:
+    createKey: false
+    existingSecret: ""
+    key: ""
+    url: ""
+  jobSecrets: false
+  kueue: false
+  legacyFinalizers: []
+  limit: 0
+  logFormat: json
+  logLevel: info
+  namespaces: []
+  nodeSelector:
+    =: {}
+  podAnnotations:
+    =: {}
+  podDisruptionBudget:
+    enabled: true
+    maxUnavailable: 1
+  podLabels:
+    =: {}
+  pool: default
+  priorityClassName: ""
+  rbac:
+    create: true
+  replicas: 1
+  resources:
+    =:
+      limits:
+        memory: 512Mi
+      requests:
+        cpu: 50m
+        memory: 64Mi
+  serviceAccount:
+    annotations:
+      =: {}
+    create: true
+    name: ""
+  templateEnv: []
+  terminationGracePeriodSeconds: 45
+  tolerations: []
+  topologySpreadConstraints: []
+{{- end }}

@@ -7,7 +7,7 @@ LDFLAGS := -s -w -X github.com/berth-dev/berth/cmd/berth/internal/build.version=
 CLUSTER := go -C e2e/cluster run .
 
 .DEFAULT_GOAL := help
-.PHONY: help page build run test test-unit e2e storm record bench lint generate verify fmt image cluster-up cluster-down cluster-load cluster-status setup clean
+.PHONY: help page build run test test-unit e2e storm record bench screenshots lint generate verify fmt image cluster-up cluster-down cluster-load cluster-status setup clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ storm: ## run 100,000 runs under faults and check that none is lost (STORM="-run
 
 bench: ## measure the promised speeds beside their limits and peers (BENCH="-run render -o json")
 	@go run ./e2e/bench $(BENCH)
+
+screenshots: page ## take the pictures of the UI that README and docs show
+	@go test -count=1 ./server -run TestScreenshotsOfTheDocumentation -screenshots
 
 lint: ## check formatting, go vet, staticcheck and shell scripts
 	@e2e/lint.sh

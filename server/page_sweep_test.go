@@ -71,10 +71,13 @@ func someWorld(r *running) (paths []string) {
 }
 
 // prefers sets the colour scheme that the browser's user prefers.
-func prefers(scheme string) step {
+func prefers(scheme string) step { return wishes("", "prefers-color-scheme", scheme) }
+
+// wishes sets the medium, empty for the screen, and a preference of the browser's user.
+func wishes(medium, name, value string) step {
 	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
 		_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+			Media: medium, Features: []*emulation.MediaFeature{{Name: name, Value: value}},
 		})
 		return err
 	})

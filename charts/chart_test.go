@@ -33,6 +33,7 @@ func TestDefaultInstallHasTheseObjects(t *testing.T) {
 		"Job/berth-system/rel-berth-drain", "Job/berth-system/rel-berth-keys",
 		"Job/berth-system/rel-berth-test",
 		"Namespace//berth-system-jobs",
+		"PersistentVolumeClaim/berth-system/rel-berth-server-data",
 		"Role/berth-system-jobs/berth-system-rel-berth-drain", "Role/berth-system-jobs/berth-system-rel-berth-worker",
 		"Role/berth-system/rel-berth-drain-stop", "Role/berth-system/rel-berth-keys",
 		"RoleBinding/berth-system-jobs/berth-system-rel-berth-drain", "RoleBinding/berth-system-jobs/berth-system-rel-berth-worker",

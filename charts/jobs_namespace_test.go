@@ -92,7 +92,7 @@ worker: {apiKey: {existingSecret: wk}}`)
 			"namespace/berth-system", "secret/rel-berth-keys", "secret/postgres", "secret/tls", "secret/smtp",
 			"secret/wk", "serviceaccount/rel-berth-server", "serviceaccount/rel-berth-worker",
 			"serviceaccount/rel-berth-keys", "serviceaccount/rel-berth-drain",
-			"persistentvolumeclaim/data-rel-berth-server-*",
+			"persistentvolumeclaim/rel-berth-server-data",
 		} {
 			if !slices.Contains(args, "--protect="+object) {
 				t.Errorf("%s does not protect %s: %v", workload, object, args)

@@ -115,7 +115,7 @@ func TestAValueThatIsSwitchedOffStaysSo(t *testing.T) {
 	for _, o := range objects {
 		text += o.text
 	}
-	for _, unwanted := range []string{"volumeClaimTemplates", "pod-security.kubernetes.io/enforce", "runAsUser: 65532", "fsGroup: 65532"} {
+	for _, unwanted := range []string{"PersistentVolumeClaim", "pod-security.kubernetes.io/enforce", "runAsUser: 65532", "fsGroup: 65532"} {
 		if strings.Contains(text, unwanted) {
 			t.Errorf("%s is rendered", unwanted)
 		}

@@ -13,18 +13,28 @@ import (
 )
 
 func TestServerKeepsSQLiteOnItsOwnVolume(t *testing.T) {
-	set := find[*appsv1.StatefulSet](t, render(t, ""), "rel-berth-server")
-	if *set.Spec.Replicas != 1 || len(set.Spec.VolumeClaimTemplates) != 1 {
-		t.Errorf("%d replicas with %d claims, want one of each", *set.Spec.Replicas,
+	objects := render(t, "")
+	set := find[*appsv1.StatefulSet](t, objects, "rel-berth-server")
+	if *set.Spec.Replicas != 1 || len(set.Spec.VolumeClaimTemplates) != 0 {
+		t.Errorf("%d replicas with %d claim templates, want one without any: they cannot grow", *set.Spec.Replicas,
 			len(set.Spec.VolumeClaimTemplates))
 	}
-	if claim := set.Spec.VolumeClaimTemplates[0]; claim.Spec.StorageClassName != nil {
+	claim := find[*corev1.PersistentVolumeClaim](t, objects, "rel-berth-server-data")
+	if claim.Spec.StorageClassName != nil {
 		t.Errorf("storage class %q, want the cluster's default (none given)", *claim.Spec.StorageClassName)
 	}
-	if kept := set.Spec.PersistentVolumeClaimRetentionPolicy.WhenDeleted; kept != appsv1.RetainPersistentVolumeClaimRetentionPolicyType {
-		t.Errorf("the volume is %q on uninstall, want it retained", kept)
+	if claim.Annotations["helm.sh/resource-policy"] != "keep" {
+		t.Errorf("the volume is deleted on uninstall: %v", claim.Annotations)
+	}
+	other := find[*corev1.PersistentVolumeClaim](t, render(t, `{server: {persistence: {size: 20Gi, storageClass: fast,
+		accessMode: ReadWriteOncePod, whenDeleted: Delete, annotations: {a: b}}}}`), "rel-berth-server-data")
+	if size := other.Spec.Resources.Requests[corev1.ResourceStorage]; size.String() != "20Gi" || *other.Spec.StorageClassName != "fast" ||
+		other.Spec.AccessModes[0] != corev1.ReadWriteOncePod || other.Annotations["helm.sh/resource-policy"] != "" ||
+		other.Annotations["a"] != "b" {
+		t.Errorf("%+v", other)
 	}
 	for name, test := range map[string]struct{ values, claim string }{
+		"its own":        {"", "rel-berth-server-data"},
 		"existing claim": {`{server: {persistence: {existingClaim: mine}}}`, "mine"},
 		"no persistence": {`{server: {persistence: {enabled: false}}}`, ""},
 	} {
@@ -35,9 +45,8 @@ func TestServerKeepsSQLiteOnItsOwnVolume(t *testing.T) {
 				claim = volume.PersistentVolumeClaim.ClaimName
 			}
 		}
-		if claim != test.claim || len(set.Spec.VolumeClaimTemplates) != 0 {
-			t.Errorf("%s: claim %q and %d templates, want %q and none", name, claim,
-				len(set.Spec.VolumeClaimTemplates), test.claim)
+		if claim != test.claim {
+			t.Errorf("%s: claim %q, want %q", name, claim, test.claim)
 		}
 	}
 }
@@ -288,18 +297,16 @@ func TestEveryChangeOfConfigurationChangesThePodTemplate(t *testing.T) {
 // Selectors and parts of a StatefulSet are immutable, so an upgrade of chart or image must not change them.
 func TestSelectorsContainNoVersion(t *testing.T) {
 	for _, o := range render(t, "") {
-		var selector, labels map[string]string
+		var selector map[string]string
 		switch typed := o.typed.(type) {
 		case *appsv1.StatefulSet:
-			selector, labels = typed.Spec.Selector.MatchLabels, typed.Spec.VolumeClaimTemplates[0].Labels
+			selector = typed.Spec.Selector.MatchLabels
 		case *appsv1.Deployment:
 			selector = typed.Spec.Selector.MatchLabels
 		}
-		for _, set := range []map[string]string{selector, labels} {
-			for label := range set {
-				if label == "app.kubernetes.io/version" || label == "helm.sh/chart" {
-					t.Errorf("%s: %s changes with the version", o, label)
-				}
+		for label := range selector {
+			if label == "app.kubernetes.io/version" || label == "helm.sh/chart" {
+				t.Errorf("%s: %s changes with the version", o, label)
 			}
 		}
 	}

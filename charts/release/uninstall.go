@@ -149,11 +149,11 @@ func keysSecret(rel *release.Release) string {
 	return ""
 }
 
-// selector selects the objects of the release, or of one component.
+// selector selects the objects of the release, or of one component. Other charts of an umbrella have the same instance.
 func (c *Client) selector(component string) string {
-	selector := "app.kubernetes.io/part-of=berth,app.kubernetes.io/instance=" + c.name
+	selector := "berth.dev/release=" + c.name
 	if component != "" {
-		selector = "app.kubernetes.io/instance=" + c.name + ",app.kubernetes.io/component=" + component
+		selector += ",app.kubernetes.io/component=" + component
 	}
 	return selector
 }

@@ -62,6 +62,7 @@ app.kubernetes.io/component: {{ index . 1 | quote }}
 {{- range $key, $value := $root.Values.commonLabels }}
 {{- $_ := set $labels $key $value }}
 {{- end }}
+{{- $_ := set $labels "berth.dev/release" $root.Release.Name }}
 {{- include "berth.selectorLabels" . }}
 {{ toYaml $labels }}
 {{- end }}

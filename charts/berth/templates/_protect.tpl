@@ -29,13 +29,12 @@ the release's namespace unless Jobs share it.
 {{- $names = append $names (printf "serviceaccount/%s" .) }}
 {{- end }}
 {{- end }}
-{{- with .Values.server.persistence.existingClaim }}
-{{- $names = append $names (printf "persistentvolumeclaim/%s" .) }}
-{{- end }}
 {{- with .Values.server.outputArchive.existingClaim }}
 {{- $names = append $names (printf "persistentvolumeclaim/%s" .) }}
 {{- end }}
-{{- $names = append $names (printf "persistentvolumeclaim/data-%s-server-*" (include "berth.fullname" .)) }}
+{{- with .Values.server.persistence.existingClaim | default (printf "%s-server-data" (include "berth.fullname" .)) }}
+{{- $names = append $names (printf "persistentvolumeclaim/%s" .) }}
+{{- end }}
 {{- range $names }}
 - --protect={{ . }}
 {{- end }}

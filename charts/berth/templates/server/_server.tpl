@@ -1,3 +1,12 @@
+{{/* The claim of the volume with the database; empty with PostgreSQL or without persistence. */}}
+{{- define "berth.server.claim" -}}
+{{- with .Values.server.persistence }}
+{{- if and .enabled (not $.Values.database.external.existingSecret) }}
+{{- .existingClaim | default (printf "%s-server-data" (include "berth.fullname" $)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "berth.server.databaseEnv" -}}
 {{- with .Values.database.external }}
 {{- if .existingSecret }}

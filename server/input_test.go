@@ -84,8 +84,8 @@ func TestInvalidInputIsRefusedAndNotStored(t *testing.T) {
 			path: "/api/v1/runs/0198c9f4-7a3c-7000-8000-000000000000", status: 404, code: "not-found",
 		},
 		{
-			name: "a run id that is none", method: "GET", path: "/api/v1/runs/etl", status: 400,
-			code: "invalid-parameter",
+			name: "a run that is none", method: "GET", path: "/api/v1/runs/etl", status: 404,
+			code: "not-found",
 		},
 		{name: "a deployment to an unknown pool", method: "POST", path: "/api/v1/apply",
 			body:   `{"deployments":[{"name":"x","pool":"nowhere"}]}`,

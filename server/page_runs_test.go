@@ -47,6 +47,7 @@ func TestR1EveryControlIsInTheAddress(t *testing.T) {
 	found("pool=local&by="+failed.CreatedBy+"&limit=25", both...)
 	found("cause=oom")
 	found("schedule=nightly")
+	found("sort=-duration", "the failed one") // the only one that has ended
 	found("to=" + today)
 	// What a visitor without a cookie sees is in the form, too: it is what the next address is made of.
 	r.page("/runs?cause=app&by=me&schedule=x").has(`<option selected>app</option>`, `name="by" value="me"`, `name="schedule" value="x"`)

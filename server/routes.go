@@ -327,6 +327,9 @@ func (f *front) admit(o *request.Operation, w http.ResponseWriter, r *http.Reque
 			return r, err
 		}
 	}
+	if r, err = f.named(r, o, who); err != nil {
+		return r, err
+	}
 	if err := who.CheckRun(mux.Vars(r)["run"]); err != nil {
 		return r, err
 	}

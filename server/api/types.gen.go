@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/google/uuid"
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
@@ -1066,7 +1067,9 @@ func (e WebhookRunState) Valid() bool {
 // Defines values for ListRunsParamsSort.
 const (
 	Created        ListRunsParamsSort = "created"
+	Duration       ListRunsParamsSort = "duration"
 	MinusCreated   ListRunsParamsSort = "-created"
+	MinusDuration  ListRunsParamsSort = "-duration"
 	MinusScheduled ListRunsParamsSort = "-scheduled"
 	Scheduled      ListRunsParamsSort = "scheduled"
 )
@@ -1076,7 +1079,11 @@ func (e ListRunsParamsSort) Valid() bool {
 	switch e {
 	case Created:
 		return true
+	case Duration:
+		return true
 	case MinusCreated:
+		return true
+	case MinusDuration:
 		return true
 	case MinusScheduled:
 		return true
@@ -2892,7 +2899,7 @@ type RunList struct {
 	Items      []Run   `json:"items"`
 	NextCursor *string `json:"next_cursor,omitempty"`
 
-	// SearchedTo Set where the page has fewer items than `limit` because few runs match: a request looks at a limited number of runs, and has come to this time. The next page goes on from there
+	// SearchedTo Set where the page has fewer items than `limit` because few runs match: a request looks at a limited number of runs, and has come to this time. The next page goes on from there. In an order by duration, the runs since this time are sorted, and there are older ones
 	SearchedTo *time.Time `json:"searched_to,omitempty"`
 }
 
@@ -4409,7 +4416,7 @@ type RuleParam = string
 type RunNameFilter = string
 
 // RunParam defines model for RunParam.
-type RunParam = openapi_types.UUID
+type RunParam = uuid.UUID
 
 // ScheduleFilter defines model for ScheduleFilter.
 type ScheduleFilter = string
@@ -4643,7 +4650,7 @@ type ListRunsParams struct {
 	// IDPrefix Start of the id
 	IDPrefix *string `form:"id_prefix,omitempty" json:"id_prefix,omitempty"`
 
-	// Sort Sort by time of creation or scheduled time; `-` sorts newest first. Where thousands of runs were created within minutes, sorting them by their scheduled time is rejected with 400 `list-too-long`; filter by deployment, pool or name
+	// Sort Sort by time of creation, scheduled time or duration; `-` sorts newest or longest first. Where thousands of runs were created within minutes, sorting them by their scheduled time is rejected with 400 `list-too-long`; filter by deployment, pool or name. By duration, ended runs are sorted by how long they ran: the newest 2,000 that match, `searched_to` says how far back these go where there are more
 	Sort *ListRunsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 }
 

@@ -60,7 +60,7 @@ func TestEveryCodeOfTheStoreHasAStatus(t *testing.T) {
 	codes := []store.Code{
 		store.NotFound, store.AlreadyExists, store.Conflict, store.PreconditionFailed,
 		store.IdempotencyMismatch, store.PoolHasLiveRuns, store.PoolInUse, store.QueueInUse, store.VariableInUse,
-		store.DeploymentHasLiveRuns, store.RunFinished, store.RunNotFinished, store.RevisionChanged,
+		store.DeploymentHasLiveRuns, store.RunFinished, store.RunNotFinished, store.RunAmbiguous, store.RevisionChanged,
 		store.LeaseHeld, store.InvalidCursor, store.Unavailable, store.QueryTimeout, store.ListTooLong,
 		store.StorageFull, store.NoCompletedRun,
 	}

@@ -117,6 +117,8 @@ func storeMeaning(code store.Code) meaning {
 		return meaning{http.StatusConflict, "The run has already finished"}
 	case store.RunNotFinished:
 		return meaning{http.StatusConflict, "The run has not finished"}
+	case store.RunAmbiguous:
+		return meaning{http.StatusConflict, "More than one run is meant"}
 	case store.NoCompletedRun:
 		return meaning{http.StatusConflict, "No run has completed before"}
 	case store.SessionUnknown:

@@ -22,6 +22,9 @@ type NextPage struct {
 // limited number of runs. A list by the scheduled time is refused with ListTooLong where that is too few for one page.
 func (q Reader) ListRuns(ctx context.Context, f RunFilter, page Page) ([]Run, NextPage, error) {
 	sort := cmp.Or(f.Sort, NewestFirst)
+	if sort.byDuration() {
+		return q.listByDuration(ctx, f, page)
+	}
 	after, err := sort.parse(page)
 	if err != nil {
 		return nil, NextPage{}, err
@@ -35,16 +38,9 @@ func (q Reader) ListRuns(ctx context.Context, f RunFilter, page Page) ([]Run, Ne
 	if err != nil {
 		return nil, NextPage{}, err
 	}
-	var all listedRuns
-	for _, source := range sources {
-		found, err := q.read(ctx, s, source)
-		if err != nil {
-			return nil, NextPage{}, err
-		}
-		all.rows = append(all.rows, found.rows...)
-		if found.horizon != nil && (all.horizon == nil || sort.compare(*found.horizon, *all.horizon) < 0) {
-			all.horizon, all.stuck = found.horizon, found.stuck
-		}
+	all, err := q.readAll(ctx, s, sources)
+	if err != nil {
+		return nil, NextPage{}, err
 	}
 	rows, next := all.cut(sort, page)
 	if all.stuck && next.SearchedTo != nil {
@@ -57,8 +53,24 @@ func (q Reader) ListRuns(ctx context.Context, f RunFilter, page Page) ([]Run, Ne
 	return runs, next, nil
 }
 
-// cut merges what the sources have found into a page.
-func (l listedRuns) cut(sort RunSort, page Page) ([]runRow, NextPage) {
+// readAll reads the next runs of all sources.
+func (q Reader) readAll(ctx context.Context, s runSearch, sources []runSource) (listedRuns, error) {
+	var all listedRuns
+	for _, source := range sources {
+		found, err := q.read(ctx, s, source)
+		if err != nil {
+			return all, err
+		}
+		all.rows = append(all.rows, found.rows...)
+		if found.horizon != nil && (all.horizon == nil || s.sort.compare(*found.horizon, *all.horizon) < 0) {
+			all.horizon, all.stuck = found.horizon, found.stuck
+		}
+	}
+	return all, nil
+}
+
+// merged are the runs that were found, in order, up to the horizon.
+func (l listedRuns) merged(sort RunSort) []runRow {
 	rows := l.rows
 	slices.SortFunc(rows, func(a, b runRow) int { return sort.compare(sort.keyOf(a), sort.keyOf(b)) })
 	// A run that moved to another table between two queries may have been found in both.
@@ -66,6 +78,12 @@ func (l listedRuns) cut(sort RunSort, page Page) ([]runRow, NextPage) {
 	if l.horizon != nil {
 		rows = slices.DeleteFunc(rows, func(r runRow) bool { return sort.compare(sort.keyOf(r), *l.horizon) > 0 })
 	}
+	return rows
+}
+
+// cut merges what the sources have found into a page.
+func (l listedRuns) cut(sort RunSort, page Page) ([]runRow, NextPage) {
+	rows := l.merged(sort)
 	if len(rows) > page.Size() || l.horizon == nil {
 		rows, cursor := database.CutPage(rows, page, sort.kind(), func(r runRow) string { return sort.text(sort.keyOf(r)) })
 		return rows, NextPage{Cursor: cursor}

@@ -20,6 +20,8 @@ const (
 	OldestFirst      RunSort = "created"
 	LatestDueFirst   RunSort = "-scheduled"
 	EarliestDueFirst RunSort = "scheduled"
+	LongestFirst     RunSort = "-duration" // of the runs that have ended, see listByDuration
+	ShortestFirst    RunSort = "duration"
 )
 
 func (o RunSort) descending() bool { return strings.HasPrefix(string(o), "-") }

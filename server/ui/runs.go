@@ -28,6 +28,7 @@ type runsView struct {
 	Bulk    string // query of the same filter, where it selects runs to change
 	Shown   runColumns
 	Query   [][2]string // names and values of the address
+	Since   *time.Time  // an order by duration is that of the runs since then
 }
 
 // stateCount is how many runs of the filter are in a state; its address is the list of them.
@@ -175,6 +176,9 @@ func (s *Site) runsPage(v *visit) (page, error) {
 		return page{}, err
 	}
 	view.Runs = list.Items
+	if strings.HasSuffix(view.Filter.Sort, "duration") {
+		view.Since = list.SearchedTo
+	}
 	view.States = v.stateCounts(view.Counts)
 	view.Chips = v.chips()
 	if params.Cursor != nil {
@@ -193,6 +197,14 @@ var states = []api.StateType{
 
 // AllStates are the choices of the filter.
 func (runsView) AllStates() []api.StateType { return states }
+
+// Sorts are the orders, and what they are called.
+func (runsView) Sorts() [][2]string {
+	return [][2]string{
+		{"", "newest first"}, {"created", "oldest first"}, {"-scheduled", "latest scheduled first"},
+		{"scheduled", "earliest scheduled first"}, {"-duration", "longest first"}, {"duration", "shortest first"},
+	}
+}
 
 // Causes are the choices of the filter.
 func (runsView) Causes() []api.Category { return causes }

@@ -2711,7 +2711,7 @@ func (siw *ServerInterfaceWrapper) GetRun(w http.ResponseWriter, r *http.Request
 	// ------------- Path parameter "run" -------------
 	var run RunParam
 
-	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
 		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "run", Err: err})
 		return
@@ -2737,7 +2737,7 @@ func (siw *ServerInterfaceWrapper) AbandonRun(w http.ResponseWriter, r *http.Req
 	// ------------- Path parameter "run" -------------
 	var run RunParam
 
-	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
 		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "run", Err: err})
 		return
@@ -2763,7 +2763,7 @@ func (siw *ServerInterfaceWrapper) GetAttemptManifest(w http.ResponseWriter, r *
 	// ------------- Path parameter "run" -------------
 	var run RunParam
 
-	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
 		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "run", Err: err})
 		return
@@ -2798,7 +2798,7 @@ func (siw *ServerInterfaceWrapper) CancelRun(w http.ResponseWriter, r *http.Requ
 	// ------------- Path parameter "run" -------------
 	var run RunParam
 
-	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
 		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "run", Err: err})
 		return
@@ -2824,7 +2824,7 @@ func (siw *ServerInterfaceWrapper) CompareRuns(w http.ResponseWriter, r *http.Re
 	// ------------- Path parameter "run" -------------
 	var run RunParam
 
-	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
 		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "run", Err: err})
 		return
@@ -2866,7 +2866,7 @@ func (siw *ServerInterfaceWrapper) ListRunEvents(w http.ResponseWriter, r *http.
 	// ------------- Path parameter "run" -------------
 	var run RunParam
 
-	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
 		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "run", Err: err})
 		return
@@ -2921,7 +2921,7 @@ func (siw *ServerInterfaceWrapper) ExplainRun(w http.ResponseWriter, r *http.Req
 	// ------------- Path parameter "run" -------------
 	var run RunParam
 
-	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
 		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "run", Err: err})
 		return
@@ -2947,7 +2947,7 @@ func (siw *ServerInterfaceWrapper) GetRunLogs(w http.ResponseWriter, r *http.Req
 	// ------------- Path parameter "run" -------------
 	var run RunParam
 
-	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
 		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "run", Err: err})
 		return
@@ -3015,7 +3015,7 @@ func (siw *ServerInterfaceWrapper) GetRunLogLines(w http.ResponseWriter, r *http
 	// ------------- Path parameter "run" -------------
 	var run RunParam
 
-	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
 		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "run", Err: err})
 		return
@@ -3122,7 +3122,7 @@ func (siw *ServerInterfaceWrapper) SearchRunLogs(w http.ResponseWriter, r *http.
 	// ------------- Path parameter "run" -------------
 	var run RunParam
 
-	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
 		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "run", Err: err})
 		return
@@ -3216,7 +3216,7 @@ func (siw *ServerInterfaceWrapper) SetRunProgress(w http.ResponseWriter, r *http
 	// ------------- Path parameter "run" -------------
 	var run RunParam
 
-	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
 		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "run", Err: err})
 		return
@@ -3242,7 +3242,7 @@ func (siw *ServerInterfaceWrapper) GetRunResult(w http.ResponseWriter, r *http.R
 	// ------------- Path parameter "run" -------------
 	var run RunParam
 
-	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
 		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "run", Err: err})
 		return
@@ -3268,7 +3268,7 @@ func (siw *ServerInterfaceWrapper) SetRunResult(w http.ResponseWriter, r *http.R
 	// ------------- Path parameter "run" -------------
 	var run RunParam
 
-	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
 		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "run", Err: err})
 		return
@@ -3294,7 +3294,7 @@ func (siw *ServerInterfaceWrapper) RetryRun(w http.ResponseWriter, r *http.Reque
 	// ------------- Path parameter "run" -------------
 	var run RunParam
 
-	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
 		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "run", Err: err})
 		return
@@ -3320,7 +3320,7 @@ func (siw *ServerInterfaceWrapper) StreamRun(w http.ResponseWriter, r *http.Requ
 	// ------------- Path parameter "run" -------------
 	var run RunParam
 
-	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
 		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "run", Err: err})
 		return
@@ -3409,7 +3409,7 @@ func (siw *ServerInterfaceWrapper) CreateRunToken(w http.ResponseWriter, r *http
 	// ------------- Path parameter "run" -------------
 	var run RunParam
 
-	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
 		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "run", Err: err})
 		return

@@ -48,7 +48,8 @@ func lsCommand(app *cli.App) *cobra.Command {
 		Short:   "List runs, newest first",
 		Long: `List runs, newest first.
 
-The last column says why: what a run waits for, or what it ended with.
+The last column says why: what a run waits for, or what it ended with. --sort -duration shows which of
+the newest 2,000 ended runs that match took longest.
 
 A filter that few runs match, such as a text or a tag, takes a search through all runs. It ends after
 a million runs, and says how to search on. Narrow it with --since, --until, --pool or --deployment.`,
@@ -57,7 +58,7 @@ a million runs, and says how to search on. Narrow it with --since, --until, --po
 	filter.add(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&sort, "sort", "-created",
-		"sort order: -created, created, -scheduled or scheduled; - is newest first")
+		"sort order: created, scheduled or duration; with - before it, newest or longest first")
 	flags.IntVarP(&limit, "limit", "n", 50, "maximum number of items; 0 for all")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, _ []string) error {
@@ -67,7 +68,7 @@ a million runs, and says how to search on. Narrow it with --since, --until, --po
 		}
 		order := api.ListRunsParamsSort(sort)
 		if !order.Valid() {
-			return cli.Usagef("--sort %q: must be -created, created, -scheduled or scheduled", sort)
+			return cli.Usagef("--sort %q: must be created, scheduled or duration, or one of these with - before it", sort)
 		}
 		params.Sort = &order
 		if limit < 0 {

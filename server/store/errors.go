@@ -20,7 +20,7 @@ const (
 	RevisionChanged       Code = "revision-changed" // of a deployment, since a run was validated against it
 	RunFinished           Code = "run-finished"
 	RunNotFinished        Code = "run-not-finished"
-	RunAmbiguous          Code = "run-ambiguous" // a text stands for several runs
+	RunAmbiguous          Code = "run-ambiguous"    // a text stands for several runs
 	NoCompletedRun        Code = "no-completed-run" // to compare a run with
 	LeaseHeld             Code = "lease-held"
 	SessionUnknown        Code = "session-unknown"      // the worker has to say hello

@@ -85,8 +85,8 @@ func bench(b *testing.B) benched {
 	return benched{s, benchClient(b, url, admin, transport), benchClient(b, url, worker, transport), url, admin}
 }
 
-func expect[T any](v T, err error) func(b *testing.B) T {
-	return func(b *testing.B) T {
+func expect[T any](v T, err error) func(b testing.TB) T {
+	return func(b testing.TB) T {
 		b.Helper()
 		if err != nil {
 			b.Fatal(err)

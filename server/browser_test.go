@@ -16,7 +16,7 @@ import (
 )
 
 // browser starts a browser with an empty profile.
-func browser(t *testing.T) context.Context {
+func browser(t testing.TB) context.Context {
 	t.Helper()
 	testenv.Slow(t, "it drives a browser")
 	var program string
@@ -47,7 +47,7 @@ func browser(t *testing.T) context.Context {
 
 type step = chromedp.Action[chromedp.Void]
 
-func do(t *testing.T, ctx context.Context, what string, steps ...step) {
+func do(t testing.TB, ctx context.Context, what string, steps ...step) {
 	t.Helper()
 	if err := chromedp.Do(ctx, steps...); err != nil {
 		page, _ := chromedp.Run(ctx,
@@ -129,7 +129,7 @@ func (f *interruptibleProxy) start() {
 }
 
 // evaluate returns the value of an expression on the page.
-func evaluate[T any](t *testing.T, ctx context.Context, expression string) T {
+func evaluate[T any](t testing.TB, ctx context.Context, expression string) T {
 	t.Helper()
 	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
 	if err != nil {
@@ -151,7 +151,7 @@ func freeAddress(t *testing.T) string {
 }
 
 // arrives waits for a step on the page that a navigation leads to. The navigation itself ends steps that wait.
-func arrives(t *testing.T, ctx context.Context, what string, arrived step) {
+func arrives(t testing.TB, ctx context.Context, what string, arrived step) {
 	t.Helper()
 	for range 50 {
 		err := chromedp.Do(ctx, arrived)

@@ -149,22 +149,28 @@ func TestG3G4EveryPageIsAccessibleAndQuiet(t *testing.T) {
 					t.Errorf("%s: %d pixels wider than the window: %s", where, wide, evaluate[string](t, ctx,
 						`[...document.querySelectorAll("main *, header *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".scroll, pre, berth-log")).slice(0, 3).map((e) => e.outerHTML.slice(0, 120)).join(" ")`))
 				}
-				evaluate[bool](t, ctx, "(() => {"+source+"; return true; })()")
-				var found []violation
-				text, err := chromedp.Run(ctx, chromedp.Evaluate[string](
-					`axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"], resultTypes: ["violations"]}).then((r) => JSON.stringify(r.violations))`,
-					chromedp.EvalAwaitPromise))
-				if err != nil {
-					t.Fatalf("%s: %v", where, err)
-				}
-				if err := json.Unmarshal([]byte(text), &found); err != nil {
-					t.Fatal(err)
-				}
-				for _, v := range found {
-					t.Errorf("%s: %s: %s: %s", where, v.ID, v.Help, v.Nodes[0].HTML)
-				}
+				accessible(t, ctx, source, where)
 			}
 		}
+	}
+}
+
+// accessible fails for what axe, whose source is given, finds on the page.
+func accessible(t *testing.T, ctx context.Context, source, where string) {
+	t.Helper()
+	evaluate[bool](t, ctx, "(() => {"+source+"; return true; })()")
+	var found []violation
+	text, err := chromedp.Run(ctx, chromedp.Evaluate[string](
+		`axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"], resultTypes: ["violations"]}).then((r) => JSON.stringify(r.violations))`,
+		chromedp.EvalAwaitPromise))
+	if err != nil {
+		t.Fatalf("%s: %v", where, err)
+	}
+	if err := json.Unmarshal([]byte(text), &found); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range found {
+		t.Errorf("%s: %s: %s: %s", where, v.ID, v.Help, v.Nodes[0].HTML)
 	}
 }
 

@@ -241,6 +241,13 @@ func pageRows() []row {
 		{what: "page: the overview of 10,000 runs", dir: serverDir, ours: "Pages/overview", unit: "sec/op", bound: 0.15},
 		{what: "page: a deployment with 10,000 runs", dir: serverDir, ours: "Pages/deployment", unit: "sec/op", bound: 0.15},
 		{what: "page: weight of the list of runs", dir: serverDir, ours: "Pages/runs", unit: "weight-B", bound: 60 << 10},
+		{what: "page: graph of 10,000 nodes, first picture", dir: serverDir, ours: "Graph", unit: "first-ms", bound: 1000},
+		{what: "page: graph, a frame while panned, p95", dir: serverDir, ours: "Graph", unit: "pan-p95-ms", bound: 20},
+		{what: "page: graph, a frame while zoomed, p95", dir: serverDir, ours: "Graph", unit: "zoom-p95-ms", bound: 20},
+		{what: "page: graph, boxes in the document", dir: serverDir, ours: "Graph", unit: "boxes", bound: 500, counts: true},
+		{what: "page: graph, heap", dir: serverDir, ours: "Graph", unit: "heap-B", bound: 80e6},
+		{what: "page: graph, tasks over 50 ms at 1,000 ends/s", dir: serverDir, ours: "Graph", unit: "tasks-over-50-ms", bound: 1},
+		{what: "page: weight of the graph and Gantt elements", dir: serverDir, ours: "Graph", unit: "weight-B", bound: 60 << 10, counts: true},
 		{what: "page: weight of the template editor", dir: serverDir, ours: "Pages/editor", unit: "weight-B", bound: 260 << 10},
 	}
 }

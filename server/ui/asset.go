@@ -32,7 +32,7 @@ type assets struct {
 func loadAssets() *assets {
 	a := &assets{names: map[string]string{}, files: map[string][]byte{}}
 	var style []byte
-	for _, name := range []string{"token.css", "part.css", "page.css", "log.css", "wish.css"} {
+	for _, name := range []string{"token.css", "part.css", "page.css", "log.css", "graph.css", "wish.css"} {
 		style = append(style, read(styles, "style/"+name)...)
 	}
 	a.add("style", "css", style)

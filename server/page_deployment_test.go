@@ -45,6 +45,23 @@ func TestD1AllDeploymentsAreListedInPages(t *testing.T) {
 }
 
 // TestD2TheChartAndTheListAgree: the chart has the runs of the list, each a link, and a table says the same.
+func TestD1FailingDeploymentsAreListed(t *testing.T) {
+	t.Parallel()
+	r := start(t, withoutKeys)
+	w := r.newWorker("w1")
+	for name, code := range map[string]int32{"works": 0, "fails": 1} {
+		r.deploy(name, "")
+		r.startRun(name, `{}`)
+		claim := w.claimOne()
+		w.begin(claim)
+		w.finish(claim, code, "")
+	}
+	r.deploy("rests", "")
+	r.page("/deployments?failing=true").is(http.StatusOK).has(">fails<", "✕ failing: true").hasNot(">works<", ">rests<")
+	r.page("/deployments?failing=false").is(http.StatusOK).has(">works<", ">rests<").hasNot(">fails<")
+	r.page("/deployments?failing=x").is(http.StatusBadRequest)
+}
+
 func TestD2TheChartAndTheListAgree(t *testing.T) {
 	r := start(t, withoutKeys)
 	r.deploy("etl", "")
@@ -105,12 +122,14 @@ func TestD5APauseSaysWhatBecomesOfMissedSlots(t *testing.T) {
 		return []string{"Authorization", "Bearer " + r.makeKey(string(role), role)}
 	}
 	editor, viewer := as(api.RoleEditor), as(api.RoleViewer)
-	r.page("/deployments/etl/pause", editor...).is(http.StatusOK).has(`narrow question"`, "Schedule a: missed slots make no run.",
+	r.page("/deployments/etl/pause", editor...).is(http.StatusOK).has(`narrow question"`, "also a run that is started by hand", "Schedule a: missed slots make no run.",
 		"Schedule b: after it, each missed slot makes a run, at most the newest 7.", "Schedule c: after it, the latest missed slot makes a run.")
 	done := r.sendForm("/deployments/etl/pause", url.Values{"reason": {"The warehouse is down"}}, editor...).is(http.StatusSeeOther)
 	if to := done.header.Get("Location"); to != "../../deployments/etl" {
 		t.Errorf("leads to %q", to)
 	}
+	r.startRun("etl", `{"name":"by hand"}`)
+	r.page("/runs", editor...).has("by hand", "deployment paused")
 	r.page("/deployments/etl", editor...).has("Paused by editor", "The warehouse is down", "Resume")
 	r.page("/deployments", editor...).has(">paused<")
 	r.page("/deployments/etl", viewer...).hasNot("<button class=\"second\">Resume", "Run…", "Delete…")

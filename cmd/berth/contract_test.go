@@ -72,7 +72,7 @@ approval withdraw --reason -o
 approve --yes --comment --fingerprint -o
 pool approvals --require --approver --lifetime --off --break-glass -o
 deploy schema
-deployment ls -o
+deployment ls --pool --failing -o
 deployment get -o
 deployment statistics --since --until -o
 deployment run --param --params --job-variable --at --idempotency-key --strict --watch -o

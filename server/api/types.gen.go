@@ -4541,6 +4541,9 @@ type ListDeploymentsParams struct {
 	Tag    *TagFilter `form:"tag,omitempty" json:"tag,omitempty"`
 	Paused *bool      `form:"paused,omitempty" json:"paused,omitempty"`
 
+	// Failing Whether the newest run that has ended, and was not cancelled, has failed or crashed. It is looked for among the 200 newest runs of each deployment
+	Failing *bool `form:"failing,omitempty" json:"failing,omitempty"`
+
 	// Text Text in the name or description, case-insensitive
 	Text *string `form:"text,omitempty" json:"text,omitempty"`
 }

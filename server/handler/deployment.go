@@ -24,8 +24,8 @@ func (h *Handler) ListDeployments(
 		Pool:   wire.Or(p.Pool, ""),
 		Queue:  wire.Or(p.Queue, ""),
 		Tags:   wire.Or(p.Tag, nil),
-		Paused: p.Paused,
-		Text:   wire.Or(p.Text, ""),
+		Paused: p.Paused, Failing: p.Failing,
+		Text: wire.Or(p.Text, ""),
 	}
 	if filter.Pool == "" {
 		filter.Pools = access.From(ctx).PoolsFor("ListDeployments")

@@ -197,7 +197,9 @@ type DeploymentFilter struct {
 	Queue  string
 	Tags   []string // all of them
 	Paused *bool
-	Text   string // in name or description, whatever its case
+	// Failing: its newest run that was not cancelled and has ended has failed or crashed.
+	Failing *bool
+	Text    string // in name or description, whatever its case
 	// WithValues also reads job variables, parameters and their schema. The caller reads small pages.
 	WithValues bool
 }
@@ -307,6 +309,26 @@ func (q Reader) deploymentIndex(
 	return c, "d.pool_id, d.name", err
 }
 
+const (
+	// endedRunsLookedAt is among how many newest runs of a deployment the last one that ended is looked for.
+	endedRunsLookedAt = 200
+	// lastRunFailedSQL reports whether the last run of deployment d has failed. Served by runs_deployment, mostly with one row.
+	lastRunFailedSQL = `
+COALESCE((
+	SELECT r.state_type IN ('FAILED', 'CRASHED')
+	FROM (
+		SELECT n.id, n.state_type, n.ended_at
+		FROM runs n
+		WHERE n.deployment_id = d.id
+		ORDER BY n.id DESC
+		LIMIT ?
+	) AS r
+	WHERE r.ended_at IS NOT NULL AND r.state_type <> 'CANCELLED'
+	ORDER BY r.id DESC
+	LIMIT 1
+), FALSE)`
+)
+
 // deploymentFilter returns the conditions that no index serves.
 func (q Reader) deploymentFilter(f DeploymentFilter) conditions {
 	var c conditions
@@ -318,6 +340,9 @@ func (q Reader) deploymentFilter(f DeploymentFilter) conditions {
 	}
 	if f.Paused != nil {
 		c.add("d.paused = ?", *f.Paused)
+	}
+	if f.Failing != nil {
+		c.add(lastRunFailedSQL+" = ?", endedRunsLookedAt, *f.Failing)
 	}
 	if f.Text != "" {
 		pattern := contains(f.Text)

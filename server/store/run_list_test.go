@@ -116,12 +116,26 @@ func TestDeploymentsAreFiltered(t *testing.T) {
 			_, _, err := w.UpsertDeployment(ctx, d, actor)
 			w.check(err)
 		}
+		no := false
+		end := func(deployment, pool string, end func(store.Claim) store.Report) {
+			w.run(deployment)
+			c := w.claim(request(pool, "w", 1))[0]
+			w.accepts(running(c), end(c))
+		}
+		fails := func(c store.Claim) store.Report { return failed(c, lifecycle.App) }
+		end("a", "p", fails) // and works now
+		end("a", "p", succeeded)
+		end("c", "q", succeeded)
+		end("c", "q", fails)
+		w.run("c") // waits
+		w.cancelRun(w.run("c").ID, actor)
 		for name, test := range map[string]struct {
 			filter store.DeploymentFilter
 			want   string
 		}{
 			"nothing": {store.DeploymentFilter{}, "a b c"}, "a pool": {store.DeploymentFilter{Pool: "p"}, "a b"}, "pools": {store.DeploymentFilter{Pools: []string{"q"}}, "c"},
 			"a tag": {store.DeploymentFilter{Tags: []string{"x"}}, "a c"}, "paused": {store.DeploymentFilter{Paused: &yes}, "b"},
+			"failing": {store.DeploymentFilter{Failing: &yes}, "c"}, "not failing": {store.DeploymentFilter{Failing: &no}, "a b"},
 			"a queue": {store.DeploymentFilter{Queue: "default", Pool: "q"}, "c"}, "a text": {store.DeploymentFilter{Text: "loads"}, "a"},
 		} {
 			found, _, err := w.ListDeployments(ctx, test.filter, store.Page{})

@@ -17,7 +17,8 @@ func (v *visit) deploymentQuestion(heading, button string) (questionView, api.De
 // pauseQuestion asks why a deployment is paused, and says what becomes of its slots.
 func pauseQuestion(v *visit) (questionView, error) {
 	q, d, err := v.deploymentQuestion("Pause", "Pause")
-	q.Lines = append([]string{"Its schedules make no runs until it is resumed. Runs that exist go on, and it can still be run by hand."},
+	q.Lines = append([]string{"Its schedules make no runs until it is resumed, and no worker claims the runs that exist: they wait, also a run that is " +
+		"started by hand, and the next attempt of a run. An attempt that a worker has claimed goes on."},
 		missedSlots(valueOf(d.Schedules))...)
 	reason := reasonField
 	reason.Required = false

@@ -40,22 +40,31 @@ type deploymentRow struct {
 }
 
 // deploymentFilter is what the address of the list says.
-type deploymentFilter struct{ Text, Tag, Pool, Queue, Paused string }
+type deploymentFilter struct{ Text, Tag, Pool, Queue, Paused, Failing string }
 
 func (f deploymentFilter) params() (api.ListDeploymentsParams, error) {
 	p := api.ListDeploymentsParams{Text: optional(f.Text), Pool: optional(f.Pool), Queue: optional(f.Queue)}
 	if f.Tag != "" {
 		p.Tag = &[]string{f.Tag}
 	}
-	switch f.Paused {
-	case "":
-	case "true", "false":
-		paused := f.Paused == "true"
-		p.Paused = &paused
-	default:
-		return p, badParameter("paused=%q: write true or false", f.Paused)
+	var err error
+	if p.Paused, err = yesOrNo("paused", f.Paused); err != nil {
+		return p, err
 	}
-	return p, nil
+	p.Failing, err = yesOrNo("failing", f.Failing)
+	return p, err
+}
+
+// yesOrNo reads a parameter of an address; nil where it is not set.
+func yesOrNo(name, text string) (*bool, error) {
+	if text != "" && text != "true" && text != "false" {
+		return nil, badParameter("%s=%q: write true or false", name, text)
+	}
+	if text == "" {
+		return nil, nil
+	}
+	yes := text == "true"
+	return &yes, nil
 }
 
 // deploymentsPage lists deployments by name. It is not live on runs, which end each second: see deploymentRows.
@@ -65,7 +74,7 @@ func (s *Site) deploymentsPage(v *visit) (page, error) {
 		return page{}, err
 	}
 	q := v.query
-	view := deploymentsView{Frame: f, Filter: deploymentFilter{q.Get("text"), q.Get("tag"), q.Get("pool"), q.Get("queue"), q.Get("paused")}}
+	view := deploymentsView{Frame: f, Filter: deploymentFilter{q.Get("text"), q.Get("tag"), q.Get("pool"), q.Get("queue"), q.Get("paused"), q.Get("failing")}}
 	params, err := view.Filter.params()
 	if err != nil {
 		return page{}, err
@@ -79,7 +88,7 @@ func (s *Site) deploymentsPage(v *visit) (page, error) {
 	if view.Deployments, err = v.deploymentRows(list.Items); err != nil {
 		return page{}, err
 	}
-	for _, name := range []string{"text", "tag", "pool", "queue", "paused"} {
+	for _, name := range []string{"text", "tag", "pool", "queue", "paused", "failing"} {
 		for _, value := range compacted(q[name]) {
 			view.Chips = append(view.Chips, chip{Text: name + ": " + value, Address: v.without(name)})
 		}
@@ -179,6 +188,11 @@ func nextOf(schedules []api.Schedule) *time.Time {
 // ByTag is the address of the list of deployments with a tag.
 func (f Frame) ByTag(tag string) string {
 	return f.To("deployments") + "?" + url.Values{"tag": {tag}}.Encode()
+}
+
+// FailingChoices are the choices of the filter, and what they are called.
+func (deploymentsView) FailingChoices() [][2]string {
+	return [][2]string{{"", "any"}, {"true", "failed"}, {"false", "not failed"}}
 }
 
 // PausedChoices are the choices of the filter, and what they are called.

@@ -24,6 +24,14 @@ func StringOrNil(s string) *string {
 	return &s
 }
 
+// TrueOrNil is nil for false: a filter that is not asked for.
+func TrueOrNil(on bool) *bool {
+	if !on {
+		return nil
+	}
+	return &on
+}
+
 // Some names the first few of a list.
 func Some(names []string) string {
 	const most = 5

@@ -13,17 +13,18 @@ import (
 
 func DeploymentNames(app *cli.App) Completer {
 	return CompleteNames(app, func(ctx context.Context, client *cli.Client) ([]string, error) {
-		deployments, err := ListDeployments(ctx, client, nil)
+		deployments, err := ListDeployments(ctx, client, api.ListDeploymentsParams{})
 		return cli.Map(deployments, func(d api.Deployment) string { return d.Name }), err
 	})
 }
 
 func ListDeployments(
-	ctx context.Context, client *cli.Client, pool *string,
+	ctx context.Context, client *cli.Client, filter api.ListDeploymentsParams,
 ) ([]api.Deployment, error) {
 	return cli.Pages(0, func(limit int32, cursor *string) ([]api.Deployment, *string, error) {
-		page, err := cli.Value(client.ListDeploymentsWithResponse(ctx,
-			&api.ListDeploymentsParams{Limit: &limit, Cursor: cursor, Pool: pool}))
+		params := filter
+		params.Limit, params.Cursor = &limit, cursor
+		page, err := cli.Value(client.ListDeploymentsWithResponse(ctx, &params))
 		return page.Items, page.NextCursor, err
 	})
 }
@@ -42,7 +43,7 @@ func WithNearDeployment(ctx context.Context, client *cli.Client, name string, er
 	if !errors.As(err, &missing) || missing.Status != http.StatusNotFound {
 		return err
 	}
-	deployments, listErr := ListDeployments(ctx, client, nil)
+	deployments, listErr := ListDeployments(ctx, client, api.ListDeploymentsParams{})
 	if listErr != nil {
 		return err // which says what is wrong without the suggestion
 	}

@@ -80,7 +80,7 @@ func assignments(schema json.RawMessage, typed string) ([]string, error) {
 // Tags completes the tags of deployments, which their runs have.
 func Tags(app *cli.App) Completer {
 	return CompleteNames(app, func(ctx context.Context, client *cli.Client) ([]string, error) {
-		deployments, err := ListDeployments(ctx, client, nil)
+		deployments, err := ListDeployments(ctx, client, api.ListDeploymentsParams{})
 		tags := map[string]bool{}
 		for _, d := range deployments {
 			for _, tag := range d.Tags {

@@ -12,11 +12,15 @@ import (
 
 func lsCommand(app *cli.App) *cobra.Command {
 	var pool string
+	var failing bool
 	cmd := &cobra.Command{Use: "ls", Aliases: []string{"list"}, Short: "List deployments", Args: cobra.NoArgs}
 	cmd.Flags().StringVarP(&pool, "pool", "p", "", "filter by pool")
+	cmd.Flags().BoolVar(&failing, "failing", false, "only deployments whose last run, of those not cancelled, has failed")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, _ []string) error {
-		deployments, err := lookup.ListDeployments(ctx, client, cli.StringOrNil(pool))
+		deployments, err := lookup.ListDeployments(ctx, client, api.ListDeploymentsParams{
+			Pool: cli.StringOrNil(pool), Failing: cli.TrueOrNil(failing),
+		})
 		if err != nil {
 			return err
 		}

@@ -35,6 +35,7 @@ type benched struct {
 	admin, worker *apiclient.ClientWithResponses
 
 	url, key string // of the admin
+	database string // its address
 }
 
 func bench(b *testing.B) benched {
@@ -82,7 +83,7 @@ func bench(b *testing.B) benched {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return benched{s, benchClient(b, url, admin, transport), benchClient(b, url, worker, transport), url, admin}
+	return benched{s, benchClient(b, url, admin, transport), benchClient(b, url, worker, transport), url, admin, database}
 }
 
 func expect[T any](v T, err error) func(b testing.TB) T {

@@ -1094,6 +1094,24 @@ func (e ListRunsParamsSort) Valid() bool {
 	}
 }
 
+// Defines values for ListSchedulesParamsSort.
+const (
+	SchedulesByName ListSchedulesParamsSort = "name"
+	SchedulesByNext ListSchedulesParamsSort = "next"
+)
+
+// Valid indicates whether the value is a known member of the ListSchedulesParamsSort enum.
+func (e ListSchedulesParamsSort) Valid() bool {
+	switch e {
+	case SchedulesByName:
+		return true
+	case SchedulesByNext:
+		return true
+	default:
+		return false
+	}
+}
+
 // ActorKind What the actor is, whatever its name: a `person` with a session, an API `key`, a key of `ci` that was exchanged for a token, a `worker`, the `job` of a run, the `system` itself, or `anonymous` on a server without keys
 type ActorKind string
 
@@ -4852,7 +4870,16 @@ type ListSchedulesParams struct {
 	// Cursor `next_cursor` of the previous page
 	Cursor *CursorParam `form:"cursor,omitempty" json:"cursor,omitempty"`
 	Pool   *PoolFilter  `form:"pool,omitempty" json:"pool,omitempty"`
+
+	// Failing `true` lists the schedules alone whose newest slot could not create its run
+	Failing *bool `form:"failing,omitempty" json:"failing,omitempty"`
+
+	// Sort By deployment and name, or by the next slot. Schedules that have none are not in the latter
+	Sort *ListSchedulesParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 }
+
+// ListSchedulesParamsSort defines parameters for ListSchedules.
+type ListSchedulesParamsSort string
 
 // ListScheduleSlotsParams defines parameters for ListScheduleSlots.
 type ListScheduleSlotsParams struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/berth-dev/berth/server/access"
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/finding"
 	"github.com/berth-dev/berth/server/problem"
@@ -39,7 +40,10 @@ func (h *Handler) ListSchedules(
 	if pool := wire.Or(r.Params.Pool, ""); pool != "" {
 		pools = []string{pool}
 	}
-	schedules, next, err := h.store.ListSchedules(ctx, store.ScheduleFilter{Pools: pools}, page(r.Params.Limit, r.Params.Cursor))
+	filter := store.ScheduleFilter{
+		Pools: pools, Failing: wire.Or(r.Params.Failing, false), NextFirst: wire.Or(r.Params.Sort, "") == api.SchedulesByNext,
+	}
+	schedules, next, err := h.store.ListSchedules(ctx, filter, page(r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -141,12 +142,59 @@ type ScheduleFilter struct {
 	Pools      []string // any of these; nil: all
 	Deployment string
 	Tag        string // of the deployment
+	Failing    bool   // only schedules whose newest slot could not create its run
+	// NextFirst orders the schedules that will be handled by when, instead of all by name.
+	NextFirst bool
 }
 
-// ListSchedules lists schedules by deployment and name. A page of schedules with large values has fewer of them.
+// afterSchedule is the place in a list by name that a key names. Names have no line breaks.
+func afterSchedule(key string) (where string, args []any) {
+	deployment, name, _ := strings.Cut(key, "\n")
+	return "d.name >= ? AND (d.name, s.name) > (?, ?)", []any{deployment, deployment, name}
+}
+
+func scheduleKey(s Schedule) string { return s.Deployment + "\n" + s.Name }
+
+// afterNext is the place in a list by time that a key names.
+func afterNext(key string) (where string, args []any, err error) {
+	if key == "" {
+		return "s.next_due IS NOT NULL", nil, nil
+	}
+	at, id, _ := strings.Cut(key, "\n")
+	due, err := time.Parse(time.RFC3339Nano, at)
+	if err != nil {
+		return "", nil, database.ForeignCursor()
+	}
+	after, err := uuid.Parse(id)
+	if err != nil {
+		return "", nil, database.ForeignCursor()
+	}
+	return "(s.next_due, s.id) > (?, ?)", []any{*database.TimeOf(&due), after}, nil
+}
+
+func nextKey(s Schedule) string {
+	if s.NextDue == nil { // none is in such a list
+		return ""
+	}
+	return s.NextDue.UTC().Format(time.RFC3339Nano) + "\n" + s.ID.String()
+}
+
+// ListSchedules lists schedules by deployment and name, served by deployments_name, or by when they are due, served by
+// schedules_due. A page of schedules with large values has fewer of them.
 func (q Reader) ListSchedules(ctx context.Context, f ScheduleFilter, page Page) ([]Schedule, string, error) {
+	kind, key, order := scheduleCursor, scheduleKey, "d.name, s.name"
+	if f.NextFirst {
+		kind, key, order = scheduleCursor+"-next", nextKey, "s.next_due, s.id"
+	}
 	read := func(after string, limit int) ([]Schedule, error) {
-		where := conditions{[]string{"d.deleted_at IS NULL", "d.name || '/' || s.name > ?"}, []any{after}}
+		place, args := afterSchedule(after)
+		if f.NextFirst {
+			var err error
+			if place, args, err = afterNext(after); err != nil {
+				return nil, err
+			}
+		}
+		where := conditions{[]string{"d.deleted_at IS NULL", place}, args}
 		if f.Pools != nil {
 			where.add("p.name IN "+q.db.Dialect().List("text"), database.ListOf(f.Pools))
 		}
@@ -156,10 +204,12 @@ func (q Reader) ListSchedules(ctx context.Context, f ScheduleFilter, page Page) 
 		if f.Tag != "" {
 			where.add(q.db.Dialect().Contains("d.tags"), f.Tag)
 		}
-		return q.schedules(ctx, where.sql()+" ORDER BY d.name || '/' || s.name LIMIT ?", append(where.args, limit)...)
+		if f.Failing {
+			where.add("s.failing")
+		}
+		return q.schedules(ctx, where.sql()+" ORDER BY "+order+" LIMIT ?", append(where.args, limit)...)
 	}
-	return boundedPage(page, scheduleCursor, read,
-		func(s Schedule) string { return s.Deployment + "/" + s.Name }, func(s Schedule) int { return len(s.Spec) })
+	return boundedPage(page, kind, read, key, func(s Schedule) int { return len(s.Spec) })
 }
 
 // NewSchedule is a schedule as a deployment describes it.

@@ -314,5 +314,5 @@ func (q Reader) slotGaps(ctx context.Context, facts *SlotFacts, schedules []Sche
 
 // ScheduleCursor is the cursor of ListSchedules after a schedule.
 func ScheduleCursor(s Schedule) string {
-	return database.NewCursor(scheduleCursor, s.Deployment+"/"+s.Name)
+	return database.NewCursor(scheduleCursor, scheduleKey(s))
 }

@@ -120,7 +120,8 @@ func (s *Site) overviewPage(v *visit) (page, error) {
 		failures    api.RunList
 		pools       api.WorkPoolList
 		workers     api.WorkerList
-		schedules   api.ScheduleList
+		failing     api.ScheduleList
+		next        api.ScheduleList
 		deployments api.DeploymentList
 		calls       errgroup.Group
 	)
@@ -138,8 +139,13 @@ func (s *Site) overviewPage(v *visit) (page, error) {
 	calls.Go(into(&workers, func() (api.WorkerList, error) {
 		return value(v.api.ListWorkersWithResponse(v.Context(), &api.ListWorkersParams{}))
 	}))
-	calls.Go(into(&schedules, func() (api.ScheduleList, error) {
-		return value(v.api.ListSchedulesWithResponse(v.Context(), &api.ListSchedulesParams{Limit: &limit}))
+	calls.Go(into(&failing, func() (api.ScheduleList, error) {
+		only, most := true, int32(attentionShown)
+		return value(v.api.ListSchedulesWithResponse(v.Context(), &api.ListSchedulesParams{Failing: &only, Limit: &most}))
+	}))
+	calls.Go(into(&next, func() (api.ScheduleList, error) {
+		soonest, most := api.SchedulesByNext, int32(nextShown)
+		return value(v.api.ListSchedulesWithResponse(v.Context(), &api.ListSchedulesParams{Sort: &soonest, Limit: &most}))
 	}))
 	calls.Go(into(&deployments, func() (api.DeploymentList, error) {
 		return value(v.api.ListDeploymentsWithResponse(v.Context(), &api.ListDeploymentsParams{Limit: &one}))
@@ -155,8 +161,8 @@ func (s *Site) overviewPage(v *visit) (page, error) {
 	view.Chart, view.Causes = histogramOf(f, histogram)
 	view.Pools = pools.Items
 	view.Waiting = waitsOf(f, queues, now)
-	view.Next = nextSlots(schedules.Items)
-	view.Attention = attentions(f, failures.Items, pools.Items, workers.Items, schedules.Items, queues, now)
+	view.Next = nextSlots(next.Items)
+	view.Attention = attentions(f, failures.Items, pools.Items, workers.Items, failing.Items, queues, now)
 	return page{template: "overview", view: view}, nil
 }
 

@@ -69,7 +69,7 @@ func (s *Site) schedulesPage(v *visit) (page, error) {
 
 func titledText(text string) string { return string(text[0]-'a'+'A') + text[1:] }
 
-// listSchedules lists schedules by name, and before them those of all pages whose newest slot failed.
+// listSchedules lists schedules by name, and before them, of all pages, the ones whose newest slot made no run.
 func (v *visit) listSchedules(view *schedulesView) (next *string, err error) {
 	limit := int32(scheduleLimit)
 	params := &api.ListSchedulesParams{Pool: optional(view.Pool), Limit: &limit, Cursor: v.cursor()}
@@ -78,20 +78,15 @@ func (v *visit) listSchedules(view *schedulesView) (next *string, err error) {
 		return nil, err
 	}
 	view.Schedules = scheduleViews(list.Items)
-	all := list.Items
-	const mostPages = 20
-	for cursor, pages := list.NextCursor, 0; params.Cursor == nil && cursor != nil && pages < mostPages; pages++ {
-		more, err := value(v.api.ListSchedulesWithResponse(v.Context(), &api.ListSchedulesParams{
-			Pool: params.Pool, Limit: &limit, Cursor: cursor,
+	if params.Cursor == nil {
+		failing := true
+		made, err := value(v.api.ListSchedulesWithResponse(v.Context(), &api.ListSchedulesParams{
+			Pool: params.Pool, Limit: &limit, Failing: &failing,
 		}))
 		if err != nil {
 			return nil, err
 		}
-		all, cursor = append(all, more.Items...), more.NextCursor
-	}
-	if params.Cursor == nil {
-		failing := slices.DeleteFunc(slices.Clone(all), func(one api.Schedule) bool { return !valueOf(one.Failing) })
-		view.Failing = scheduleViews(failing)
+		view.Failing = scheduleViews(made.Items)
 	}
 	return list.NextCursor, nil
 }

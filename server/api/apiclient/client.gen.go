@@ -686,7 +686,7 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/runs/{run}/token (the `CreateRunToken` operationId).
 	CreateRunToken(ctx context.Context, run RunParam, body CreateRunTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListSchedules List all schedules, ordered by deployment and name
+	// ListSchedules List schedules
 	//
 	// Their `spec` is without parameters and job variables.
 	//
@@ -2834,7 +2834,7 @@ func (c *Client) CreateRunToken(ctx context.Context, run RunParam, body CreateRu
 	return c.Client.Do(req)
 }
 
-// ListSchedules List all schedules, ordered by deployment and name
+// ListSchedules List schedules
 //
 // Their `spec` is without parameters and job variables.
 //
@@ -8596,6 +8596,30 @@ func NewListSchedulesRequest(server string, params *ListSchedulesParams) (*http.
 
 		}
 
+		if params.Failing != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "failing", *params.Failing, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -12675,7 +12699,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/runs/{run}/token (the `CreateRunToken` operationId).
 	CreateRunTokenWithResponse(ctx context.Context, run RunParam, body CreateRunTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRunTokenResponse, error)
 
-	// ListSchedulesWithResponse List all schedules, ordered by deployment and name
+	// ListSchedulesWithResponse List schedules
 	//
 	// Their `spec` is without parameters and job variables.
 	//
@@ -20699,7 +20723,7 @@ func (c *ClientWithResponses) CreateRunTokenWithResponse(ctx context.Context, ru
 	return ParseCreateRunTokenResponse(rsp)
 }
 
-// ListSchedulesWithResponse List all schedules, ordered by deployment and name
+// ListSchedulesWithResponse List schedules
 //
 // Their `spec` is without parameters and job variables.
 //

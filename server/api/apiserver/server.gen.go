@@ -188,7 +188,7 @@ type ServerInterface interface {
 	// CreateRunToken Get a signed token that says which run this is, for a cloud or a vault
 	// (POST /api/v1/runs/{run}/token)
 	CreateRunToken(w http.ResponseWriter, r *http.Request, run RunParam)
-	// ListSchedules List all schedules, ordered by deployment and name
+	// ListSchedules List schedules
 	// (GET /api/v1/schedules)
 	ListSchedules(w http.ResponseWriter, r *http.Request, params ListSchedulesParams)
 	// PreviewSchedule Preview the next slots of an unsaved schedule
@@ -3483,6 +3483,32 @@ func (siw *ServerInterfaceWrapper) ListSchedules(w http.ResponseWriter, r *http.
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "pool"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pool", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "failing" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "failing", r.URL.Query(), &params.Failing, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "failing"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "failing", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", r.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "sort"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "sort", Err: err})
 		}
 		return
 	}
@@ -11279,7 +11305,7 @@ type StrictServerInterface interface {
 	// CreateRunToken Get a signed token that says which run this is, for a cloud or a vault
 	// (POST /api/v1/runs/{run}/token)
 	CreateRunToken(ctx context.Context, request CreateRunTokenRequestObject) (CreateRunTokenResponseObject, error)
-	// ListSchedules List all schedules, ordered by deployment and name
+	// ListSchedules List schedules
 	// (GET /api/v1/schedules)
 	ListSchedules(ctx context.Context, request ListSchedulesRequestObject) (ListSchedulesResponseObject, error)
 	// PreviewSchedule Preview the next slots of an unsaved schedule

@@ -13,7 +13,7 @@ import (
 	"github.com/berth-dev/berth/server/api"
 )
 
-func encode(t *testing.T, v any) string {
+func encode(t testing.TB, v any) string {
 	t.Helper()
 	body, err := json.Marshal(v)
 	if err != nil {

@@ -203,7 +203,7 @@ func breaksOfObject(schema *openapi3.Schema, object map[string]any, path []any) 
 }
 
 // apply returns the body with what is broken in it.
-func (b broken) apply(t *testing.T, body any) any {
+func (b broken) apply(t testing.TB, body any) any {
 	t.Helper()
 	text, err := json.Marshal(body)
 	if err != nil {

@@ -319,7 +319,7 @@ func (o operation) protocol() bool { return strings.HasPrefix(o.path, "/api/v1/w
 func (o operation) public() bool { return o.Security != nil && len(*o.Security) == 0 }
 
 // at is the path with values for its parameters.
-func (o operation) at(t *testing.T, values map[string]string) string {
+func (o operation) at(t testing.TB, values map[string]string) string {
 	t.Helper()
 	path := o.path
 	for _, p := range o.parameters {

@@ -33,7 +33,7 @@ const patience = time.Minute
 
 // running is a server started for a test.
 type running struct {
-	t      *testing.T
+	t      testing.TB
 	url    string
 	admin  string // its bootstrap admin key; empty if the server runs without keys
 	worker string
@@ -42,7 +42,7 @@ type running struct {
 }
 
 // start starts a server with SQLite in a temporary directory on a free port. It stops with the test.
-func start(t *testing.T, change ...func(*server.Options)) *running {
+func start(t testing.TB, change ...func(*server.Options)) *running {
 	t.Helper()
 	dir := t.TempDir()
 	storetest.SQLiteFile(t, dir)
@@ -95,7 +95,7 @@ func start(t *testing.T, change ...func(*server.Options)) *running {
 
 func withoutKeys(o *server.Options) { o.Auth = server.AuthNone }
 
-func newKey(t *testing.T) string {
+func newKey(t testing.TB) string {
 	t.Helper()
 	key, err := apikey.New()
 	if err != nil {
@@ -106,7 +106,7 @@ func newKey(t *testing.T) string {
 
 // answer is a response, read completely.
 type answer struct {
-	t      *testing.T
+	t      testing.TB
 	what   string
 	status int
 	header http.Header

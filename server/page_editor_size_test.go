@@ -26,7 +26,7 @@ func wideTemplate(bytes int) string {
 }
 
 // slowestKey types twenty characters and returns the longest time in milliseconds from a key to the next picture.
-func slowestKey(t *testing.T, ctx context.Context) float64 {
+func slowestKey(t testing.TB, ctx context.Context) float64 {
 	t.Helper()
 	do(t, ctx, "typing", until(typing), until(`() => window.worst !== undefined`))
 	return evaluate[float64](t, ctx, `(() => { const { worst } = window; delete window.worst; return worst; })()`)

@@ -29,7 +29,7 @@ type logPage struct {
 }
 
 // newLogPage starts a server and a browser. Each output belongs to another run.
-func newLogPage(t *testing.T, change ...func(*server.Options)) *logPage {
+func newLogPage(t testing.TB, change ...func(*server.Options)) *logPage {
 	t.Helper()
 	if !ui.Built() {
 		testenv.Missing(t, "the scripts of the page are not built: run make page")
@@ -42,7 +42,7 @@ func newLogPage(t *testing.T, change ...func(*server.Options)) *logPage {
 }
 
 // begins starts a run that has written a text.
-func (p *logPage) begins(t *testing.T, text string) {
+func (p *logPage) begins(t testing.TB, text string) {
 	t.Helper()
 	p.run = p.startRun("hello", `{}`)
 	p.claim, p.size = p.worker.claimOne(), 0
@@ -60,10 +60,29 @@ func (p *logPage) writes(text string) {
 	}
 }
 
+// writesChunks appends a number of lines, each in a chunk.
+func (p *logPage) writesChunks(t testing.TB, n int) {
+	t.Helper()
+	const together = 500
+	for i := 0; i < n; i += together {
+		chunks := make([]api.LogAppendChunk, together)
+		for k := range chunks {
+			text := fmt.Sprintf("chunk %d\n", i+k+1)
+			chunks[k] = api.LogAppendChunk{AttemptID: p.claim.AttemptID, Epoch: p.claim.Epoch, Offset: p.size, Text: text}
+			p.size += int64(len(text))
+		}
+		body, err := json.Marshal(api.LogAppend{Chunks: chunks})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.send(p.request("", http.MethodPost, "/api/v1/worker/logs", string(body))).is(http.StatusNoContent)
+	}
+}
+
 func (p *logPage) address(rest string) string { return p.url + "/runs/" + p.run.ID.String() + rest }
 
 // opens leaves the page and opens that of the run anew: an address that differs in its fragment is no other page.
-func (p *logPage) opens(t *testing.T, rest string, steps ...step) {
+func (p *logPage) opens(t testing.TB, rest string, steps ...step) {
 	t.Helper()
 	do(t, p.ctx, "open "+rest, append([]step{
 		chromedp.Navigate("about:blank"), chromedp.Navigate(p.address(rest)), holds(watchPage),
@@ -99,7 +118,7 @@ func row(line int, text string) step {
 
 func says(text string) step { return shows("#log [role=status]", text) }
 
-func (p *logPage) key(t *testing.T, selector, key, modifiers string) {
+func (p *logPage) key(t testing.TB, selector, key, modifiers string) {
 	t.Helper()
 	do(t, p.ctx, "press "+key, holds(`(selector, key, modifiers) => {
 		const one = document.querySelector(selector);
@@ -110,7 +129,7 @@ func (p *logPage) key(t *testing.T, selector, key, modifiers string) {
 	}`, selector, key, modifiers))
 }
 
-func (p *logPage) types(t *testing.T, text string) {
+func (p *logPage) types(t testing.TB, text string) {
 	t.Helper()
 	do(t, p.ctx, "search "+text, holds(`(text) => {
 		const field = document.querySelector("#log input[type=search]");
@@ -122,7 +141,7 @@ func (p *logPage) types(t *testing.T, text string) {
 }
 
 // staysLight checks what holds for an output of any length. A machine that does much else gets five times the limit of a task.
-func (p *logPage) staysLight(t *testing.T) {
+func (p *logPage) staysLight(t testing.TB) {
 	t.Helper()
 	if nodes := evaluate[int](t, p.ctx, `document.querySelectorAll("#log *").length`); nodes > 1000 {
 		t.Errorf("the log has %d elements", nodes)
@@ -182,20 +201,7 @@ func TestLogOfAnyLength(t *testing.T) {
 
 	t.Run("L2 a run that has written 20,000 times", func(t *testing.T) {
 		p.begins(t, "")
-		const together = 500
-		for i := 0; i < 20_000; i += together {
-			chunks := make([]api.LogAppendChunk, together)
-			for n := range chunks {
-				text := fmt.Sprintf("chunk %d\n", i+n+1)
-				chunks[n] = api.LogAppendChunk{AttemptID: p.claim.AttemptID, Epoch: p.claim.Epoch, Offset: p.size, Text: text}
-				p.size += int64(len(text))
-			}
-			body, err := json.Marshal(api.LogAppend{Chunks: chunks})
-			if err != nil {
-				t.Fatal(err)
-			}
-			p.send(p.request("", http.MethodPost, "/api/v1/worker/logs", string(body))).is(http.StatusNoContent)
-		}
+		p.writesChunks(t, 20_000)
 		begun := time.Now()
 		p.opens(t, "", row(20_000, "chunk 20000"), says("20,000 lines"))
 		if took := time.Since(begun); took > 15*time.Second { // ten times the limit

@@ -65,7 +65,7 @@ func theWorld(t *testing.T) *world {
 	return w
 }
 
-func worldFile(t *testing.T, name string) string {
+func worldFile(t testing.TB, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", "world", name))
 	if err != nil {

@@ -16,7 +16,7 @@ type message struct{ id, event, data string }
 
 // stream is an open stream of a run.
 type stream struct {
-	t        *testing.T
+	t        testing.TB
 	response *http.Response
 	messages chan message
 }

@@ -230,26 +230,63 @@ func dayRows() []row {
 	return []row{rate, claimed, wal, size, once}
 }
 
-// pageRows are the pages for people. What a browser does with them is in the tests, as counts, bytes and nodes.
+// pageRows are the pages for people. BERTH_PAGE_RUNS=1000000 makes the installation as large as the design asks for, which
+// takes some minutes and 3 GB.
 func pageRows() []row {
-	return []row{
+	const of = " of 100,000 runs, 10,000 deployments and schedules"
+	rows := []row{
 		{
-			what: "page: the newest 50 of 10,000 runs",
+			what: "page: the newest 50" + of,
 			dir:  serverDir, ours: "Pages/runs", unit: "sec/op", bound: 0.15,
 			limit: "Pages/limit-api", limitName: "the API's answers alone", timesLimit: 3,
 		},
-		{what: "page: the overview of 10,000 runs", dir: serverDir, ours: "Pages/overview", unit: "sec/op", bound: 0.15},
-		{what: "page: a deployment with 10,000 runs", dir: serverDir, ours: "Pages/deployment", unit: "sec/op", bound: 0.15},
 		{what: "page: weight of the list of runs", dir: serverDir, ours: "Pages/runs", unit: "weight-B", bound: 60 << 10},
-		{what: "page: graph of 10,000 nodes, first picture", dir: serverDir, ours: "Graph", unit: "first-ms", bound: 1000},
-		{what: "page: graph, a frame while panned, p95", dir: serverDir, ours: "Graph", unit: "pan-p95-ms", bound: 20},
-		{what: "page: graph, a frame while zoomed, p95", dir: serverDir, ours: "Graph", unit: "zoom-p95-ms", bound: 20},
-		{what: "page: graph, boxes in the document", dir: serverDir, ours: "Graph", unit: "boxes", bound: 500, counts: true},
-		{what: "page: graph, heap", dir: serverDir, ours: "Graph", unit: "heap-B", bound: 80e6},
-		{what: "page: graph, tasks over 50 ms at 1,000 ends/s", dir: serverDir, ours: "Graph", unit: "tasks-over-50-ms", bound: 1},
-		{what: "page: weight of the graph and Gantt elements", dir: serverDir, ours: "Graph", unit: "weight-B", bound: 60 << 10, counts: true},
 		{what: "page: weight of the template editor", dir: serverDir, ours: "Pages/editor", unit: "weight-B", bound: 260 << 10},
 	}
+	for _, page := range []struct{ name, what string }{
+		{"overview", "the overview" + of}, {"overview-30d", "the overview of 30 days" + of}, {"runs-failed", "the failed" + of},
+		{"runs-text", "a search in names and messages" + of}, {"search", "a search for everything" + of}, {"deployments", "the deployments" + of},
+		{"deployment", "a deployment" + of}, {"pool", "a pool" + of}, {"schedules", "the schedules" + of}, {"week", "a week of 200 schedules" + of},
+	} {
+		rows = append(rows, row{what: "page: " + page.what, dir: serverDir, ours: "Pages/" + page.name, unit: "sec/op", bound: 0.15})
+	}
+	return append(rows, browserRows()...)
+}
+
+// browserRows are what a browser does with the pages: at a quarter of the speed of its processor where it loads them.
+func browserRows() []row {
+	var rows []row
+	for _, page := range []string{"overview", "runs", "deployments", "deployment", "pool", "week", "editor"} {
+		of := row{dir: serverDir, ours: "Browser/" + page, counts: true}
+		lcp, task, shift := of, of, of
+		lcp.what, lcp.unit, lcp.bound = "page: "+page+" at CPU ÷4, largest part (LCP)", "lcp-sec", 1
+		task.what, task.unit, task.bound = "page: "+page+" at CPU ÷4, longest task", "task-sec", 0.2
+		shift.what, shift.unit, shift.bound = "page: "+page+" at CPU ÷4, shift (CLS)", "cls", 0.02
+		rows = append(rows, lcp, task, shift)
+	}
+	rows = append(rows, row{
+		what: "page: from a key to its picture in a template of 300 KB, slowest of 20", dir: serverDir, ours: "EditorKey", unit: "key-sec", bound: 0.05, counts: true,
+	})
+	for _, output := range []struct {
+		name, what string
+		all        float64
+	}{
+		{"lines=100000", "100,000 lines with colours", 3}, {"lines=1000000", "a million lines", 3}, {"chunks=20000", "20,000 writes", 1.5},
+	} {
+		of := row{dir: serverDir, ours: "LogPage/" + output.name, counts: true}
+		first, all, scroll, task, nodes := of, of, of, of, of
+		first.what, first.unit, first.bound = "log of "+output.what+": first lines", "first-sec", 0.5
+		all.what, all.unit, all.bound = "log of "+output.what+": all lines", "all-sec", output.all
+		scroll.what, scroll.unit, scroll.bound = "log of "+output.what+": a picture while scrolling, p95", "scroll-sec", 0.05
+		task.what, task.unit, task.bound = "log of "+output.what+": longest task", "task-sec", 0.2
+		nodes.what, nodes.unit, nodes.bound = "log of "+output.what+": elements", "nodes", 1000
+		rows = append(rows, first, all, scroll, task, nodes)
+	}
+	live := row{dir: serverDir, ours: "LogPage/live", counts: true}
+	key, share := live, live
+	key.what, key.unit, key.bound = "log with 2,000 more lines a second: from a key to its picture, slowest", "key-sec", 0.1
+	share.what, share.unit, share.bound = "log with 2,000 more lines a second: work of the main thread", "main-share", 0.3
+	return append(rows, key, share)
 }
 
 func serverRows() []row {

@@ -145,6 +145,7 @@ CREATE TABLE schedules (
     UNIQUE (deployment_id, name)
 );
 CREATE INDEX schedules_due ON schedules (next_due) WHERE next_due IS NOT NULL;
+CREATE INDEX schedules_failing ON schedules (deployment_id) WHERE failing;
 
 -- Why slots have no run: from first on, up to last, of all that have none. Few rows: equal reasons in a row share one.
 CREATE TABLE schedule_gaps (

@@ -4,6 +4,7 @@
  */
 import { find, paint, type Piece, plain } from "./ansi.ts";
 import { type Line, Lines } from "./lines.ts";
+import { keysOff } from "./preference.ts";
 import { group, GROUP_END, hashOf, many, type Range, rangeOf, Rows, size } from "./rows.ts";
 
 const ROW = 20; // pixels
@@ -61,6 +62,7 @@ class Log extends HTMLElement {
     if (this.chosen) this.follow = false;
     void this.open();
     addEventListener("hashchange", () => { const range = rangeOf(location.hash); if (range) { this.chosen = range; this.go(range.from); } });
+    this.addEventListener("first-error", () => void this.firstError().then(() => this.view.focus({ preventScroll: true })));
     document.addEventListener("refreshed", () => { this.listAttempts(); void this.lines.refresh(this.follow); });
   }
 
@@ -296,7 +298,7 @@ class Log extends HTMLElement {
     const page = Math.max(1, Math.floor(this.view.clientHeight / ROW) - 2);
     const moves: Record<string, number> = { Home: -Infinity, End: Infinity, PageUp: -page, PageDown: page, ArrowUp: -1, ArrowDown: 1 };
     const move = moves[event.key];
-    if (event.key === "e") void this.firstError();
+    if (event.key === "e" && !keysOff()) void this.firstError();
     else if (move === undefined) return;
     else this.showRow(move === -Infinity ? 0 : move === Infinity ? this.rows.count : this.top() + move);
     event.preventDefault();

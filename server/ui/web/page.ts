@@ -1,5 +1,8 @@
-/** fetchPage returns a page as a document, and where it was found after redirects. It rejects where there is no connection. */
-export function fetchPage(url: string): Promise<{ page: Document; status: number; url: string }> {
+/**
+ * fetchPage returns a page as a document, and where it was found after redirects. It rejects where there is no connection, and
+ * when the signal tells it to stop.
+ */
+export function fetchPage(url: string, signal?: AbortSignal): Promise<{ page: Document; status: number; url: string }> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("GET", url);
@@ -11,6 +14,8 @@ export function fetchPage(url: string): Promise<{ page: Document; status: number
       else reject(new Error(`the server answered ${request.status}`));
     };
     request.onerror = () => reject(new Error("no connection"));
+    request.onabort = () => reject(new Error("no longer asked for"));
+    signal?.addEventListener("abort", () => request.abort());
     request.send();
   });
 }

@@ -172,12 +172,13 @@ func TestF2DefaultsAreValuesAndWhatIsUntouchedIsNotSent(t *testing.T) {
 // TestF3NumbersKeepTheirDigits: also beyond the range of a float, and with zeros at the end.
 func TestF3NumbersKeepTheirDigits(t *testing.T) {
 	r := start(t, withoutKeys)
-	r.deploy("exact", `,"parameters":{"large":9007199254740993},`+
-		`"parameter_schema":{"type":"object","properties":{"large":{"type":"integer","default":9007199254740993},"point":{"type":"number"}}}`)
+	r.deploy("exact", `,"parameters":{"large":9007199254740993,"set":7.500},`+
+		`"parameter_schema":{"type":"object","properties":{"large":{"type":"integer","default":9007199254740993},"point":{"type":"number"},`+
+		`"rate":{"type":"number","default":1.50},"set":{"type":"number","default":1},"list":{"type":"array","items":{"type":"number"},"default":[2.0,0.10]}}}`)
 	const path = "/deployments/exact/run"
-	form := r.page(path).has(`value="9007199254740993"`)
+	form := r.page(path).has(`value="9007199254740993"`, `value="1.50"`, `value="7.500"`, `value="2.0"`, `value="0.10"`)
 	run := form.press(r, path, "run", "/parameters/large", "9007199254740995", "/parameters/point", "2.50").startedRun(r)
-	if text := string(run.Parameters); text != `{"large":9007199254740995,"point":2.50}` {
+	if text := string(run.Parameters); text != `{"large":9007199254740995,"point":2.50,"set":7.500}` {
 		t.Errorf("the run has %s", text)
 	}
 	yaml := r.page(path).press(r, path, "yaml", "/parameters/large", "12345678901234567890123", "/parameters/point", "1.10").has("12345678901234567890123", "point: 1.10")

@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"encoding/json"
 	"strconv"
 
 	"github.com/berth-dev/berth/server/access"
@@ -155,7 +156,11 @@ func (h *Handler) GetRunSchema(
 	if err != nil {
 		return nil, err
 	}
-	compiled, err := h.Templates.OfPool(ctx, h.store, d.Pool, 0)
+	version, err := h.store.GetTemplateVersion(ctx, d.Pool, 0)
+	if err != nil {
+		return nil, err
+	}
+	compiled, err := h.Templates.Compiled(ctx, version)
 	if err != nil {
 		return nil, err
 	}
@@ -167,11 +172,15 @@ func (h *Handler) GetRunSchema(
 	if err != nil {
 		return nil, err
 	}
-	variables, err := jsondoc.Encode(compiled.RunSchema(layers))
+	template, err := jsondoc.Members(version.Document)
 	if err != nil {
 		return nil, err
 	}
-	parameters, err := parametersSchema(decoded)
+	variables, err := encodeSchema(compiled.RunSchema(layers), template["variables"], d.JobVariables)
+	if err != nil {
+		return nil, err
+	}
+	parameters, err := parametersSchema(decoded, d)
 	if err != nil {
 		return nil, err
 	}
@@ -180,10 +189,31 @@ func (h *Handler) GetRunSchema(
 
 // parametersSchema is the schema of a deployment's parameters, with the deployment's values as defaults. A
 // deployment without a schema accepts any parameters; the result then has only its own.
-func parametersSchema(d newrun.Deployment) (api.JSONObject, error) {
-	schema, err := jsondoc.Object(d.ParameterSchema)
+func parametersSchema(decoded newrun.Deployment, d *store.Deployment) (api.JSONObject, error) {
+	schema, err := jsondoc.Object(decoded.ParameterSchema)
 	if err != nil {
 		return nil, err
 	}
-	return jsondoc.Encode(templating.WithValues(schema, d.ParameterValues, d.HeldParameters()))
+	schema = templating.WithValues(schema, decoded.ParameterValues, decoded.HeldParameters())
+	return encodeSchema(schema, d.ParameterSchema, d.Parameters)
+}
+
+// encodeSchema writes a schema whose defaults are values of a deployment. Numbers keep the digits that they have in the text
+// of the schema or of the values.
+func encodeSchema(schema map[string]any, text, values json.RawMessage) (api.JSONObject, error) {
+	jsondoc.WithDigits(schema, text)
+	members, err := jsondoc.Members(values)
+	if err != nil {
+		return nil, err
+	}
+	properties, _ := schema["properties"].(map[string]any)
+	for name, written := range members {
+		property, _ := properties[name].(map[string]any)
+		for _, key := range []string{"default", "const"} {
+			if v, ok := property[key]; ok {
+				property[key] = jsondoc.WithDigits(v, written)
+			}
+		}
+	}
+	return jsondoc.Encode(schema)
 }

@@ -50,10 +50,11 @@ func TestJobKeyIsLimitedToItsRun(t *testing.T) {
 		{"GET", foreign, ""}, {"PUT", foreign + "/result", `{"value":1}`}, {"PUT", foreign + "/progress", `{"percent":1}`},
 		{"GET", path + "/logs", ""}, {"POST", path + "/cancel", ""}, {"GET", "/api/v1/runs", ""}, {"GET", "/api/v1/info", ""},
 		{"GET", "/api/v1/variables", ""}, {"POST", "/api/v1/deployments/etl/runs", "{}"}, {"POST", "/api/v1/worker/claim", "{}"},
-		{"GET", "/api/v1/runs/x", ""},
 	} {
 		as(refused[0], refused[1], refused[2]).refused(http.StatusForbidden, "forbidden")
 	}
+	as(http.MethodGet, "/api/v1/runs/"+run.Name, "").refused(http.StatusForbidden, "forbidden")
+	as(http.MethodGet, "/api/v1/runs/x", "").refused(http.StatusNotFound, "not-found")
 	as(http.MethodPut, path+"/progress", `{"percent":101}`).refused(http.StatusBadRequest, "invalid-body")
 	as(http.MethodPut, path+"/result",
 		`{"value":"`+strings.Repeat("x", 64<<10)+`"}`).refused(http.StatusRequestEntityTooLarge,

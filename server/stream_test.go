@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -172,6 +173,25 @@ func TestStreamResumesFromTheLastEventID(t *testing.T) {
 	request := r.request(r.admin, http.MethodGet, "/api/v1/runs/"+run.ID.String()+"/stream", "")
 	request.Header.Set("Last-Event-ID", "1.2")
 	r.send(request).refused(http.StatusBadRequest, "invalid-parameter")
+}
+
+// TestAStreamBeginsAtOnce also where it has nothing to send yet: readers and proxies wait for its beginning.
+func TestAStreamBeginsAtOnce(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.deploy("hello", "")
+	run := r.startRun("hello", `{}`)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // less than a heartbeat
+	defer cancel()
+	request := r.request(r.admin, http.MethodGet, "/api/v1/runs/"+run.ID.String()+"/stream?after=1000&last_bytes=0", "")
+	response, err := r.http.Do(request.WithContext(ctx))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		t.Errorf("status %d", response.StatusCode)
+	}
 }
 
 // texts is what a list of messages says: which events, and the output as one text, however it was cut.

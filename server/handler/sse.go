@@ -47,13 +47,15 @@ type eventWriter struct {
 	out *http.ResponseController
 }
 
-func newEventWriter(w http.ResponseWriter) *eventWriter {
+// newEventWriter begins a stream. The reader has its beginning at once, also where there is no event yet.
+func newEventWriter(w http.ResponseWriter) (*eventWriter, error) {
 	header := w.Header()
 	header.Set("Content-Type", "text/event-stream")
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
-	return &eventWriter{w: w, out: http.NewResponseController(w)}
+	e := &eventWriter{w: w, out: http.NewResponseController(w)}
+	return e, e.out.Flush()
 }
 
 func (e *eventWriter) event(name, id string, data any) error {

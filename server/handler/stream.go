@@ -74,7 +74,11 @@ type streamResponse struct {
 func (s *streamResponse) VisitStreamRunResponse(w http.ResponseWriter) error {
 	topic := s.h.store.Subscribe(store.RunTopic(s.run))
 	defer topic.Close()
-	s.out = newEventWriter(w)
+	out, err := newEventWriter(w)
+	if err != nil {
+		return nil // the reader is gone
+	}
+	s.out = out
 	defer func() { _ = extend(s.out.out) }() // the last bytes are written after this returns
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()

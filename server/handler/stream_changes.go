@@ -44,11 +44,14 @@ type changesStream struct {
 func (s *changesStream) VisitStreamChangesResponse(w http.ResponseWriter) error {
 	changes := s.h.store.WatchChanges()
 	defer changes.Close()
-	out := newEventWriter(w)
+	out, err := newEventWriter(w)
+	if err != nil {
+		return nil // the reader is gone
+	}
 	defer func() { _ = extend(out.out) }() // the last bytes are written after this returns
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
-	err := out.event("changed", "0", api.ChangedTopics{Topics: []string{}}) // the reader knows now that it misses nothing
+	err = out.event("changed", "0", api.ChangedTopics{Topics: []string{}}) // the reader knows now that it misses nothing
 	for err == nil {
 		if access.CheckStillAllowed(s.ctx) != nil {
 			return nil // the reader reconnects and is refused with the reason

@@ -73,7 +73,11 @@ type listStream struct {
 // VisitStreamRunsResponse writes the stream until the reader disconnects or the server stops.
 func (s *listStream) VisitStreamRunsResponse(w http.ResponseWriter) error {
 	defer s.leave()
-	s.out = newEventWriter(w)
+	out, err := newEventWriter(w)
+	if err != nil {
+		return nil // the reader is gone
+	}
+	s.out = out
 	defer func() { _ = extend(s.out.out) }() // the last bytes are written after this returns
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()

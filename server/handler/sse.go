@@ -55,7 +55,7 @@ func newEventWriter(w http.ResponseWriter) (*eventWriter, error) {
 	header.Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
 	e := &eventWriter{w: w, out: http.NewResponseController(w)}
-	return e, e.out.Flush()
+	return e, e.comment("begin")
 }
 
 func (e *eventWriter) event(name, id string, data any) error {

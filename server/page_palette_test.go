@@ -29,8 +29,13 @@ func typesInto(selector, text string) step {
 }
 
 // slash presses the key alone: chromedp.KeyEvent would type the character besides, which a browser does not do once a page has
-// taken the key.
-var slash = holds(`() => { document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: "/", bubbles: true, cancelable: true})); return true; }`)
+// taken the key. It is pressed again until the script of the page is there.
+var slash = holds(`() => {
+	if (!document.querySelector("dialog[open]")) {
+		document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: "/", bubbles: true, cancelable: true}));
+	}
+	return document.querySelector(".palette") !== null;
+}`)
 
 const paletteField = ".palette input"
 

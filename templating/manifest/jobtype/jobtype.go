@@ -50,20 +50,27 @@ type Field struct {
 	Doc  string `json:"doc"`
 	// Enum are the values that Kubernetes knows.
 	Enum []string `json:"enum,omitempty"`
+	// Required is set where Kubernetes has no default for it.
+	Required bool `json:"-"`
 }
 
 //go:embed enums.json
 var enumsJSON []byte
 
 // All returns the types of a Job by their names.
-var All = sync.OnceValue(func() map[string]Type {
+var All = sync.OnceValue(func() map[string]Type { return Of(reflect.TypeFor[batchv1.Job]()) })
+
+// Of returns these types of Kubernetes and the types of their fields, by their names.
+func Of(roots ...reflect.Type) map[string]Type {
 	r := reader{types: map[string]Type{}, names: map[string]reflect.Type{}}
 	if err := json.Unmarshal(enumsJSON, &r.enums); err != nil {
 		panic("jobtype: enums.json: " + err.Error()) // it is embedded, and a test reads it
 	}
-	r.object(reflect.TypeFor[batchv1.Job]())
+	for _, root := range roots {
+		r.object(root)
+	}
 	return r.types
-})
+}
 
 type reader struct {
 	types map[string]Type
@@ -98,13 +105,13 @@ func (r *reader) fields(t reflect.Type, docs map[string]string) []Field {
 	fields := []Field{}
 	for i := range t.NumField() {
 		f := t.Field(i)
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
 		case name == "-" || t == reflect.TypeFor[batchv1.Job]() && name == "status": // a cluster writes it
 		case name == "" && f.Anonymous:
 			fields = append(fields, r.fields(f.Type, docsOf(f.Type))...)
 		case name != "":
-			field := Field{Name: name, Doc: docs[name]}
+			field := Field{Name: name, Doc: docs[name], Required: !strings.Contains(options, "omit")}
 			r.describe(&field, f.Type)
 			fields = append(fields, field)
 		}

@@ -25,7 +25,10 @@ var update = flag.Bool("update", false, "write enums.json anew")
 // enumerations there.
 func TestTheEnumerationsAreThoseOfKubernetes(t *testing.T) {
 	enums := map[string][]string{}
-	for _, path := range []string{"k8s.io/api/core/v1", "k8s.io/api/batch/v1", "k8s.io/apimachinery/pkg/apis/meta/v1"} {
+	for _, path := range []string{
+		"k8s.io/api/apps/v1", "k8s.io/api/autoscaling/v2", "k8s.io/api/batch/v1", "k8s.io/api/core/v1", "k8s.io/api/networking/v1",
+		"k8s.io/apimachinery/pkg/apis/meta/v1",
+	} {
 		out, err := exec.Command("go", "list", "-f", "{{.Dir}}", path).Output()
 		if err != nil {
 			t.Fatalf("go list %s: %v", path, err)
@@ -169,7 +172,7 @@ func TestFieldsHaveTheTypesOfTheirValues(t *testing.T) {
 			t.Errorf("%s.%s has no documentation", tc.of, tc.want.Name)
 		}
 		got := fields[i]
-		got.Doc = ""
+		got.Doc, got.Required = "", false
 		if diff := cmp.Diff(tc.want, got); diff != "" {
 			t.Errorf("%s.%s: %s", tc.of, tc.want.Name, diff)
 		}

@@ -16,7 +16,9 @@ export function keys(root: string): void {
   document.addEventListener("keydown", (event) => {
     const target = event.target as Element;
     if (event.key === "k" && (event.ctrlKey || event.metaKey) && !target.closest("berth-code, berth-merge")) { find(event); return; }
-    if (event.ctrlKey || event.metaKey || event.altKey || target.closest("input, select, textarea, dialog, [contenteditable], [data-keep]") || keysOff()) return;
+    // A palette that Escape has just closed still has the focus, until the browser draws the page again.
+    const typing = target.closest("input, select, textarea, dialog, [contenteditable], [data-keep]")?.checkVisibility();
+    if (event.ctrlKey || event.metaKey || event.altKey || typing || keysOff()) return;
     const before = after;
     after = "";
     const to = goes[event.key];

@@ -105,3 +105,46 @@ func TestJobsOfAnotherNamespaceHaveTheirAccount(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryObjectIsInTheNamespaceOfTheOverride but those of the namespaces of the Jobs, and no text names another.
+func TestEveryObjectIsInTheNamespaceOfTheOverride(t *testing.T) {
+	for name, values := range renders() {
+		for _, o := range render(t, merged(t, values, "{namespaceOverride: elsewhere}")) {
+			if strings.Contains(o.text, "berth-system") {
+				t.Errorf("%s: %s names the namespace of the release:\n%s", name, o, o.text)
+			}
+		}
+	}
+}
+
+func TestAnnotationsAndLabelsReachEveryObject(t *testing.T) {
+	for name, values := range renders() {
+		objects := render(t, merged(t, values, `{commonAnnotations: {who: platform, helm.sh/hook: never}, commonLabels: {team: data}}`))
+		for _, o := range objects {
+			if o.Annotations["who"] != "platform" || o.Labels["team"] != "data" || o.Annotations["helm.sh/hook"] == "never" && o.Kind == "Job" {
+				t.Errorf("%s: %s has the annotations %v and the labels %v", name, o, o.Annotations, o.Labels)
+			}
+		}
+	}
+	objects := render(t, `
+server: {annotations: {at: server}, labels: {at: server}, serviceAccount: {labels: {at: account}}, service: {labels: {at: service}},
+  persistence: {labels: {at: volume}}}
+worker: {annotations: {at: worker}, labels: {at: worker}, serviceAccount: {labels: {at: account}}}
+hooks: {annotations: {at: hooks}, labels: {at: hooks}}
+jobs: {namespaceAnnotations: {at: jobs}, serviceAccount: {labels: {at: account}}}`)
+	want := map[string]string{
+		"StatefulSet/rel-berth-server": "server", "Deployment/rel-berth-worker": "worker", "Job/rel-berth-keys": "hooks",
+		"Job/rel-berth-drain": "hooks", "Job/rel-berth-test": "hooks", "ServiceAccount/rel-berth-server": "account",
+		"ServiceAccount/rel-berth-worker": "account", "ServiceAccount/berth-system-rel-berth-job": "account",
+		"Service/rel-berth-server": "service", "PersistentVolumeClaim/rel-berth-server-data": "volume", "Namespace/berth-system-jobs": "jobs",
+	}
+	for _, o := range objects {
+		got := o.Labels["at"]
+		if got == "" || o.Annotations["at"] != "" {
+			got = o.Annotations["at"]
+		}
+		if got != want[o.Kind+"/"+o.Name] {
+			t.Errorf("%s has %q", o, got)
+		}
+	}
+}

@@ -60,6 +60,24 @@ func renderRelease(t *testing.T, release, namespace, valuesYAML string) (map[str
 	return engine.Engine{Strict: true}.Render(loaded, values)
 }
 
+// merged returns values with others over them, as two -f do.
+func merged(t *testing.T, valuesYAML, overYAML string) string {
+	t.Helper()
+	values, err := chartutil.ReadValues([]byte(valuesYAML))
+	if err != nil {
+		t.Fatal(err)
+	}
+	over, err := chartutil.ReadValues([]byte(overYAML))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := yaml.Marshal(chartutil.MergeTables(over, values))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 // render returns every object of the chart with these values, hooks included, in a fixed order.
 func render(t *testing.T, valuesYAML string) []object {
 	t.Helper()

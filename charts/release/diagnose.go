@@ -57,7 +57,7 @@ func (c *Client) findings(ctx context.Context) []string {
 		return nil
 	}
 	ofRelease := metav1.ListOptions{LabelSelector: "app.kubernetes.io/instance=" + c.name}
-	pods, err := set.CoreV1().Pods(c.namespace).List(ctx, ofRelease)
+	pods, err := set.CoreV1().Pods(c.objects).List(ctx, ofRelease)
 	if err != nil {
 		return nil
 	}
@@ -70,7 +70,7 @@ func (c *Client) findings(ctx context.Context) []string {
 	}
 
 	// If pods cannot be created at all, only events say why.
-	events, err := set.CoreV1().Events(c.namespace).List(ctx,
+	events, err := set.CoreV1().Events(c.objects).List(ctx,
 		metav1.ListOptions{FieldSelector: "type=Warning"})
 	if err != nil {
 		return nil

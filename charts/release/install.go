@@ -33,6 +33,7 @@ func (c *Client) Install(ctx context.Context, values map[string]any) (Status, er
 		return Status{}, err
 	}
 
+	c.objects = objectsNamespace(values, c.namespace)
 	install := action.NewInstall(c.config)
 	install.ReleaseName, install.Namespace = c.name, c.namespace
 	install.CreateNamespace, install.Wait, install.Timeout = true, true, c.timeout

@@ -37,7 +37,7 @@ func jobsNamespace(rel *release.Release) string {
 // sharesNamespace is true for a release whose Jobs run beside its own Secrets.
 func sharesNamespace(rel *release.Release) bool { return shareNamespaceArg.MatchString(rel.Manifest) }
 
-// markNamespace labels the namespace of the release, so that no worker of any installation creates Jobs in it.
+// markNamespace labels the namespace of the objects of the release, so that no worker of any installation creates Jobs in it.
 // Without the permission to label namespaces, the release's own worker refuses by name all the same.
 func (c *Client) markNamespace(ctx context.Context) {
 	rel, err := c.latest()
@@ -50,11 +50,11 @@ func (c *Client) markNamespace(ctx context.Context) {
 	}
 	if err := c.label(ctx, value); err != nil {
 		c.progress.report("namespace %q is not labelled %s=%s, so that only the workers of this release refuse "+
-			"Jobs in it: %v", c.namespace, labelNamespace, namespaceSystem, err)
+			"Jobs in it: %v", c.objects, labelNamespace, namespaceSystem, err)
 	}
 }
 
-// label sets the label of the release's namespace; nil removes it.
+// label sets the label of the namespace of the release's objects; nil removes it.
 func (c *Client) label(ctx context.Context, value any) error {
 	set, err := c.config.KubernetesClientSet()
 	if err != nil {
@@ -66,7 +66,7 @@ func (c *Client) label(ctx context.Context, value any) error {
 	if err != nil {
 		return fmt.Errorf("encode the label: %w", err)
 	}
-	_, err = set.CoreV1().Namespaces().Patch(ctx, c.namespace, types.MergePatchType, patch, metav1.PatchOptions{})
+	_, err = set.CoreV1().Namespaces().Patch(ctx, c.objects, types.MergePatchType, patch, metav1.PatchOptions{})
 	return err
 }
 
@@ -77,7 +77,7 @@ func (c *Client) purgeJobsNamespace(ctx context.Context, rel *release.Release) e
 		return fmt.Errorf("connect to the cluster: %w", err)
 	}
 	name := jobsNamespace(rel)
-	if name == "" || name == c.namespace {
+	if name == "" || name == c.objects {
 		return nil
 	}
 	namespace, err := set.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})

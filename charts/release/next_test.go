@@ -40,3 +40,14 @@ func TestNextStepsFitTheState(t *testing.T) {
 		})
 	}
 }
+
+func TestObjectsAreWhereTheValuesPutThem(t *testing.T) {
+	for want, values := range map[string]map[string]any{
+		"own":   {"server": map[string]any{}},
+		"other": {"namespaceOverride": "other"},
+	} {
+		if got := objectsNamespace(values, "own"); got != want {
+			t.Errorf("%v: %q, want %q", values, got, want)
+		}
+	}
+}

@@ -56,6 +56,7 @@ type Options struct {
 type Client struct {
 	name      string
 	namespace string
+	objects   string // the namespace of the objects
 	timeout   time.Duration
 	progress  *progress
 	config    *action.Configuration
@@ -77,7 +78,7 @@ func New(o Options) (*Client, error) {
 		settings.SetNamespace(o.Namespace)
 	}
 	c := &Client{
-		name: o.Name, namespace: settings.Namespace(), timeout: o.Timeout,
+		name: o.Name, namespace: settings.Namespace(), objects: settings.Namespace(), timeout: o.Timeout,
 		progress: newProgress(o.Progress), config: &action.Configuration{}, createNamespaces: o.CreateNamespaces,
 	}
 	if c.timeout <= 0 {
@@ -106,7 +107,16 @@ func (c *Client) latest() (*release.Release, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read release %q in namespace %q: %w", c.name, c.namespace, err)
 	}
+	c.objects = objectsNamespace(rel.Config, rel.Namespace)
 	return rel, nil
+}
+
+// objectsNamespace is where the objects of a release are: in its namespace, or in that of namespaceOverride.
+func objectsNamespace(values map[string]any, namespace string) string {
+	if override, ok := values["namespaceOverride"].(string); ok && override != "" {
+		return override
+	}
+	return namespace
 }
 
 // checkIdle refuses a release with an operation in progress or interrupted; Helm's status is the same for

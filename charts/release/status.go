@@ -106,11 +106,11 @@ func (c *Client) workloads(ctx context.Context) ([]Workload, error) {
 		return nil, fmt.Errorf("connect to the cluster: %w", err)
 	}
 	options := metav1.ListOptions{LabelSelector: c.selector("")}
-	stateful, err := set.AppsV1().StatefulSets(c.namespace).List(ctx, options)
+	stateful, err := set.AppsV1().StatefulSets(c.objects).List(ctx, options)
 	if err != nil {
 		return nil, fmt.Errorf("list StatefulSets: %w", err)
 	}
-	deployments, err := set.AppsV1().Deployments(c.namespace).List(ctx, options)
+	deployments, err := set.AppsV1().Deployments(c.objects).List(ctx, options)
 	if err != nil {
 		return nil, fmt.Errorf("list Deployments: %w", err)
 	}

@@ -55,7 +55,7 @@ func (c *Client) Uninstall(ctx context.Context, o UninstallOptions) error {
 		return c.explainUninstall(ctx, fmt.Errorf("uninstall release %q: %w", c.name, oneLine(err)))
 	}
 	if err := c.label(ctx, nil); err != nil {
-		c.progress.report("label %s of namespace %q is not removed: %v", labelNamespace, c.namespace, err)
+		c.progress.report("label %s of namespace %q is not removed: %v", labelNamespace, c.objects, err)
 	}
 	if err := c.sweepHooks(ctx); err != nil || !o.Purge {
 		return err
@@ -72,7 +72,7 @@ func (c *Client) sweepHooks(ctx context.Context) error {
 	}
 	foreground := metav1.DeletePropagationForeground
 	hooks := c.selector("") + ",app.kubernetes.io/component in (keys, drain, test)"
-	err = set.BatchV1().Jobs(c.namespace).DeleteCollection(ctx,
+	err = set.BatchV1().Jobs(c.objects).DeleteCollection(ctx,
 		metav1.DeleteOptions{PropagationPolicy: &foreground}, metav1.ListOptions{LabelSelector: hooks})
 	if err != nil {
 		return fmt.Errorf("delete the Jobs of failed hooks: %w", err)
@@ -117,12 +117,12 @@ func (c *Client) purge(ctx context.Context, rel *release.Release) error {
 	var failed []error
 	if secret := keysSecret(rel); secret != "" {
 		c.progress.report("deleting Secret %q", secret)
-		if err := set.CoreV1().Secrets(c.namespace).Delete(ctx, secret, metav1.DeleteOptions{}); err != nil &&
+		if err := set.CoreV1().Secrets(c.objects).Delete(ctx, secret, metav1.DeleteOptions{}); err != nil &&
 			!apierrors.IsNotFound(err) {
 			failed = append(failed, fmt.Errorf("delete Secret %q: %w", secret, err))
 		}
 	}
-	claims := set.CoreV1().PersistentVolumeClaims(c.namespace)
+	claims := set.CoreV1().PersistentVolumeClaims(c.objects)
 	list, err := claims.List(ctx, metav1.ListOptions{LabelSelector: c.selector("server")})
 	if err != nil {
 		return errors.Join(append(failed, fmt.Errorf("list PersistentVolumeClaims: %w", err))...)

@@ -1,5 +1,7 @@
 {{/* Written from values.yaml by `go test ./charts -update`. */}}
 {{- define "berth.defaults" -}}
+commonAnnotations:
+  =: {}
 commonLabels:
   =: {}
 containerSecurityContext:
@@ -28,6 +30,10 @@ global:
 hooks:
   affinity:
     =: {}
+  annotations:
+    =: {}
+  labels:
+    =: {}
   nodeSelector:
     =: {}
   podAnnotations:
@@ -52,6 +58,8 @@ image:
 jobs:
   createNamespace: true
   namespace: ""
+  namespaceAnnotations:
+    =: {}
   namespaceLabels:
     =: {}
   podSecurity: baseline
@@ -60,6 +68,8 @@ jobs:
       =: {}
     create: true
     imagePullSecrets: []
+    labels:
+      =: {}
     name: ""
   shareNamespace: false
 keys:
@@ -77,18 +87,23 @@ metrics:
       =:
         grafana_dashboard: "1"
   prometheusRule:
+    annotations:
+      =: {}
     disabled: []
     enabled: false
     labels:
       =: {}
     selector: ""
   serviceMonitor:
+    annotations:
+      =: {}
     enabled: false
     interval: ""
     labels:
       =: {}
     scrapeTimeout: ""
 nameOverride: ""
+namespaceOverride: ""
 podSecurityContext:
   =:
     fsGroup: 65532
@@ -100,6 +115,8 @@ podSecurityContext:
       type: RuntimeDefault
 server:
   affinity:
+    =: {}
+  annotations:
     =: {}
   enabled: true
   ensurePools:
@@ -113,6 +130,8 @@ server:
     logs: 30d
     runs: 90d
     statistics: 400d
+  labels:
+    =: {}
   logFormat: json
   logLevel: info
   nodeSelector:
@@ -132,6 +151,8 @@ server:
       =: {}
     enabled: true
     existingClaim: ""
+    labels:
+      =: {}
     size: 8Gi
     storageClass: ""
     whenDeleted: Retain
@@ -156,12 +177,16 @@ server:
   service:
     annotations:
       =: {}
+    labels:
+      =: {}
     port: 4200
     type: ClusterIP
   serviceAccount:
     annotations:
       =: {}
     create: true
+    labels:
+      =: {}
     name: ""
   signIn:
     allowedDomains: []
@@ -188,6 +213,8 @@ server:
     allow: []
 worker:
   affinity:
+    =: {}
+  annotations:
     =: {}
   apiKey:
     existingSecret: ""
@@ -216,6 +243,8 @@ worker:
     url: ""
   jobSecrets: false
   kueue: false
+  labels:
+    =: {}
   legacyFinalizers: []
   limit: 0
   logFormat: json
@@ -246,6 +275,8 @@ worker:
     annotations:
       =: {}
     create: true
+    labels:
+      =: {}
     name: ""
   templateEnv: []
   terminationGracePeriodSeconds: 45

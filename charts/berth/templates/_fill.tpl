@@ -1,10 +1,13 @@
 {{/*
 Adds values that are missing with their defaults (_defaults.tpl, made from values.yaml). They are missing after
 `helm upgrade --reuse-values` from an older chart, which takes that chart's defaults for this one's, and where a value is set
-to null. A map under "=" is one value. Every template begins with it.
+to null. A map under "=" is one value. Every template begins with it, and the first adds them for all.
 */}}
 {{- define "berth.fill" -}}
+{{- if not (hasKey .Values "_filled") }}
 {{- include "berth.fillMap" (list .Values (include "berth.defaults" . | fromYaml)) }}
+{{- $_ := set .Values "_filled" true }}
+{{- end }}
 {{- end }}
 
 {{- define "berth.fillMap" -}}

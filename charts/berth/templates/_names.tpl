@@ -30,6 +30,16 @@ for the 11 characters of a revision in a label value of 63.
 {{- include "berth.cut" (list $name 44) }}
 {{- end }}
 
+{{/* The name of an object of this release: (list . "server"). */}}
+{{- define "berth.named" -}}
+{{- printf "%s-%s" (include "berth.fullname" (index . 0)) (index . 1) }}
+{{- end }}
+
+{{/* The namespace of the objects of this release. */}}
+{{- define "berth.namespace" -}}
+{{- .Values.namespaceOverride | default .Release.Namespace }}
+{{- end }}
+
 {{/*
 The name of an object in any namespace: (list . NAMESPACE "worker"). In another namespace than the release's, it carries
 the release's namespace, because releases of several namespaces can serve one.
@@ -37,8 +47,9 @@ the release's namespace, because releases of several namespaces can serve one.
 {{- define "berth.nameIn" -}}
 {{- $root := index . 0 }}
 {{- $fullname := include "berth.fullname" $root }}
-{{- if ne (index . 1) $root.Release.Namespace }}
-{{- $fullname = include "berth.cut" (list (printf "%s-%s" $root.Release.Namespace $fullname) 52) }}
+{{- $own := include "berth.namespace" $root }}
+{{- if ne (index . 1) $own }}
+{{- $fullname = include "berth.cut" (list (printf "%s-%s" $own $fullname) 52) }}
 {{- end }}
 {{- printf "%s-%s" $fullname (index . 2) }}
 {{- end }}
@@ -51,7 +62,8 @@ app.kubernetes.io/instance: {{ $root.Release.Name | quote }}
 app.kubernetes.io/component: {{ index . 1 | quote }}
 {{- end }}
 
-{{/* Labels of an object of a component: (list . "server"). commonLabels may set them otherwise, but for the selecting ones. */}}
+{{/* Labels of an object of a component: (list . "server" LABELS). LABELS and commonLabels may set them otherwise, but for
+the selecting ones. */}}
 {{- define "berth.labels" -}}
 {{- $root := index . 0 -}}
 {{- $labels := dict
@@ -59,12 +71,52 @@ app.kubernetes.io/component: {{ index . 1 | quote }}
       "app.kubernetes.io/version" $root.Chart.AppVersion
       "app.kubernetes.io/managed-by" $root.Release.Service
       "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-") }}
-{{- range $key, $value := $root.Values.commonLabels }}
+{{- range concat (list $root.Values.commonLabels) (slice . 2) }}
+{{- range $key, $value := . }}
 {{- $_ := set $labels $key $value }}
 {{- end }}
+{{- end }}
 {{- $_ := set $labels "berth.dev/release" $root.Release.Name }}
-{{- include "berth.selectorLabels" . }}
-{{ toYaml $labels }}
+{{- range $key, $value := include "berth.selectorLabels" . | fromYaml }}
+{{- $_ := set $labels $key $value }}
+{{- end }}
+{{- toYaml $labels }}
+{{- end }}
+
+{{/*
+Metadata of an object: (dict "root" . "component" "server" "name" NAME), and optionally "namespace" (default: that of the
+release; empty: none), "hook" (list EVENTS WEIGHT [LOGS]), "annotations" and "labels", which replace those of
+commonAnnotations and commonLabels of the same name.
+*/}}
+{{- define "berth.metadata" -}}
+name: {{ .name | quote }}
+{{- with ternary (get . "namespace") (include "berth.namespace" .root) (hasKey . "namespace") }}
+namespace: {{ . | quote }}
+{{- end }}
+labels:
+  {{- include "berth.labels" (list .root .component (get . "labels" | default dict)) | nindent 2 }}
+{{- $annotations := dict }}
+{{- range list .root.Values.commonAnnotations (get . "annotations" | default dict) (include "berth.hook" (get . "hook") | fromYaml) }}
+{{- range $key, $value := . }}
+{{- $_ := set $annotations $key $value }}
+{{- end }}
+{{- end }}
+{{- with $annotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* Annotations of a hook: (list EVENTS WEIGHT [LOGS]). A failed hook is kept for inspection until its next run. */}}
+{{- define "berth.hook" -}}
+{{- with . }}
+helm.sh/hook: {{ index . 0 }}
+helm.sh/hook-weight: {{ index . 1 | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- if gt (len .) 2 }}
+helm.sh/hook-output-log-policy: {{ index . 2 }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "berth.server.serviceAccountName" -}}
@@ -90,7 +142,7 @@ app.kubernetes.io/component: {{ index . 1 | quote }}
 
 {{/* Address of the server of this release within the cluster. */}}
 {{- define "berth.server.url" -}}
-{{ include "berth.server.scheme" . | lower }}://{{ include "berth.fullname" . }}-server.{{ .Release.Namespace }}.svc:{{ int .Values.server.service.port }}
+{{ include "berth.server.scheme" . | lower }}://{{ include "berth.fullname" . }}-server.{{ include "berth.namespace" . }}.svc:{{ int .Values.server.service.port }}
 {{- end }}
 
 {{- define "berth.server.scheme" -}}
@@ -99,10 +151,10 @@ app.kubernetes.io/component: {{ index . 1 | quote }}
 
 {{/* Default namespace of Jobs, and all namespaces that the worker serves (JSON {"items": […]}, the default first). */}}
 {{- define "berth.jobNamespace" -}}
-{{- if .Values.jobs.shareNamespace }}{{ .Release.Namespace }}
+{{- if .Values.jobs.shareNamespace }}{{ include "berth.namespace" . }}
 {{- else if .Values.jobs.namespace }}{{ .Values.jobs.namespace }}
-{{- else if .Values.server.enabled }}{{ include "berth.jobNamespaceFor" .Release.Namespace }}
-{{- else }}{{ include "berth.jobNamespaceFor" (printf "%s-%s" .Release.Namespace (include "berth.fullname" .)) }}
+{{- else if .Values.server.enabled }}{{ include "berth.jobNamespaceFor" (include "berth.namespace" .) }}
+{{- else }}{{ include "berth.jobNamespaceFor" (printf "%s-%s" (include "berth.namespace" .) (include "berth.fullname" .)) }}
 {{- end }}
 {{- end }}
 

@@ -100,10 +100,3 @@ securityContext:
 {{ include "berth.envFromSecret" (list "BERTH_API_KEY" (include "berth.keysSecretName" .) .Values.keys.workerKey) }}
 {{- end }}
 {{- end }}
-
-{{/* Annotations of a hook: (list events weight). A failed hook is kept for inspection until its next run. */}}
-{{- define "berth.hook" -}}
-helm.sh/hook: {{ index . 0 }}
-helm.sh/hook-weight: {{ index . 1 | quote }}
-helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
-{{- end }}

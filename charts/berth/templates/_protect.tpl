@@ -5,7 +5,7 @@ the release's namespace unless Jobs share it.
 {{- define "berth.protectArgs" -}}
 {{- $names := list }}
 {{- if not .Values.jobs.shareNamespace }}
-{{- $names = append $names (printf "namespace/%s" .Release.Namespace) }}
+{{- $names = append $names (printf "namespace/%s" (include "berth.namespace" .)) }}
 {{- end }}
 {{- $secrets := list (include "berth.keysSecretName" .) .Values.database.external.existingSecret .Values.server.tls.existingSecret
       .Values.server.signIn.existingSecret .Values.server.outputArchive.existingSecret .Values.worker.apiKey.existingSecret .Values.worker.ca.existingSecret .Values.worker.clusterConfig.existingSecret }}

@@ -18,6 +18,9 @@ type Config struct {
 	Endpoint  string // https://HOST[:PORT] of the storage; empty means that of AWS
 	Region    string // of the bucket; empty means that the storage is asked
 	PathStyle bool   // the bucket is in the path of a URL, not in the name of the host
+	// AccessKeyID and SecretAccessKey are credentials of the storage. Without them, they come from where the tools of AWS
+	// find them.
+	AccessKeyID, SecretAccessKey string
 }
 
 // Open opens the archive. It does not reach out to it; see Check.

@@ -55,12 +55,16 @@ func openS3(c Config, address *url.URL) (*s3, error) {
 	if c.PathStyle {
 		lookup = minio.BucketLookupPath
 	}
+	found := credentials.NewChainCredentials([]credentials.Provider{
+		&credentials.EnvAWS{},
+		&credentials.FileAWSCredentials{},
+		&credentials.IAM{Client: &http.Client{Transport: transport}}, // IRSA, EKS pod identity, ECS, EC2
+	})
+	if c.AccessKeyID != "" {
+		found = credentials.NewStaticV4(c.AccessKeyID, c.SecretAccessKey, "")
+	}
 	b.client, err = minio.NewCore(endpoint.Host, &minio.Options{
-		Creds: credentials.NewChainCredentials([]credentials.Provider{
-			&credentials.EnvAWS{},
-			&credentials.FileAWSCredentials{},
-			&credentials.IAM{Client: &http.Client{Transport: transport}}, // IRSA, EKS pod identity, ECS, EC2
-		}),
+		Creds:  found,
 		Secure: secure, Region: region, BucketLookup: lookup, Transport: transport, MaxRetries: requestTries,
 	})
 	if err != nil {

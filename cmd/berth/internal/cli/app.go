@@ -64,7 +64,12 @@ func (a *App) Execute(ctx context.Context, root *cobra.Command, args []string) i
 	defer a.closeConnections()
 	wrapRun(root, func() { begun = true })
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
-	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return BindEnv(cmd.Flags(), a.Env) }
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if err := a.addSettings(); err != nil {
+			return err
+		}
+		return BindEnv(cmd.Flags(), a.Env)
+	}
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetIn(a.In)
 	root.SetOut(a.Out)

@@ -23,6 +23,9 @@ empty; the command migrates its schema. The copy is one transaction: if it fails
 	}
 	flags.Add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := flags.Complete(); err != nil {
+			return err
+		}
 		if flags.URL == "" {
 			return cli.Usagef("no PostgreSQL database to copy to: set --database-url")
 		}

@@ -24,6 +24,9 @@ read once to check that it ends in one to two weeks. If the command is stopped, 
 	}
 	flags.Add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := flags.Complete(); err != nil {
+			return err
+		}
 		if err := requirePostgres(flags); err != nil {
 			return err
 		}

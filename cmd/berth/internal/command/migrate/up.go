@@ -24,6 +24,9 @@ func upCommand(app *cli.App) *cobra.Command {
 	cmd.Flags().StringVar(&layout, "partition", layoutAsIs,
 		"weekly partitions the tables of runs, as berth migrate partition does; empty leaves them as they are")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := flags.Complete(); err != nil {
+			return err
+		}
 		if err := checkLayout(layout, flags); err != nil {
 			return err
 		}

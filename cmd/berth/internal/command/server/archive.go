@@ -23,14 +23,17 @@ func (a *archiveFlags) add(cmd *cobra.Command) {
 		"put the bucket of the output archive into the path of URLs, not into the host name")
 }
 
-// config checks the flags. Credentials come from where the tools of AWS find them.
-func (a *archiveFlags) config() (archive.Config, error) {
+// config checks the flags. Credentials come from the environment, or from where the tools of AWS find them.
+func (a *archiveFlags) config(env map[string]string) (archive.Config, error) {
 	c := archive.Config(*a)
 	if c.URL == "" {
 		if c != (archive.Config{}) {
 			return c, cli.Usagef("--output-archive-endpoint, -region and -path-style need --output-archive")
 		}
 		return c, nil
+	}
+	if env["AWS_SESSION_TOKEN"] == "" {
+		c.AccessKeyID, c.SecretAccessKey = env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"]
 	}
 	opened, err := archive.Open(c)
 	if err != nil {

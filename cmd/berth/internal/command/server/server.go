@@ -2,6 +2,7 @@
 package server
 
 import (
+	"context"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -114,12 +115,17 @@ When the server accepts requests, it prints "ready URL" to standard output. It l
 		}
 		flagset.SetGCPercent(flagset.ServerGCPercent)
 		flagset.SetMemoryLimit(flagset.ServerMemoryShare, options.Logger)
-		return server.Run(cmd.Context(), options)
+		return app.WithSettings(cmd.Context(), options.Logger, func(ctx context.Context) error {
+			return server.Run(ctx, options)
+		})
 	}
 	return cmd
 }
 
 func (in *serverFlags) options(app *cli.App) (server.Options, error) {
+	if err := in.database.Complete(); err != nil {
+		return server.Options{}, err
+	}
 	o := server.Options{
 		Listen: in.listen, MetricsListen: in.metricsListen, TLSCertFile: in.tlsCertFile, TLSKeyFile: in.tlsKeyFile,
 		DataDir: in.database.DataDir, DatabaseURL: in.database.URL, DatabaseDirectURL: in.database.DirectURL,
@@ -142,7 +148,10 @@ func (in *serverFlags) options(app *cli.App) (server.Options, error) {
 		return o, err
 	}
 	in.limits.set(&o)
-	if o.OutputArchive, err = in.archive.config(); err != nil {
+	if o.DatabaseReadURL, err = in.database.WithCA(o.DatabaseReadURL); err != nil {
+		return o, err
+	}
+	if o.OutputArchive, err = in.archive.config(app.Env); err != nil {
 		return o, err
 	}
 	if o.RateLimit = in.rateLimit; in.rateLimit == 0 {
@@ -189,7 +198,7 @@ func (in *serverFlags) check() error {
 	if err := in.limits.check(); err != nil {
 		return err
 	}
-	return in.database.Check()
+	return nil
 }
 
 // keepFor is for how long a flag keeps something: 0 for ever.

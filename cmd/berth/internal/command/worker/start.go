@@ -70,7 +70,9 @@ and metrics endpoints to standard output. It logs to standard error.`,
 			return err
 		}
 		flagset.SetMemoryLimit(flagset.WorkerMemoryShare, options.Logger)
-		return worker.Run(cmd.Context(), options)
+		return app.WithSettings(cmd.Context(), options.Logger, func(ctx context.Context) error {
+			return worker.Run(ctx, options)
+		})
 	}
 	return cmd
 }

@@ -56,10 +56,10 @@ func do(t testing.TB, ctx context.Context, what string, steps ...step) {
 	}
 }
 
-// shows waits until a visible element contains a text.
+// shows waits until a visible element contains a text. An empty argument does not reach the browser.
 func shows(selector, text string) step {
 	return chromedp.PollFunction[chromedp.Void](
-		`(selector, text) => [...document.querySelectorAll(selector)].some((one) => one.checkVisibility() && one.textContent.includes(text))`,
+		`(selector, text = "") => [...document.querySelectorAll(selector)].some((one) => one.checkVisibility() && one.textContent.includes(text))`,
 		chromedp.WithPollingArgs(selector, text),
 		chromedp.WithPollingTimeout(patience),
 	)
@@ -77,7 +77,7 @@ func press(selector string) step {
 // hides waits until no visible element has the text.
 func hides(selector, text string) step {
 	return chromedp.PollFunction[chromedp.Void](
-		`(selector, text) => ![...document.querySelectorAll(selector)].some((one) => one.checkVisibility() && one.textContent.includes(text))`,
+		`(selector, text = "") => ![...document.querySelectorAll(selector)].some((one) => one.checkVisibility() && one.textContent.includes(text))`,
 		chromedp.WithPollingArgs(selector, text),
 		chromedp.WithPollingTimeout(patience),
 	)

@@ -3,17 +3,14 @@ package server_test
 import (
 	"compress/gzip"
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
@@ -340,49 +337,5 @@ func TestG6TheEditorWeighsLessThan260KB(t *testing.T) {
 	const most = 260 << 10
 	if t.Log("bytes: " + strconv.FormatInt(sum, 10)); sum > most || sum < 100<<10 {
 		t.Errorf("%d bytes, want at most %d", sum, most)
-	}
-}
-
-func TestG3AxeFindsNothingOnThePagesOfAPool(t *testing.T) {
-	axe, err := os.ReadFile("ui/web/node_modules/axe-core/axe.min.js")
-	if err != nil {
-		testenv.Missing(t, "the packages of the page are not installed: run make page")
-	}
-	r := withText(t)
-	r.deploy("etl", "")
-	r.startRun("etl", "{}")
-	w := r.newWorker("w1")
-	w.begin(w.claimOne())
-	r.startRun("etl", "{}")
-	r.saveText(replaced("64Mi", "65Mi"), "more")
-	ctx := r.openEditor()
-	pages := map[string][]step{
-		"/pools": nil, "/pools/local": nil, "/pools/local/pause": nil,
-		"/pools/local/template":          {ready, write(replaced("{{ memory_limit }}", "{{ memory_limt }}")), shows("#findings li", "25:26")},
-		"/pools/local/template/versions": nil, "/pools/local/template/diff?from=2&to=3": nil,
-	}
-	for _, scheme := range []string{"light", "dark"} {
-		media := emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
-		}
-		if _, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, media); err != nil {
-			t.Fatal(err)
-		}
-		for _, width := range []int64{1280, 360} {
-			for path, steps := range pages {
-				what := fmt.Sprintf("%s, %s, %d wide", path, scheme, width)
-				do(t, ctx, what, chromedp.EmulateViewport(width, 800), chromedp.Navigate(r.url+path))
-				do(t, ctx, what, append(steps,
-					chromedp.Evaluate[chromedp.Void](string(axe)+`;void axe.run().then((r) => {
-						window.axed = JSON.stringify(r.violations.map((v) => [v.id, v.nodes.map((n) => n.html)])); })`),
-					until(`() => window.axed !== undefined`))...)
-				if violations := evaluate[string](t, ctx, "axed"); violations != "[]" {
-					t.Errorf("%s: %s", what, violations)
-				}
-				if wide := evaluate[int64](t, ctx, "document.documentElement.scrollWidth"); wide > width {
-					t.Errorf("%s: the page is %d wide", what, wide)
-				}
-			}
-		}
 	}
 }

@@ -40,11 +40,12 @@ func TestV1ASecretIsInOneAnswerOnly(t *testing.T) {
 	}
 	r.page("/", "Cookie", r.signedIn(secret)).is(http.StatusOK)
 	r.sendForm("/keys/new", url.Values{"name": {"ci2"}, "role": {"king"}}, "Cookie", admin).is(http.StatusUnprocessableEntity).has(`role="alert"`)
-	id := regexp.MustCompile(`key=([0-9a-f]+)&amp;name=ci"`).FindStringSubmatch(string(list.body))
+	id := regexp.MustCompile(`(?s)>ci<.*?revoke\?key=([0-9a-f]+)"`).FindStringSubmatch(string(list.body))
 	if id == nil {
 		t.Fatalf("no way to revoke:\n%s", list.body)
 	}
-	revoke := "/keys/revoke?key=" + id[1] + "&name=ci"
+	revoke := "/keys/revoke?key=" + id[1]
+	r.page(revoke+"&name=other", "Cookie", admin).is(http.StatusOK).has("Revoke ci?") // the key has its name, not the link
 	r.sendForm(revoke, url.Values{"name": {"other"}}, "Cookie", admin).is(http.StatusUnprocessableEntity).has("to confirm")
 	r.sendForm(revoke, url.Values{"name": {"ci"}}, "Cookie", admin).is(http.StatusSeeOther)
 	r.page("/keys", "Cookie", r.signedIn(r.makeKey("v", api.RoleViewer))).is(http.StatusForbidden).has("You are v (viewer)")

@@ -21,6 +21,8 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/berth-dev/berth/internal/testenv"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/ui"
 )
 
 // axe returns the source of axe-core, which is installed with the packages of the page.
@@ -40,34 +42,6 @@ type violation struct {
 	Nodes []struct {
 		HTML string `json:"html"`
 	} `json:"nodes"`
-}
-
-// someWorld fills a server with a little of everything. Names are long, written from right to left, and look like markup (G5).
-func someWorld(r *running) (paths []string) {
-	r.t.Helper()
-	r.deploy("hello", `,"description":"<script>alert(1)</script> שלום 🚢","tags":["<b>bold</b>"],"schedules":[{"name":"nightly","cron":"30 2 * * *","timezone":"Europe/Berlin"}],`+
-		`"parameter_schema":{"type":"object","properties":{"day":{"type":"string"},"rows":{"type":"integer","default":5}}}`)
-	r.deploy(strings.Repeat("long-name-", 9), "")
-	w := r.newWorker("w1")
-	run := r.startRun("hello", `{"name":"<script>alert(1)</script>`+strings.Repeat("x", 100)+`"}`)
-	claim := w.claimOne()
-	w.begin(claim)
-	w.write(claim, 0, "\x1b[31mred\x1b[0m\nERROR <img src=x onerror=alert(1)>\n")
-	w.finish(claim, 1, "ERROR <img src=x>")
-	narrow := strings.Repeat("narrow-", 12) + "x"
-	r.deploy(narrow, `,"concurrency_limit":1`)
-	r.startRun(narrow, `{"name":"<i>`+strings.Repeat("x", 100)+`"}`)
-	w.begin(w.claimOne())
-	waiting := r.startRun(narrow, `{}`)
-	r.startRun("hello", `{}`)
-	r.call(http.MethodPut, "/api/v1/variables/day", `{"value":"monday"}`)
-	r.call(http.MethodPut, "/api/v1/rules/named", `{"expression":"true","message":"no"}`)
-	id := run.ID.String()
-	return []string{
-		"/", "/runs", "/runs?state=FAILED", "/runs?text=nothing", "/runs/" + id, "/runs/" + id + "/events", "/runs/" + id + "/retry", "/runs/" + waiting.ID.String(), "/deployments",
-		"/deployments/hello", "/deployments/hello/run", "/schedules", "/pools", "/pools/local", "/pools/local/template", "/variables", "/variables/set",
-		"/keys", "/keys/new", "/audit", "/approvals", "/rules", "/rules/edit?rule=named", "/webhooks", "/search?q=hello", "/about", "/session", "/nothing",
-	}
 }
 
 // prefers sets the colour scheme that the browser's user prefers.
@@ -124,48 +98,143 @@ func (r *running) weight(path string) int {
 	return total
 }
 
-// TestG3G4EveryPageIsAccessibleAndQuiet looks at every page in light and dark, wide and narrow: axe finds nothing, nothing is
-// wider than the window, and the browser complains of nothing.
-func TestG3G4EveryPageIsAccessibleAndQuiet(t *testing.T) {
-	t.Parallel()
-	source := axe(t)
-	r := start(t, withoutKeys)
-	paths := someWorld(r)
-	ctx := browser(t)
-	do(t, ctx, "note faults", notesFaults())
-	for _, scheme := range []string{"light", "dark"} {
-		for _, width := range []int64{1280, 320} {
-			for _, path := range paths {
-				where := fmt.Sprintf("%s, %s, %d", path, scheme, width)
-				do(t, ctx, where, chromedp.EmulateViewport(width, 900), prefers(scheme), chromedp.Navigate(r.url+path))
-				if faults := evaluate[string](t, ctx, `faults.join("\n")`); faults != "" {
-					t.Errorf("%s: %s", where, faults)
-				}
-				heading := evaluate[int](t, ctx, `document.querySelectorAll("h1").length`)
-				if heading != 1 {
-					t.Errorf("%s: %d headings", where, heading)
-				}
-				if wide := evaluate[int](t, ctx, `document.documentElement.scrollWidth - innerWidth`); wide > 0 {
-					t.Errorf("%s: %d pixels wider than the window: %s", where, wide, evaluate[string](t, ctx,
-						`[...document.querySelectorAll("main *, header *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".scroll, pre, berth-log")).slice(0, 3).map((e) => e.outerHTML.slice(0, 120)).join(" ")`))
-				}
-				accessible(t, ctx, source, where)
-			}
+// onlooker is a browser that looks at pages with axe.
+type onlooker struct {
+	t    *testing.T
+	ctx  context.Context
+	axe  string
+	seen int
+}
+
+func newOnlooker(t *testing.T) *onlooker {
+	t.Helper()
+	l := &onlooker{t: t, axe: axe(t), ctx: browser(t)}
+	do(t, l.ctx, "note faults", notesFaults())
+	return l
+}
+
+// Widths of windows: a desk, a tablet, a telephone, and the narrowest that WCAG asks for.
+const (
+	desk      = 1280
+	tablet    = 768
+	telephone = 360
+	narrowest = 320
+)
+
+// allRules are those of axe that a page keeps. Of them only the rules of colours depend on the scheme.
+const (
+	allRules    = `{type: "tag", values: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}`
+	colourRules = `{type: "rule", values: ["color-contrast", "link-in-text-block"]}`
+)
+
+// at looks at the page that the browser shows, in every width and scheme: axe finds nothing, nothing is wider than the window,
+// and the browser complains of nothing.
+func (l *onlooker) at(what string) {
+	l.t.Helper()
+	l.seen++
+	if faults := evaluate[string](l.t, l.ctx, `faults.join("\n")`); faults != "" {
+		l.t.Errorf("%s: %s", what, faults)
+	}
+	if n := evaluate[int](l.t, l.ctx, `document.querySelectorAll("h1").length`); n != 1 {
+		l.t.Errorf("%s: %d headings", what, n)
+	}
+	evaluate[bool](l.t, l.ctx, "(() => {"+l.axe+"; return true; })()")
+	for _, width := range []int64{narrowest, desk, tablet, telephone} {
+		do(l.t, l.ctx, what, chromedp.EmulateViewport(width, 900))
+		if wide := evaluate[int](l.t, l.ctx, `document.documentElement.scrollWidth - innerWidth`); wide > 0 {
+			l.t.Errorf("%s, %d: %d pixels wider than the window: %s", what, width, wide, evaluate[string](l.t, l.ctx,
+				`[...document.querySelectorAll("main *, header *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".scroll, pre, berth-log")).slice(0, 3).map((e) => e.outerHTML.slice(0, 120)).join(" ")`))
+		}
+		if width == narrowest {
+			continue
+		}
+		for scheme, rules := range map[string]string{"light": allRules, "dark": colourRules} {
+			do(l.t, l.ctx, what, prefers(scheme))
+			violations(l.t, l.ctx, rules, fmt.Sprintf("%s, %s, %d", what, scheme, width))
 		}
 	}
+	do(l.t, l.ctx, what, chromedp.EmulateViewport(desk, 900), prefers("light"))
 }
+
+// TestG3G4EveryPageIsAccessibleAndQuiet looks at every page: with a little of everything, whose names are hostile, with
+// nothing, and with what is wrong.
+func TestG3G4EveryPageIsAccessibleAndQuiet(t *testing.T) {
+	t.Parallel()
+	l := newOnlooker(t)
+	full := start(t, withoutKeys)
+	routes := ui.New(ui.Options{}).Routes()
+	asked := 0
+	for _, path := range someWorld(full) {
+		if isQuestion(path) {
+			if asked++; asked > 3 {
+				continue // they are one template
+			}
+		}
+		steps := []step{chromedp.Navigate(full.url + path)}
+		switch routeOf(routes, http.MethodGet, path) {
+		case "/pools/{pool}/template":
+			steps = append(steps, ready, write(replaced("{{ memory_limit }}", "{{ memory_limt }}")), shows("#findings li", "25:26"))
+		case "/runs/{run}":
+			steps = append(steps, shows("#log .text, #run-wait", ""))
+		}
+		do(t, l.ctx, path, steps...)
+		l.at("full " + path)
+	}
+
+	empty := start(t, withoutKeys)
+	for _, path := range emptyPaths {
+		do(t, l.ctx, path, chromedp.Navigate(empty.url+path))
+		l.at("empty " + path)
+	}
+
+	for _, path := range []string{
+		"/runs?from=yesterday", "/runs/nothing", "/deployments/nothing", "/pools/nothing", "/schedules?view=week&zone=Mars",
+		"/runs/bulk?do=cancel", "/pools/local/template/versions/99", "/nothing",
+	} {
+		do(t, l.ctx, path, chromedp.Navigate(full.url+path), shows("main [role=alert]", ""))
+		l.at("error " + path)
+	}
+	for path, wrong := range map[string][]step{
+		"/variables/set": {chromedp.SendKeys(chromedp.CSS("[name=name]"), "bad name!")},
+		"/keys/new":      {chromedp.SendKeys(chromedp.CSS("[name=name]"), "k"), chromedp.SendKeys(chromedp.CSS("[name=expires]"), "soon")},
+		"/rules/edit":    {chromedp.SendKeys(chromedp.CSS("[name=rule]"), "r"), chromedp.SendKeys(chromedp.CSS("[name=expression]"), "has(")},
+	} {
+		do(t, l.ctx, path, append([]step{chromedp.Navigate(full.url + path)}, append(wrong, submits)...)...)
+		arrives(t, l.ctx, path, shows("main [role=alert]", ""))
+		l.at("refused " + path)
+	}
+
+	guarded := start(t)
+	do(t, l.ctx, "a wrong key", chromedp.Navigate(guarded.url+"/keys"), chromedp.SendKeys(chromedp.CSS("#key"), "berth_wrong"), submits)
+	arrives(t, l.ctx, "a wrong key", shows("main [role=alert]", "no valid API key"))
+	l.at("a wrong key")
+	do(t, l.ctx, "a viewer", chromedp.Navigate(guarded.url+"/session?to=keys"),
+		chromedp.SendKeys(chromedp.CSS("#key"), guarded.makeKey("v", api.RoleViewer)), submits)
+	arrives(t, l.ctx, "a viewer", shows("main", "You are v (viewer)"))
+	l.at("what a viewer may not see")
+	t.Logf("%d pages", l.seen)
+}
+
+// submits sends the form of the page past what the browser itself would refuse.
+var submits = holds(`() => { const form = document.querySelector("main form[method=post]"); form.noValidate = true; form.requestSubmit(); return true; }`)
 
 // accessible fails for what axe, whose source is given, finds on the page.
 func accessible(t *testing.T, ctx context.Context, source, where string) {
 	t.Helper()
 	evaluate[bool](t, ctx, "(() => {"+source+"; return true; })()")
-	var found []violation
+	violations(t, ctx, allRules, where)
+}
+
+// violations fails for what rules of axe, which the page has loaded, find.
+func violations(t *testing.T, ctx context.Context, rules, where string) {
+	t.Helper()
 	text, err := chromedp.Run(ctx, chromedp.Evaluate[string](
-		`axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"], resultTypes: ["violations"]}).then((r) => JSON.stringify(r.violations))`,
+		`axe.run(document, {runOnly: `+rules+`, resultTypes: ["violations"]}).then((r) => JSON.stringify(r.violations))`,
 		chromedp.EvalAwaitPromise))
 	if err != nil {
 		t.Fatalf("%s: %v", where, err)
 	}
+	var found []violation
 	if err := json.Unmarshal([]byte(text), &found); err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ var approvalStates = map[api.ApprovalState]api.State{
 
 // approvalsPage lists requests for approvals.
 func (s *Site) approvalsPage(v *visit) (page, error) {
-	f, err := v.newFrame("Approvals", "", "approval")
+	f, err := v.newFrame("Approvals", "Approvals", "approval")
 	if err != nil {
 		return page{}, err
 	}
@@ -83,7 +83,7 @@ func (v *visit) approval() (approvalView, error) {
 	if err != nil {
 		return approvalView{}, err
 	}
-	f, err := v.newFrame("Approval of "+summaryOf(a), "", "approval:"+id.String())
+	f, err := v.newFrame("Approval of "+summaryOf(a), "Approvals", "approval:"+id.String())
 	return approvalView{Frame: f, Approval: a, State: approvalStates[a.State], Summary: summaryOf(a)}, err
 }
 

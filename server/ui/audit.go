@@ -10,7 +10,7 @@ import (
 
 // auditPage lists who changed what.
 func (s *Site) auditPage(v *visit) (page, error) {
-	f, err := v.newFrame("Audit", "")
+	f, err := v.newFrame("Audit", "Audit")
 	if err != nil {
 		return page{}, err
 	}

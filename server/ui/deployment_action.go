@@ -5,18 +5,18 @@ import (
 )
 
 // deploymentQuestion is a question about a deployment, which leads back to it.
-func (v *visit) deploymentQuestion(heading, button string) (questionView, api.Deployment, error) {
+func (v *visit) deploymentQuestion(operation, heading, button string) (questionView, api.Deployment, error) {
 	d, err := value(v.api.GetDeploymentWithResponse(v.Context(), v.path("name")))
 	if err != nil {
 		return questionView{}, d, err
 	}
-	f, err := v.newFrame(heading+" "+d.Name, "Deployments")
+	f, err := v.newFrameTo(operation, d.Pool, heading+" "+d.Name, "Deployments")
 	return questionView{Frame: f, Heading: f.Title, Button: button, Back: f.To("deployments", d.Name)}, d, err
 }
 
 // pauseQuestion asks why a deployment is paused, and says what becomes of its slots.
 func pauseQuestion(v *visit) (questionView, error) {
-	q, d, err := v.deploymentQuestion("Pause", "Pause")
+	q, d, err := v.deploymentQuestion("UpdateDeployment", "Pause", "Pause")
 	q.Lines = append([]string{"Its schedules make no runs until it is resumed, and no worker claims the runs that exist: they wait, also a run that is " +
 		"started by hand, and the next attempt of a run. An attempt that a worker has claimed goes on."},
 		missedSlots(valueOf(d.Schedules))...)
@@ -28,7 +28,7 @@ func pauseQuestion(v *visit) (questionView, error) {
 
 // resumeQuestion says what becomes of the slots that passed.
 func resumeQuestion(v *visit) (questionView, error) {
-	q, d, err := v.deploymentQuestion("Resume", "Resume")
+	q, d, err := v.deploymentQuestion("UpdateDeployment", "Resume", "Resume")
 	q.Lines = append([]string{"Its runs are claimed and its schedules make runs again."}, missedSlots(valueOf(d.Schedules))...)
 	return q, err
 }
@@ -89,7 +89,7 @@ func (v *visit) setPaused(paused bool) error {
 
 // deleteQuestion asks before a deployment is deleted.
 func deleteQuestion(v *visit) (questionView, error) {
-	q, d, err := v.deploymentQuestion("Delete", "Delete")
+	q, d, err := v.deploymentQuestion("DeleteDeployment", "Delete", "Delete")
 	q.Danger = true
 	q.Lines = []string{
 		"Its schedules and finished runs are deleted with it. For a time, all of it can be restored: berth deployment restore " + d.Name,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/berth-dev/berth/server/api"
@@ -54,6 +55,9 @@ func (s *Site) fail(v *visit, err error) {
 	}
 	view.Users = usersOf(err)
 	view.Back, view.Label = listOf(v.URL.Path)
+	if view.Back != "" {
+		view.Here = view.Label
+	}
 	if who, err := value(v.api.GetWhoAmIWithResponse(v.Context())); err == nil {
 		view.Who = &who
 	}
@@ -81,7 +85,7 @@ func (s *Site) askToSignIn(v *visit) {
 // listOf returns the list that a page belongs to, and what it is called.
 func listOf(path string) (address, label string) {
 	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	for _, entry := range navigation {
+	for _, entry := range slices.Concat(navigation, menu) {
 		if entry.Path == first && first != "" {
 			return entry.Path, entry.Label
 		}

@@ -36,11 +36,19 @@ var functions = template.FuncMap{
 	"impact":    func(s *api.TemplateImpactSummary) string { return impactText(*s) },
 }
 
-// navigationEntry is a place of the main navigation.
-type navigationEntry struct{ Path, Label string }
+// navigationEntry is a place of the navigation. Needs is the operation of the API that its page calls, where not all roles may.
+type navigationEntry struct{ Path, Label, Needs string }
 
 var navigation = []navigationEntry{
-	{"", "Overview"}, {"runs", "Runs"}, {"deployments", "Deployments"}, {"schedules", "Schedules"}, {"pools", "Pools"},
+	{Path: "", Label: "Overview"}, {Path: "runs", Label: "Runs"}, {Path: "deployments", Label: "Deployments"},
+	{Path: "schedules", Label: "Schedules"}, {Path: "pools", Label: "Pools"},
+}
+
+// menu are the places that are not visited every day.
+var menu = []navigationEntry{
+	{Path: "variables", Label: "Variables"}, {Path: "approvals", Label: "Approvals"}, {Path: "rules", Label: "Rules"},
+	{Path: "webhooks", Label: "Webhooks"}, {Path: "keys", Label: "API keys", Needs: "ListAPIKeys"},
+	{Path: "audit", Label: "Audit", Needs: "ListAudit"}, {Path: "about", Label: "About"},
 }
 
 // dict is a map for a template that takes several values.

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/problem"
 )
 
 //go:embed page/*.html
@@ -120,6 +121,24 @@ func (f Frame) May(operation, pool string) bool {
 		}
 	}
 	return false
+}
+
+// allow refuses whoever may not call an operation of the API on a work pool: a page whose form would be refused shows none.
+func (f Frame) allow(operation, pool string) error {
+	if f.May(operation, pool) {
+		return nil
+	}
+	document := problem.Document(problem.Newf(problem.Forbidden, "your role does not permit what this page does"))
+	return &apiError{Problem: document, status: http.StatusForbidden}
+}
+
+// newFrameTo returns the frame of a page that does an operation of the API on a work pool.
+func (v *visit) newFrameTo(operation, pool, title, here string, topics ...string) (Frame, error) {
+	f, err := v.newFrame(title, here, topics...)
+	if err == nil {
+		err = f.allow(operation, pool)
+	}
+	return f, err
 }
 
 // Role describes whoever looks.

@@ -12,7 +12,7 @@ var roles = []api.Role{api.RoleViewer, api.RoleOperator, api.RoleDeployer, api.R
 
 // keysPage lists API keys.
 func (s *Site) keysPage(v *visit) (page, error) {
-	f, err := v.newFrame("API keys", "", "api-key")
+	f, err := v.newFrame("API keys", "API keys", "api-key")
 	if err != nil {
 		return page{}, err
 	}
@@ -35,7 +35,7 @@ func (s *Site) keysPage(v *visit) (page, error) {
 		}
 		actions := cell{}
 		if write {
-			actions.Actions = []runAction{{Label: "Revoke…", Address: f.To("keys", "revoke") + "?" + queryOf("key", k.ID, "name", k.Name), Question: true}}
+			actions.Actions = []runAction{{Label: "Revoke…", Address: f.To("keys", "revoke") + "?" + queryOf("key", k.ID), Question: true}}
 		}
 		made := at(k.CreatedAt)
 		made.Lines = lines("by " + k.CreatedBy)
@@ -66,7 +66,7 @@ type newKeyView struct {
 }
 
 func (v *visit) newKeyView() (newKeyView, error) {
-	f, err := v.newFrame("New API key", "")
+	f, err := v.newFrameTo("CreateAPIKey", "*", "New API key", "API keys")
 	return newKeyView{
 		Frame: f, Roles: roles, Name: v.PostFormValue("name"), Role: v.PostFormValue("role"), Pool: v.PostFormValue("pool"),
 		Expires: v.PostFormValue("expires"),
@@ -106,8 +106,11 @@ func (s *Site) newKey(v *visit) (page, error) {
 
 // revokeKeyQuestion asks before a key is revoked.
 func revokeKeyQuestion(v *visit) (questionView, error) {
-	name := v.query.Get("name")
-	f, err := v.newFrame("Revoke "+name+"?", "")
+	key, err := v.key()
+	if err != nil {
+		return questionView{}, err
+	}
+	f, err := v.newFrameTo("RevokeAPIKey", "*", "Revoke "+key.Name+"?", "API keys")
 	return questionView{
 		Frame: f, Heading: f.Title, Button: "Revoke", Danger: true, Back: f.To("keys"),
 		Lines:  []string{"Whoever uses the key is refused within seconds. It cannot be undone."},
@@ -115,14 +118,31 @@ func revokeKeyQuestion(v *visit) (questionView, error) {
 	}, err
 }
 
+// key returns the key that the address names by its ID.
+func (v *visit) key() (api.APIKey, error) {
+	id := v.query.Get("key")
+	list, err := value(v.api.ListAPIKeysWithResponse(v.Context(), &api.ListAPIKeysParams{}))
+	if err != nil {
+		return api.APIKey{}, err
+	}
+	for _, one := range list.Items {
+		if one.ID == id {
+			return one, nil
+		}
+	}
+	return api.APIKey{}, refusal(http.StatusNotFound, "no API key has the ID %q", id)
+}
+
 // revokeKey revokes a key whose name was typed.
 func (s *Site) revokeKey(v *visit) (page, error) {
-	var err error
-	if name := v.query.Get("name"); strings.TrimSpace(v.PostFormValue("name")) != name {
-		err = refusal(http.StatusUnprocessableEntity, "type the name of the key, %s, to confirm", name)
+	key, err := v.key()
+	if err != nil {
+		return page{}, err
+	}
+	if strings.TrimSpace(v.PostFormValue("name")) != key.Name {
+		err = refusal(http.StatusUnprocessableEntity, "type the name of the key, %s, to confirm", key.Name)
 	} else {
-		answer, failed := v.api.RevokeAPIKeyWithResponse(v.Context(), v.query.Get("key"))
-		err = check(answer, failed)
+		err = check(v.api.RevokeAPIKeyWithResponse(v.Context(), key.ID))
 	}
 	if err == nil {
 		return v.redirectTo("keys"), nil

@@ -3,6 +3,7 @@ package ui
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/berth-dev/berth/server/api"
@@ -50,10 +51,30 @@ func answering(make questionFunc, change func(v *visit) error) pageFunc {
 	}
 }
 
-// poolQuestion is a question about a pool, which leads back to it.
-func (v *visit) poolQuestion(heading, button string) (questionView, error) {
-	f, err := v.newFrame(heading, "Pools")
+// poolQuestion is a question about a pool, which leads back to it. There is none where the thing that it is about does not exist.
+func (v *visit) poolQuestion(operation, heading, button string, exists func() error) (questionView, error) {
+	f, err := v.newFrameTo(operation, v.path("pool"), heading, "Pools")
+	if err == nil && exists != nil {
+		err = exists()
+	}
 	return questionView{Frame: f, Heading: heading, Button: button, Back: f.To("pools", v.path("pool"))}, err
+}
+
+func (v *visit) poolExists() error {
+	return check(v.api.GetWorkPoolWithResponse(v.Context(), v.path("pool")))
+}
+
+func (v *visit) queueExists() error {
+	return check(v.api.GetWorkQueueWithResponse(v.Context(), v.path("pool"), v.path("queue")))
+}
+
+func (v *visit) workerExists() error {
+	pool, name := api.PoolFilter(v.path("pool")), v.path("worker")
+	list, err := value(v.api.ListWorkersWithResponse(v.Context(), &api.ListWorkersParams{Pool: &pool}))
+	if err == nil && !slices.ContainsFunc(list.Items, func(w api.Worker) bool { return w.Name == name }) {
+		err = refusal(http.StatusNotFound, "work pool %q has no worker %q", pool, name)
+	}
+	return err
 }
 
 var reasonField = field{
@@ -64,11 +85,11 @@ func pausePoolQuestion(pause bool) questionFunc {
 	return func(v *visit) (questionView, error) {
 		name := v.path("pool")
 		if !pause {
-			q, err := v.poolQuestion("Resume work pool "+name, "Resume")
+			q, err := v.poolQuestion("UpdateWorkPool", "Resume work pool "+name, "Resume", v.poolExists)
 			q.Lines = []string{"Its workers claim runs again, the oldest of each queue first."}
 			return q, err
 		}
-		q, err := v.poolQuestion("Pause work pool "+name, "Pause")
+		q, err := v.poolQuestion("UpdateWorkPool", "Pause work pool "+name, "Pause", v.poolExists)
 		q.Lines = []string{"Its workers claim no new runs until it is resumed. What runs goes on."}
 		q.Fields = []field{reasonField}
 		return q, err
@@ -94,11 +115,11 @@ func pauseQueueQuestion(pause bool) questionFunc {
 	return func(v *visit) (questionView, error) {
 		name := v.path("pool") + "/" + v.path("queue")
 		if !pause {
-			q, err := v.poolQuestion("Resume work queue "+name, "Resume")
+			q, err := v.poolQuestion("UpdateWorkQueue", "Resume work queue "+name, "Resume", v.queueExists)
 			q.Lines = []string{"Its runs are claimed again, in the order of the queues' priority."}
 			return q, err
 		}
-		q, err := v.poolQuestion("Pause work queue "+name, "Pause")
+		q, err := v.poolQuestion("UpdateWorkQueue", "Pause work queue "+name, "Pause", v.queueExists)
 		q.Lines = []string{"Its runs are not claimed until it is resumed. What runs goes on, and the pool's other queues do."}
 		q.Fields = []field{reasonField}
 		return q, err
@@ -116,11 +137,11 @@ func pauseWorkerQuestion(pause bool) questionFunc {
 	return func(v *visit) (questionView, error) {
 		name := v.path("worker")
 		if !pause {
-			q, err := v.poolQuestion("Resume worker "+name, "Resume")
+			q, err := v.poolQuestion("UpdateWorker", "Resume worker "+name, "Resume", v.workerExists)
 			q.Lines = []string{"It claims runs again."}
 			return q, err
 		}
-		q, err := v.poolQuestion("Pause worker "+name, "Pause")
+		q, err := v.poolQuestion("UpdateWorker", "Pause worker "+name, "Pause", v.workerExists)
 		q.Lines = []string{"It claims no new runs until it is resumed. It goes on with the attempts that it holds."}
 		q.Fields = []field{reasonField}
 		return q, err
@@ -162,7 +183,7 @@ func number32(name, text string) (*int32, error) {
 // limitQuestion asks for the limit of a pool, and remembers the settings that it was asked for.
 func limitQuestion(v *visit) (questionView, error) {
 	name := v.path("pool")
-	q, err := v.poolQuestion("Limit of work pool "+name, "Save")
+	q, err := v.poolQuestion("UpdateWorkPool", "Limit of work pool "+name, "Save", nil)
 	if err != nil {
 		return q, err
 	}
@@ -204,7 +225,7 @@ func (s *Site) changeLimit(v *visit) (page, error) {
 
 // queueQuestion asks for the priority and the limit of a queue.
 func queueQuestion(v *visit) (questionView, error) {
-	q, err := v.poolQuestion("Work queue "+v.path("pool")+"/"+v.path("queue"), "Save")
+	q, err := v.poolQuestion("UpdateWorkQueue", "Work queue "+v.path("pool")+"/"+v.path("queue"), "Save", nil)
 	if err != nil {
 		return q, err
 	}

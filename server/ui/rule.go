@@ -10,17 +10,12 @@ import (
 
 // rulesPage lists the rules that count in a pool, or those of the installation.
 func (s *Site) rulesPage(v *visit) (page, error) {
-	f, err := v.newFrame("Rules", "", "rule")
+	f, err := v.newFrame("Rules", "Rules", "rule")
 	if err != nil {
 		return page{}, err
 	}
 	pool := v.query.Get("pool")
-	var list api.RuleList
-	if pool == "" {
-		list, err = value(v.api.ListRulesWithResponse(v.Context()))
-	} else {
-		list, err = value(v.api.ListPoolRulesWithResponse(v.Context(), pool))
-	}
+	list, err := v.rulesOf(pool)
 	if err != nil {
 		return page{}, err
 	}
@@ -53,11 +48,14 @@ func (s *Site) rulesPage(v *visit) (page, error) {
 	return page{template: "table", view: view}, nil
 }
 
-func mayChangeRules(f Frame, pool string) bool {
+func mayChangeRules(f Frame, pool string) bool { return allowRules(f, pool) == nil }
+
+// allowRules refuses whoever may not change the rules of a pool, or those of the installation.
+func allowRules(f Frame, pool string) error {
 	if pool == "" {
-		return f.May("SetRule", "*")
+		return f.allow("SetRule", "*")
 	}
-	return f.May("SetPoolRule", pool)
+	return f.allow("SetPoolRule", pool)
 }
 
 // ruleView is the form of a rule, with what it would do.
@@ -99,24 +97,19 @@ func (s *Site) rulePage(v *visit) (page, error) {
 		view.Action = "deny"
 		return page{template: "rule", view: view}, nil
 	}
-	list, err := v.rulesOf(view.Pool)
+	one, err := v.rule(view.Pool, view.Name)
 	if err != nil {
 		return page{}, err
 	}
-	for _, one := range list.Items {
-		if one.Name != view.Name || valueOf(one.Pool) != view.Pool {
-			continue
-		}
-		view.Action, view.From, view.Description = string(one.Action), valueOf(one.From), valueOf(one.Description)
-		view.Message, view.MessageExpression, view.Params = valueOf(one.Message), valueOf(one.MessageExpression), string(one.Params)
-		if view.From == "" {
-			view.Expression = one.Expression
-		}
-		return page{template: "rule", view: view}, nil
+	view.Action, view.From, view.Description = string(one.Action), valueOf(one.From), valueOf(one.Description)
+	view.Message, view.MessageExpression, view.Params = valueOf(one.Message), valueOf(one.MessageExpression), string(one.Params)
+	if view.From == "" {
+		view.Expression = one.Expression
 	}
-	return page{}, refusal(http.StatusNotFound, "no rule is called %q here", view.Name)
+	return page{template: "rule", view: view}, nil
 }
 
+// rulesOf returns the rules that count in a pool, or, for the empty name, those of the installation.
 func (v *visit) rulesOf(pool string) (api.RuleList, error) {
 	if pool == "" {
 		return value(v.api.ListRulesWithResponse(v.Context()))
@@ -124,8 +117,25 @@ func (v *visit) rulesOf(pool string) (api.RuleList, error) {
 	return value(v.api.ListPoolRulesWithResponse(v.Context(), pool))
 }
 
+// rule returns a rule of a pool, or of the installation.
+func (v *visit) rule(pool, name string) (api.Rule, error) {
+	list, err := v.rulesOf(pool)
+	if err != nil {
+		return api.Rule{}, err
+	}
+	for _, one := range list.Items {
+		if one.Name == name && valueOf(one.Pool) == pool {
+			return one, nil
+		}
+	}
+	return api.Rule{}, refusal(http.StatusNotFound, "no rule is called %q here", name)
+}
+
 func (v *visit) ruleView() (ruleView, error) {
-	f, err := v.newFrame("Rule", "", "rule")
+	f, err := v.newFrame("Rule", "Rules", "rule")
+	if err == nil {
+		err = allowRules(f, v.FormValue("pool"))
+	}
 	return ruleView{Frame: f, Pool: v.FormValue("pool"), Name: v.FormValue("rule")}, err
 }
 
@@ -173,9 +183,16 @@ func (v *visit) testRule(pool string, request api.RuleTestRequest) (api.RuleTest
 
 // deleteRuleQuestion asks before a rule is deleted.
 func deleteRuleQuestion(v *visit) (questionView, error) {
-	f, err := v.newFrame("Delete rule "+v.query.Get("rule")+"?", "")
+	pool, name := v.query.Get("pool"), v.query.Get("rule")
+	f, err := v.newFrame("Delete rule "+name+"?", "Rules")
+	if err == nil {
+		err = allowRules(f, pool)
+	}
+	if err == nil {
+		_, err = v.rule(pool, name)
+	}
 	return questionView{
-		Frame: f, Heading: f.Title, Button: "Delete", Danger: true, Back: f.To("rules") + "?" + queryOf("pool", v.query.Get("pool")),
+		Frame: f, Heading: f.Title, Button: "Delete", Danger: true, Back: f.To("rules") + "?" + queryOf("pool", pool),
 		Lines: []string{"Jobs that it has refused can run from then on."},
 	}, err
 }

@@ -381,7 +381,7 @@ func (s *Site) askRun(name string) pageFunc {
 			}
 			problem = err.Error()
 		}
-		f, err := v.newFrame(fmt.Sprintf(action.title, run.Name), "Runs")
+		f, err := v.newFrameTo(action.operation, run.Pool, fmt.Sprintf(action.title, run.Name), "Runs")
 		if err != nil {
 			return page{}, err
 		}

@@ -97,7 +97,7 @@ func (v *visit) bulkView() (bulkView, api.RunSelection, error) {
 	if err != nil {
 		return bulkView{}, selection, err
 	}
-	f, err := v.newFrame(verb.heading, "Runs")
+	f, err := v.newFrameTo(verb.operation, "*", verb.heading, "Runs")
 	view := bulkView{Frame: f, Do: do, Heading: verb.heading, Back: f.To("runs") + v.without("do", "all", "run")}
 	return view, selection, err
 }

@@ -280,7 +280,7 @@ func (view *schedulesView) calendarSlot(slot api.ScheduleSlot, zone *time.Locati
 // pauseScheduleQuestion asks why a schedule is paused, and says what becomes of its slots.
 func pauseScheduleQuestion(v *visit) (questionView, error) {
 	name := v.path("schedule")
-	q, d, err := v.deploymentQuestion("Pause schedule "+name+" of", "Pause")
+	q, d, err := v.deploymentQuestion("UpdateSchedule", "Pause schedule "+name+" of", "Pause")
 	if err != nil {
 		return q, err
 	}

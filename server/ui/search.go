@@ -109,14 +109,5 @@ func (f Frame) pagesNamed(q string) []found {
 
 // Menu is what the menu of whoever looks leads to.
 func (f Frame) Menu() []navigationEntry {
-	entries := []navigationEntry{
-		{"variables", "Variables"}, {"approvals", "Approvals"}, {"rules", "Rules"}, {"webhooks", "Webhooks"},
-	}
-	if f.May("ListAPIKeys", "*") {
-		entries = append(entries, navigationEntry{"keys", "API keys"})
-	}
-	if f.May("ListAudit", "*") {
-		entries = append(entries, navigationEntry{"audit", "Audit"})
-	}
-	return append(entries, navigationEntry{"about", "About"})
+	return slices.DeleteFunc(slices.Clone(menu), func(n navigationEntry) bool { return n.Needs != "" && !f.May(n.Needs, "*") })
 }

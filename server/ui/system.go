@@ -6,7 +6,7 @@ import (
 
 // webhooksPage lists webhooks.
 func (s *Site) webhooksPage(v *visit) (page, error) {
-	f, err := v.newFrame("Webhooks", "", "webhook")
+	f, err := v.newFrame("Webhooks", "Webhooks", "webhook")
 	if err != nil {
 		return page{}, err
 	}
@@ -54,7 +54,7 @@ type aboutView struct {
 
 // aboutPage says what this server is, and what is inside.
 func (s *Site) aboutPage(v *visit) (page, error) {
-	f, err := v.newFrame("About", "")
+	f, err := v.newFrame("About", "About")
 	if err != nil {
 		return page{}, err
 	}

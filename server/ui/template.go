@@ -279,7 +279,7 @@ func rollBackQuestion(v *visit) (questionView, error) {
 	if err != nil {
 		return questionView{}, err
 	}
-	f, err := v.newFrame(fmt.Sprintf("Roll back the template of %s to version %d", pool, *to), "Pools")
+	f, err := v.newFrameTo("RollBackTemplate", pool, fmt.Sprintf("Roll back the template of %s to version %d", pool, *to), "Pools")
 	if err != nil {
 		return questionView{}, err
 	}

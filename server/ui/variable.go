@@ -11,7 +11,7 @@ import (
 
 // variablesPage lists variables. A value is shown when it is asked for.
 func (s *Site) variablesPage(v *visit) (page, error) {
-	f, err := v.newFrame("Variables", "", "variable")
+	f, err := v.newFrame("Variables", "Variables", "variable")
 	if err != nil {
 		return page{}, err
 	}
@@ -48,7 +48,7 @@ func (s *Site) variablesPage(v *visit) (page, error) {
 // setVariableQuestion asks for the value of a variable.
 func setVariableQuestion(v *visit) (questionView, error) {
 	name := v.query.Get("name")
-	f, err := v.newFrame("Set a variable", "")
+	f, err := v.newFrameTo("SetVariable", "*", "Set a variable", "Variables")
 	if err != nil {
 		return questionView{}, err
 	}
@@ -99,7 +99,7 @@ func (v *visit) saveVariable(name, text string) error {
 // deleteVariableQuestion asks before a variable is deleted.
 func deleteVariableQuestion(v *visit) (questionView, error) {
 	name := v.query.Get("name")
-	f, err := v.newFrame("Delete variable "+name+"?", "")
+	f, err := v.newFrameTo("DeleteVariable", "*", "Delete variable "+name+"?", "Variables")
 	if err != nil {
 		return questionView{}, err
 	}

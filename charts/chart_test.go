@@ -29,15 +29,17 @@ func TestEveryObjectDecodesStrictlyAndIsUnique(t *testing.T) {
 
 func TestDefaultInstallHasTheseObjects(t *testing.T) {
 	want := []string{
+		"ConfigMap/berth-system/rel-berth-installations",
 		"Deployment/berth-system/rel-berth-worker",
 		"Job/berth-system/rel-berth-drain", "Job/berth-system/rel-berth-keys",
-		"Job/berth-system/rel-berth-test",
 		"Namespace//berth-system-jobs",
 		"PersistentVolumeClaim/berth-system/rel-berth-server-data",
+		"Pod/berth-system/rel-berth-test",
 		"Role/berth-system-jobs/berth-system-rel-berth-drain", "Role/berth-system-jobs/berth-system-rel-berth-worker",
-		"Role/berth-system/rel-berth-drain-stop", "Role/berth-system/rel-berth-keys",
+		"Role/berth-system/rel-berth-drain-record", "Role/berth-system/rel-berth-drain-stop", "Role/berth-system/rel-berth-installations", "Role/berth-system/rel-berth-keys",
 		"RoleBinding/berth-system-jobs/berth-system-rel-berth-drain", "RoleBinding/berth-system-jobs/berth-system-rel-berth-worker",
-		"RoleBinding/berth-system/rel-berth-drain-stop", "RoleBinding/berth-system/rel-berth-keys",
+		"RoleBinding/berth-system/rel-berth-drain-record", "RoleBinding/berth-system/rel-berth-drain-stop", "RoleBinding/berth-system/rel-berth-installations",
+		"RoleBinding/berth-system/rel-berth-keys",
 		"Service/berth-system/rel-berth-server", "Service/berth-system/rel-berth-server-metrics",
 		"Service/berth-system/rel-berth-worker-metrics",
 		"ServiceAccount/berth-system-jobs/berth-system-rel-berth-job",

@@ -141,6 +141,8 @@ func podTemplates(objects []object) map[string]corev1.PodTemplateSpec {
 			pods[o.Name] = typed.Spec.Template
 		case *batchv1.Job:
 			pods[o.Name] = typed.Spec.Template
+		case *corev1.Pod:
+			pods[o.Name] = corev1.PodTemplateSpec{ObjectMeta: typed.ObjectMeta, Spec: typed.Spec}
 		}
 	}
 	return pods

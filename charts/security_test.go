@@ -1,6 +1,7 @@
 package charts
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -11,6 +12,8 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
+
+	"github.com/berth-dev/berth/worker/kube/cluster"
 )
 
 func TestEveryPodMeetsTheRestrictedPodSecurityStandard(t *testing.T) {
@@ -116,7 +119,7 @@ func TestHooksHaveTheirAccountsAndPermissions(t *testing.T) {
 		}
 		for _, o := range jobs {
 			account := find[*batchv1.Job](t, jobs, o.Name).Spec.Template.Spec.ServiceAccountName
-			if o.Name == "rel-berth-test" || account == "mine" {
+			if account == "mine" {
 				continue
 			}
 			there := map[string]bool{}
@@ -160,13 +163,25 @@ func TestPermissionsAreExactlyThese(t *testing.T) {
 		jobs("get", "list", "watch", "create", "patch", "delete"), core("pods", "list", "watch", "delete"),
 		core("pods/log", "get"), core("events", "list"), certificate, labels,
 	}
+	named := func(rule rbacv1.PolicyRule, names ...string) rbacv1.PolicyRule {
+		rule.ResourceNames = names
+		return rule
+	}
+	record := core("secrets", "get")
+	record.Resources = []string{"secrets", "configmaps"}
+	for revision := range cluster.HelmRevisions + 1 { // of revision 1, which is rendered here
+		record.ResourceNames = append(record.ResourceNames, fmt.Sprintf("sh.helm.release.v1.rel.v%d", 1+revision))
+	}
 	want := map[string][]rbacv1.PolicyRule{
 		"Role/berth-system-jobs/berth-system-rel-berth-worker": worker,
+		"Role/berth-system/rel-berth-installations":            {named(core("configmaps", "get", "patch"), "rel-berth-installations")},
 		"Role/berth-system/rel-berth-keys":                     {core("secrets", "create"), ensured},
 		"Role/berth-system-jobs/berth-system-rel-berth-drain":  {jobs("get", "list", "patch", "delete")},
 		"Role/berth-system/rel-berth-drain-stop": {
 			stopped("deployments", "get"), stopped("deployments/scale", "patch"), core("pods", "list"),
+			named(core("pods", "delete"), "rel-berth-test"), named(core("configmaps", "get"), "rel-berth-installations"),
 		},
+		"Role/berth-system/rel-berth-drain-record": {record},
 	}
 	got := roles(t, render(t, ""))
 	for name, rules := range want {
@@ -242,8 +257,8 @@ func TestWorkerOfAnotherClusterMayOnlyReadItsKubeconfig(t *testing.T) {
 		[]rbacv1.PolicyRule{kubeconfig}) {
 		t.Errorf("the worker may %v", rules)
 	}
-	if rules := got["Role/berth-system/rel-berth-drain-stop"]; len(rules) != 4 ||
-		!equalRules(rules[3:], []rbacv1.PolicyRule{kubeconfig}) {
+	if rules := got["Role/berth-system/rel-berth-drain-stop"]; len(rules) != 6 ||
+		!equalRules(rules[5:], []rbacv1.PolicyRule{kubeconfig}) {
 		t.Errorf("the drain may %v", rules)
 	}
 	for name := range got {

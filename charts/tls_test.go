@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -57,7 +56,7 @@ func TestCertificateEnablesTLSEverywhere(t *testing.T) {
 		"rel-berth-server"); *service.Spec.Ports[0].AppProtocol != "https" {
 		t.Errorf("the Service says %s", *service.Spec.Ports[0].AppProtocol)
 	}
-	find[*batchv1.Job](t, objects, "rel-berth-test")
+	find[*corev1.Pod](t, objects, "rel-berth-test")
 	for _, client := range []string{"rel-berth-worker", "rel-berth-drain", "rel-berth-test"} {
 		c := container(t, objects, client)
 		if !slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool {

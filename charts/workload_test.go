@@ -168,30 +168,30 @@ func TestKeysComeFromTheHooksSecret(t *testing.T) {
 	}
 }
 
-func TestUninstallStopsTheWorkersThenDrains(t *testing.T) {
-	for values, want := range map[string]struct{ stop, drain []string }{
-		"": {
-			[]string{"hook", "stop-deployment", "--namespace=berth-system", "--deployment=rel-berth-worker"},
-			[]string{"worker", "drain", "--yes", "--namespace=berth-system-jobs",
-				"--watch-namespace=berth-system-jobs"},
-		},
-		most: {
-			[]string{"hook", "stop-deployment", "--namespace=berth-system", "--deployment=rel-berth-worker"},
-			[]string{"worker", "drain", "--yes", "--namespace=jobs", "--watch-namespace=jobs",
-				"--watch-namespace=team-a", "--watch-namespace=team-b",
-				"--legacy-finalizer=old.example.com/hold", "--cluster-id=east", "--keep-jobs"},
-		},
+func TestUninstallDrainsIfItIsOne(t *testing.T) {
+	for values, want := range map[string][]string{
+		"": {"--namespace=berth-system-jobs", "--watch-namespace=berth-system-jobs", "--log-level=info", "--log-format=json"},
+		most: {"--namespace=jobs", "--watch-namespace=jobs",
+			"--watch-namespace=team-a", "--watch-namespace=team-b",
+			"--legacy-finalizer=old.example.com/hold", "--cluster-id=east", "--keep-jobs", "--log-level=info", "--log-format=json"},
+		"{worker: {drain: {requireUninstall: false}}}": {"--namespace=berth-system-jobs", "--watch-namespace=berth-system-jobs",
+			"--require-uninstall=false", "--log-level=info", "--log-format=json"},
 	} {
-		hook := find[*batchv1.Job](t, render(t, values), "rel-berth-drain")
+		objects := render(t, values)
+		hook := find[*batchv1.Job](t, objects, "rel-berth-drain")
 		if events := hook.Annotations["helm.sh/hook"]; events != "pre-delete" {
 			t.Errorf("the hook runs on %s, after the server is deleted", events)
 		}
-		pod := hook.Spec.Template.Spec
-		if got := pod.InitContainers[0].Args; !slices.Equal(got, want.stop) {
-			t.Errorf("first it runs %v, want %v", got, want.stop)
+		want = append([]string{"hook", "drain", "--release=rel", "--release-namespace=berth-system", "--revision=1",
+			"--deployment=rel-berth-worker", "--recorded-installations=rel-berth-installations", "--test-pod=rel-berth-test"}, want...)
+		if got := hook.Spec.Template.Spec.Containers[0].Args; !slices.Equal(got, want) {
+			t.Errorf("it runs %v, want %v", got, want)
 		}
-		if got := pod.Containers[0].Args; !slices.Equal(got, want.drain) {
-			t.Errorf("then it runs %v, want %v", got, want.drain)
+		find[*corev1.Pod](t, objects, "rel-berth-test")
+		record := find[*corev1.ConfigMap](t, objects, "rel-berth-installations")
+		if args := container(t, objects, "rel-berth-worker").Args; record.Data != nil ||
+			!slices.Contains(args, "--record-installation="+record.Name) {
+			t.Errorf("the workers record nothing in %s: %v", record.Name, args)
 		}
 	}
 }

@@ -23,8 +23,10 @@ import (
 type DrainOptions struct {
 	// Installation whose Jobs are drained; uuid.Nil to ask the server.
 	Installation uuid.UUID
-	ServerURL    string
-	APIKey       string
+	// Recorded are installations whose Jobs are drained too, and without the server if it is gone.
+	Recorded  []uuid.UUID
+	ServerURL string
+	APIKey    string
 	// Runtime that the Jobs live in.
 	Runtime job.Runtime
 	// Keep lets the Jobs run on, without a worker to observe them.
@@ -37,17 +39,33 @@ type DrainOptions struct {
 }
 
 // RunDrain ends (or keeps) all Jobs of an installation and finalizes them, as before an uninstall. It needs
-// the server only to learn the installation. If the server cannot be reached either, it succeeds if no
-// installation has a Job, so that an installation whose server never started can be uninstalled.
+// the server only to learn the installation, unless the workers recorded it. If the server cannot be reached either,
+// it succeeds if no installation has a Job, so that an installation whose server never started can be uninstalled.
 func RunDrain(ctx context.Context, o DrainOptions) error {
+	installations := o.Recorded
 	if o.Installation == uuid.Nil {
 		installation, err := askInstallation(ctx, o)
-		if err != nil {
+		if err != nil && len(o.Recorded) == 0 {
 			return checkNothingToDrain(ctx, o.Runtime, err)
+		}
+		if err != nil {
+			o.Logger.Warn("the server is gone; what the workers recorded says whose jobs to end",
+				"installations", len(o.Recorded), "error", err)
 		}
 		o.Installation = installation
 	}
-	ended, err := o.Runtime.Drain(ctx, o.Installation, o.Keep)
+	if o.Installation != uuid.Nil && !slices.Contains(installations, o.Installation) {
+		installations = append(slices.Clone(installations), o.Installation)
+	}
+	var failed []error
+	for _, installation := range installations {
+		failed = append(failed, drainInstallation(ctx, o, installation))
+	}
+	return errors.Join(failed...)
+}
+
+func drainInstallation(ctx context.Context, o DrainOptions, installation uuid.UUID) error {
+	ended, err := o.Runtime.Drain(ctx, installation, o.Keep)
 	if len(ended) > 0 {
 		if err := reportDrained(ctx, o, ended); err != nil {
 			o.Logger.Warn("the runs of the jobs that were ended do not say so: "+
@@ -55,7 +73,7 @@ func RunDrain(ctx context.Context, o DrainOptions) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("drain installation %s: %w", o.Installation, err)
+		return fmt.Errorf("drain installation %s: %w", installation, err)
 	}
 	return nil
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/uuid"
 
@@ -35,7 +37,8 @@ func TestADrainWithoutServer(t *testing.T) {
 	tests := map[string]struct {
 		runtime listingRuntime
 		given   uuid.UUID
-		want    []string // in the error; none means that there is none
+		known   []uuid.UUID // what the workers recorded
+		want    []string    // in the error; none means that there is none
 		drained bool
 	}{
 		"succeeds if there are no Jobs": {},
@@ -50,13 +53,17 @@ func TestADrainWithoutServer(t *testing.T) {
 		"ends the Jobs of the installation that is named": {
 			runtime: listingRuntime{found: []string{"a-b"}}, given: mine, drained: true,
 		},
+		"ends the Jobs of the installation that the workers recorded": {
+			runtime: listingRuntime{found: []string{"a-b"}}, known: []uuid.UUID{mine}, drained: true,
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			runtime := test.runtime
 			runtime.waitingRuntime = newWaitingRuntime()
 			err := RunDrain(t.Context(),
-				DrainOptions{Installation: test.given, ServerURL: unreachable, Runtime: &runtime})
+				DrainOptions{Installation: test.given, Recorded: test.known, ServerURL: unreachable, Runtime: &runtime,
+					Logger: slog.New(slog.DiscardHandler)})
 			if (err == nil) != (len(test.want) == 0) {
 				t.Fatalf("error = %v, want one with %q", err, test.want)
 			}
@@ -109,4 +116,42 @@ func TestADrainTellsTheServerWhatItHasEnded(t *testing.T) {
 	if err := RunDrain(t.Context(), options); err != nil || !strings.Contains(said.String(), "could not be told") {
 		t.Errorf("without the server: %v, %s", err, said.String())
 	}
+}
+
+// TestADrainOfTwoInstallations: the database was made anew, and Jobs of the one before are left.
+func TestADrainOfTwoInstallations(t *testing.T) {
+	p := newFakeServer(t, shellTemplate)
+	before := uuid.New()
+	runtime := listingRuntime{waitingRuntime: newWaitingRuntime()}
+	options := DrainOptions{
+		Recorded: []uuid.UUID{before, p.installation}, ServerURL: p.http.URL, APIKey: "key", Runtime: &runtime,
+		Logger: slog.New(slog.DiscardHandler),
+	}
+	if err := RunDrain(t.Context(), options); err != nil {
+		t.Fatal(err)
+	}
+	if want := []uuid.UUID{before, p.installation}; !slices.Equal(runtime.drained, want) {
+		t.Errorf("drained %v, want %v", runtime.drained, want)
+	}
+}
+
+func TestAWorkerRecordsItsInstallationUntilItCould(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mine, calls := uuid.New(), 0
+		w := &worker{log: slog.New(slog.DiscardHandler), installation: mine, Options: Options{
+			RecordInstallation: func(_ context.Context, installation uuid.UUID) error {
+				if calls++; calls < 5 {
+					return errors.New("forbidden")
+				}
+				if installation != mine {
+					t.Errorf("recorded %s, want %s", installation, mine)
+				}
+				return nil
+			},
+		}}
+		w.recordInstallation(t.Context())
+		if calls != 5 {
+			t.Errorf("%d calls", calls)
+		}
+	})
 }

@@ -93,6 +93,24 @@ func (w *worker) welcome(welcome *api.WorkerWelcome) {
 		"installation", w.installation, "server", welcome.ServerVersion)
 }
 
+// recordInstallation notes which installation the worker serves. It retries until it has, or ctx ends; nothing waits for it.
+func (w *worker) recordInstallation(ctx context.Context) {
+	if w.RecordInstallation == nil {
+		return
+	}
+	backoff := retry.Backoff{Min: time.Second, Max: 10 * time.Minute}
+	for {
+		err := w.RecordInstallation(ctx, w.installation)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		w.log.Warn("installation not recorded, retrying; without the record, an uninstall needs the server", "error", err)
+		if !backoff.Wait(ctx, 0) {
+			return
+		}
+	}
+}
+
 // fetchTemplate gets the document of a template version. It retries what may pass.
 func (w *worker) fetchTemplate(ctx context.Context, version uuid.UUID) ([]byte, error) {
 	return fetch(ctx, w.calls("template"), version, w.client.Template)

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/berth-dev/berth/server/api/apiclient"
@@ -57,6 +59,8 @@ type Options struct {
 	// worker bounds every call itself.
 	HTTPClient *http.Client
 	Logger     *slog.Logger
+	// RecordInstallation, if set, is called with the installation that the worker serves, until it returns nil.
+	RecordInstallation func(ctx context.Context, installation uuid.UUID) error
 	// Listening is called with the address of MetricsListen, for callers that listen on port 0.
 	Listening func(address string)
 

@@ -207,6 +207,10 @@ func (w *worker) work(ctx context.Context) error {
 		defer close(observed)
 		return w.observe(observing, ready)
 	})
+	group.Go(func() error {
+		w.recordInstallation(claiming)
+		return nil
+	})
 	for _, loop := range []*retry.Loop{w.renewLoop(), w.reportLoop(), w.outputLoop(), w.resyncLoop()} {
 		group.Go(func() error { return loop.Run(sending) })
 	}

@@ -63,19 +63,24 @@ func (c *Client) Uninstall(ctx context.Context, o UninstallOptions) error {
 	return c.purge(ctx, rel)
 }
 
-// sweepHooks deletes the Jobs of failed hooks. Helm keeps them for inspection and does not delete them with
-// the release.
+// sweepHooks deletes the Jobs of failed hooks and the pod of the test. Helm keeps them for inspection and does not
+// delete them with the release.
 func (c *Client) sweepHooks(ctx context.Context) error {
 	set, err := c.config.KubernetesClientSet()
 	if err != nil {
 		return fmt.Errorf("connect to the cluster: %w", err)
 	}
 	foreground := metav1.DeletePropagationForeground
-	hooks := c.selector("") + ",app.kubernetes.io/component in (keys, drain, test)"
+	hooks := c.selector("") + ",app.kubernetes.io/component in (keys, drain)"
 	err = set.BatchV1().Jobs(c.objects).DeleteCollection(ctx,
 		metav1.DeleteOptions{PropagationPolicy: &foreground}, metav1.ListOptions{LabelSelector: hooks})
 	if err != nil {
 		return fmt.Errorf("delete the Jobs of failed hooks: %w", err)
+	}
+	err = set.CoreV1().Pods(c.objects).DeleteCollection(ctx, metav1.DeleteOptions{},
+		metav1.ListOptions{LabelSelector: c.selector("test")})
+	if err != nil {
+		return fmt.Errorf("delete the pod of the test: %w", err)
 	}
 	return nil
 }

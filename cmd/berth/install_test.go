@@ -44,7 +44,7 @@ clusters: [{name: x, cluster: {server: "http://127.0.0.1:1"}}], users: [{name: x
 		"a cluster that is not there":      {[]string{"status"}, 1, "cluster"},
 		"no cluster to install into":       {[]string{"install"}, 1, "127.0.0.1:1"},
 		"keys without a Secret's name":     {[]string{"keys", "ensure"}, 2, "--secret"},
-		"a hook without what it is to end": {[]string{"hook", "stop-deployment"}, 2, "--deployment"},
+		"a hook without what it is to end": {[]string{"hook", "drain"}, 2, "--deployment"},
 		"keys in a cluster that is away":   {[]string{"keys", "ensure", "--secret", "x"}, 1, "127.0.0.1:1"},
 	}
 	for name, test := range tests {

@@ -231,6 +231,7 @@ worker:
     activeDeadlineSeconds: 240
     enabled: true
     keepJobs: false
+    requireUninstall: true
   dryRunPods: false
   enabled: true
   envAsSecret: false

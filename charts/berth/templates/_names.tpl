@@ -107,12 +107,13 @@ annotations:
 {{- end }}
 {{- end }}
 
-{{/* Annotations of a hook: (list EVENTS WEIGHT [LOGS]). A failed hook is kept for inspection until its next run. */}}
+{{/* Annotations of a hook: (list EVENTS WEIGHT [LOGS]). A failed hook is kept for inspection until its next run,
+and a test in any case, because `helm test --logs` reads its log when it has ended. */}}
 {{- define "berth.hook" -}}
 {{- with . }}
 helm.sh/hook: {{ index . 0 }}
 helm.sh/hook-weight: {{ index . 1 | quote }}
-helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+helm.sh/hook-delete-policy: {{ ternary "before-hook-creation" "before-hook-creation,hook-succeeded" (eq (index . 0) "test") }}
 {{- if gt (len .) 2 }}
 helm.sh/hook-output-log-policy: {{ index . 2 }}
 {{- end }}
@@ -190,4 +191,9 @@ helm.sh/hook-output-log-policy: {{ index . 2 }}
 {{/* Not empty if the release has the drain hook. */}}
 {{- define "berth.drains" -}}
 {{- if and .Values.server.enabled .Values.worker.enabled .Values.worker.drain.enabled }}true{{ end }}
+{{- end }}
+
+{{/* The ConfigMap in which the workers record whose Jobs they have, for the drain hook. */}}
+{{- define "berth.installationsName" -}}
+{{- include "berth.fullname" . }}-installations
 {{- end }}

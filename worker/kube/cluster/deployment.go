@@ -67,3 +67,16 @@ func stopDeployment(
 	}
 	return nil
 }
+
+// DeletePod deletes a pod of the Config's namespace, if it exists.
+func (c Config) DeletePod(ctx context.Context, name string) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	err = client.CoreV1().Pods(c.Namespace).Delete(ctx, name, metav1.DeleteOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("delete pod %s/%s: %w", c.Namespace, name, WithHint(err))
+	}
+	return nil
+}

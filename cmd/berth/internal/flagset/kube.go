@@ -78,6 +78,17 @@ func (k *Kube) Reference() (*manifest.SecretReference, error) {
 	return &manifest.SecretReference{Name: name, Key: key}, nil
 }
 
+// Home is the cluster that this process runs in, also where the Jobs are in another; an empty namespace means the pod's.
+func (k *Kube) Home(namespace string) (cluster.Config, error) {
+	config, err := cluster.Connect(cluster.ConnectOptions{
+		Kubeconfig: k.Kubeconfig, Context: k.Context, Namespace: namespace, UserAgent: "berth/" + build.Version(),
+	})
+	if err != nil {
+		return config, fmt.Errorf("connect to the cluster: %w", err)
+	}
+	return config, nil
+}
+
 func (k *Kube) Connect(ctx context.Context) (cluster.Config, error) {
 	through, err := k.Reference()
 	if err != nil {

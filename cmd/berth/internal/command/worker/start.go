@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
@@ -26,6 +27,7 @@ type workerFlags struct {
 	templateEnv      []string
 	metricsListen    string
 	dataDir          string
+	installations    string
 	kube             flagset.Kube
 	job              flagset.Job
 	protect          flagset.Protect
@@ -57,6 +59,8 @@ and metrics endpoints to standard output. It logs to standard error.`,
 		`listen address of /healthz, /readyz and /metrics; "" for none`)
 	flags.StringVar(&in.dataDir, "data-dir", "",
 		"directory for the files of a process worker (default: in the user's data directory)")
+	flags.StringVar(&in.installations, "record-installation", "",
+		"ConfigMap in the namespace of this pod in which the worker records the ID of the installation, for the drain of an uninstall")
 	in.kube.Add(cmd)
 	in.kube.AddClusterConfig(cmd)
 	in.kube.AddShareNamespace(cmd)
@@ -122,6 +126,15 @@ func (in *workerFlags) options(cmd *cobra.Command, app *cli.App) (worker.Options
 	}
 	if o.JobAPI, err = in.job.JobAPI(kind, connection.URL); err != nil {
 		return o, err
+	}
+	if in.installations != "" {
+		home, err := in.kube.Home("")
+		if err != nil {
+			return o, err
+		}
+		o.RecordInstallation = func(ctx context.Context, installation uuid.UUID) error {
+			return home.RecordInstallation(ctx, in.installations, installation)
+		}
 	}
 	o.Runtime, err = in.runtime(cmd.Context(), app, kind, o.Logger, o.Registry)
 	return o, err

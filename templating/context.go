@@ -34,7 +34,7 @@ type RunContext struct {
 	Parameters any `json:"parameters"`
 }
 
-// Local is the scheduled time in the time zone of the schedule, UTC for a run that no schedule made. Its date is the
+// Local is the scheduled time in the time zone of the schedule, UTC where none was given. Its date is the
 // day that the run is for.
 func (r RunContext) Local() (time.Time, error) {
 	zone, err := time.LoadLocation(r.Timezone)
@@ -77,7 +77,7 @@ func ContextMembers() []ContextMember {
 		{Path: "run.scheduled_time", Type: text, Doc: "Time for which the run is scheduled, in UTC, as 2026-01-31T12:00:00Z."},
 		{Path: "run.scheduled_time_local", Type: text, Doc: "The same time in the time zone of the schedule, as 2026-01-31T13:00:00+01:00."},
 		{Path: "run.date", Type: text, Doc: "Day for which the run is scheduled in the time zone of the schedule, as 2026-01-31."},
-		{Path: "run.timezone", Type: text, Doc: "Time zone of the schedule, such as Europe/Berlin; UTC for a run that no schedule made."},
+		{Path: "run.timezone", Type: text, Doc: "Time zone of the schedule, or the one given with the run, such as Europe/Berlin; otherwise UTC."},
 		{Path: "run.tags", Type: list, Doc: "Tags of the run.", Open: true},
 		{Path: "run.parameters", Type: anything, Doc: "Parameters of the run.", Open: true},
 		{Path: "deployment.id", Type: text, Doc: "ID of the deployment, a UUID."},

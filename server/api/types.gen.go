@@ -2791,6 +2791,9 @@ type RunCreate struct {
 	// ScheduledTime When the run is due; default now
 	ScheduledTime *time.Time `json:"scheduled_time,omitempty"`
 	Tags          *[]Tag     `json:"tags,omitempty"`
+
+	// Timezone IANA time zone of `ctx.run.date`, as in a run of a schedule; default UTC
+	Timezone *string `json:"timezone,omitempty"`
 }
 
 // RunDetail defines model for RunDetail.
@@ -3078,6 +3081,9 @@ type RunsCreateItem struct {
 	// ScheduledTime When the run is due; default now
 	ScheduledTime *time.Time `json:"scheduled_time,omitempty"`
 	Tags          *[]Tag     `json:"tags,omitempty"`
+
+	// Timezone IANA time zone of `ctx.run.date`, as in a run of a schedule; default UTC
+	Timezone *string `json:"timezone,omitempty"`
 }
 
 // RunsCreated Example: {"created":1,"existed":0,"items":[{"attempt":1,"created_at":"2026-01-01T06:00:00Z","created_by":"ci","deployment":"etl","deployment_id":"0197a0b3-2f50-7e6b-87d1-6b2a3f4e5d02","id":"0197a1de-6c00-7c11-9d54-3f0a5be1c042","name":"brave-anchor-042","pool":"analytics","queue":"default","scheduled_time":"2026-01-01T06:00:00Z","started_at":"2026-01-01T06:00:04Z","state":{"at":"2026-01-01T06:00:04Z","name":"Running","type":"RUNNING"},"tags":["nightly"]}]}
@@ -3171,6 +3177,9 @@ type SchedulePreviewRequest struct {
 	//
 	// Example: {"cron":"0 6 * * 1-5","misfire":{"mode":"latest"},"name":"morning","overlap":"forbid","parameters":{"date":"today"},"timezone":"Europe/Berlin"}
 	Schedule ScheduleSpec `json:"schedule"`
+
+	// Until No slots after this time
+	Until *time.Time `json:"until,omitempty"`
 }
 
 // ScheduleSlot defines model for ScheduleSlot.

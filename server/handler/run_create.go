@@ -50,6 +50,7 @@ func (h *Handler) CreateRuns(
 			JobVariables:  item.JobVariables,
 			Tags:          item.Tags,
 			ScheduledTime: item.ScheduledTime,
+			Timezone:      item.Timezone,
 		}
 		var err error
 		if wanted[i], err = newRunRequest(spec, wire.Or(item.IdempotencyKey, ""), document); err != nil {

@@ -105,8 +105,12 @@ func (h *Handler) PreviewSchedule(
 		return nil, findings.ErrAs(problem.InvalidBody)
 	}
 	after, count := wire.Or(r.Body.After, h.Now()), int(wire.Or(r.Body.Count, wire.SlotsShown))
+	next := wire.NextSlots(parsed, after, count)
+	if until := r.Body.Until; until != nil {
+		next = wire.NonNil(parsed.Between(after, *until, count))
+	}
 	return apiserver.PreviewSchedule200JSONResponse{
 		Description: schedule.Describe(wire.ReadScheduleSpec(r.Body.Schedule)),
-		Next:        wire.NextSlots(parsed, after, count),
+		Next:        next,
 	}, nil
 }

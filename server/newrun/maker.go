@@ -14,6 +14,7 @@ import (
 	"github.com/berth-dev/berth/server/finding"
 	"github.com/berth-dev/berth/server/jsondoc"
 	"github.com/berth-dev/berth/server/problem"
+	"github.com/berth-dev/berth/server/schedule"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
 	"github.com/berth-dev/berth/templating"
@@ -135,20 +136,23 @@ func NewMaker(d Deployment, compiled *templating.Compiled, variables *StoredVari
 // Make checks the values of a run and returns the run to store. Warnings are about values that are likely a
 // mistake.
 func (m *Maker) Make(ctx context.Context, spec api.RunCreate) (store.NewRun, []api.Finding, error) {
-	return m.make(ctx, spec, "")
+	return m.make(ctx, spec)
 }
 
 // MakeScheduled makes the run of a slot of a schedule; nil is a slot that is not known.
 func (m *Maker) MakeScheduled(
 	ctx context.Context, spec api.ScheduleSpec, slot *time.Time,
 ) (store.NewRun, []api.Finding, error) {
-	run := api.RunCreate{Parameters: spec.Parameters, JobVariables: spec.JobVariables, ScheduledTime: slot}
-	return m.make(ctx, run, wire.Or(spec.Timezone, ""))
+	return m.make(ctx, api.RunCreate{
+		Parameters: spec.Parameters, JobVariables: spec.JobVariables, ScheduledTime: slot, Timezone: spec.Timezone,
+	})
 }
 
-func (m *Maker) make(
-	ctx context.Context, spec api.RunCreate, timezone string,
-) (store.NewRun, []api.Finding, error) {
+func (m *Maker) make(ctx context.Context, spec api.RunCreate) (store.NewRun, []api.Finding, error) {
+	timezone := wire.Or(spec.Timezone, "")
+	if err := schedule.CheckTimezone(timezone); err != nil {
+		return store.NewRun{}, nil, finding.Refuse(problem.InvalidBody, "/timezone", err)
+	}
 	parameters, err := m.Parameters(spec.Parameters)
 	if err != nil {
 		return store.NewRun{}, nil, err

@@ -169,6 +169,12 @@ func (s *Schedule) Delay(id string, slot time.Time) time.Duration {
 	return time.Duration(binary.BigEndian.Uint64(sum[:8])%jitter) * time.Millisecond
 }
 
+// CheckTimezone returns an *Error unless the name is that of a time zone; empty is UTC.
+func CheckTimezone(name string) error {
+	_, err := location(name)
+	return err
+}
+
 func location(name string) (*time.Location, error) {
 	if name == "Local" {
 		return nil, invalidField("timezone",

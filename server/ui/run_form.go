@@ -33,7 +33,8 @@ type runFormView struct {
 	PreviewProblem         string
 	Command                string
 	MayRun, MayPreview     bool
-	Focus                  string // id of what gets the focus
+	Slots                  slotsForm // of when "slots"
+	Focus                  string    // id of what gets the focus
 
 	schemas runSchemas
 	earlier *api.Run
@@ -55,6 +56,7 @@ func (s *Site) runFormPage(v *visit) (page, error) {
 		return page{}, err
 	}
 	view.Key = rand.Text()
+	view.askSlots(v.query)
 	given := map[string]json.RawMessage{}
 	if view.earlier != nil {
 		given[parametersName], given[variablesName] = view.earlier.Parameters, view.earlier.JobVariables
@@ -175,7 +177,7 @@ func changedMembers(group *formField) json.RawMessage {
 
 // hasProblem reports whether a value cannot be read.
 func (f *runFormView) hasProblem() bool {
-	found := f.AtProblem != ""
+	found := f.AtProblem != "" || f.Slots.Problem != ""
 	for _, group := range []*formField{f.Parameters, f.Variables} {
 		group.each(func(part *formField) { found = found || part.Problem != "" })
 	}
@@ -194,6 +196,10 @@ func (s *Site) sendRunForm(v *visit) (page, error) {
 	form := v.PostForm
 	action, argument, _ := strings.Cut(form.Get("do"), ":")
 	view.Key, view.Name, view.Tags, view.When, view.At = form.Get("key"), form.Get("name"), form.Get("tags"), form.Get("when"), form.Get("at")
+	if view.When != "at" && view.When != whenSlots {
+		view.When = "now"
+	}
+	view.readSlots(form)
 	view.IsYAML, view.YAML = form.Get("mode") == "yaml", strings.ReplaceAll(form.Get("yaml"), "\r\n", "\n")
 	reader := &formReader{typed: form}
 	switch action {
@@ -225,6 +231,9 @@ func (s *Site) sendRunForm(v *visit) (page, error) {
 		view.IsYAML = false
 		return v.showRunForm(view, http.StatusOK)
 	case "run":
+		if view.When == whenSlots {
+			return v.createSlots(view, body)
+		}
 		return v.createRun(view, body)
 	case "preview":
 		view.forgiveEmpty()
@@ -298,13 +307,7 @@ func (f *runFormView) body(given map[string]json.RawMessage) (api.RunCreate, err
 	if f.IsYAML {
 		b.Parameters, b.JobVariables = given[parametersName], given[variablesName]
 	}
-	tags := []string{}
-	for _, tag := range strings.Split(f.Tags, ",") {
-		if tag = strings.TrimSpace(tag); tag != "" {
-			tags = append(tags, tag)
-		}
-	}
-	if len(tags) > 0 {
+	if tags := f.tags(); len(tags) > 0 {
 		b.Tags = &tags
 	}
 	if f.When == "at" {
@@ -315,6 +318,17 @@ func (f *runFormView) body(given map[string]json.RawMessage) (api.RunCreate, err
 		b.ScheduledTime = at
 	}
 	return b, nil
+}
+
+// tags are the typed ones.
+func (f *runFormView) tags() []string {
+	var tags []string
+	for _, tag := range strings.Split(f.Tags, ",") {
+		if tag = strings.TrimSpace(tag); tag != "" {
+			tags = append(tags, tag)
+		}
+	}
+	return tags
 }
 
 // toYAML shows the values as YAML. A text that says the same already keeps its comments.
@@ -357,6 +371,11 @@ func (v *visit) createRun(view *runFormView, body api.RunCreate) (page, error) {
 		}
 		return v.redirectTo("runs", run.ID.String()), nil
 	}
+	return v.refuseRun(view, err, "This form has started a run before, with other values. Press Run once more to start another: ")
+}
+
+// refuseRun shows the form with what was refused. Where its key was used for something else, the next press has another key.
+func (v *visit) refuseRun(view *runFormView, err error, keyUsed string) (page, error) {
 	refused := &apiError{}
 	if !errors.As(err, &refused) || refused.status >= http.StatusInternalServerError || refused.status == http.StatusUnauthorized ||
 		refused.status == http.StatusForbidden || refused.status == http.StatusNotFound {
@@ -364,7 +383,7 @@ func (v *visit) createRun(view *runFormView, body api.RunCreate) (page, error) {
 	}
 	if refused.status == http.StatusConflict {
 		view.Key = rand.Text()
-		view.Problem = "This form has started a run before, with other values. Press Run once more to start another: " + refused.Error()
+		view.Problem = keyUsed + refused.Error()
 		return v.showRunForm(view, http.StatusConflict)
 	}
 	view.refuse(refused)
@@ -428,6 +447,12 @@ func (f *runFormView) focusProblem() {
 // showRunForm shows the form with the Job that a run would have, and the command that starts the same run.
 func (v *visit) showRunForm(view *runFormView, status int) (page, error) {
 	parameters, variables := changedMembers(view.Parameters), changedMembers(view.Variables)
+	if view.When == whenSlots {
+		if err := v.findSlots(view); err != nil {
+			return page{}, err
+		}
+		parameters, variables = view.Slots.withSchedule(parameters, variables)
+	}
 	var err error
 	if view.Command, err = view.command(parameters, variables); err != nil {
 		return page{}, err
@@ -474,18 +499,19 @@ func (f *runFormView) command(parameters, variables json.RawMessage) (string, er
 		}
 		words = append(words, "--job-variable", shellWord(name+"="+value))
 	}
-	if f.Name != "" {
+	if f.Name != "" && f.When != whenSlots {
 		words = append(words, "--name", shellWord(f.Name))
 	}
-	for _, tag := range strings.Split(f.Tags, ",") {
-		if tag = strings.TrimSpace(tag); tag != "" {
-			words = append(words, "--tag", shellWord(tag))
-		}
+	for _, tag := range f.tags() {
+		words = append(words, "--tag", shellWord(tag))
 	}
-	if f.When == "at" {
+	switch f.When {
+	case "at":
 		if at, err := moment("at", f.At); err == nil && at != nil {
 			words = append(words, "--at", at.Format(time.RFC3339))
 		}
+	case whenSlots:
+		return f.slotsCommand(strings.Join(words, " "), stdin), nil
 	}
 	return strings.Join(words, " ") + stdin, nil
 }

@@ -57,7 +57,9 @@ async function press(action: string): Promise<void> {
   try {
     const { page, status, url } = await post(action);
     const fresh = page.getElementById("run-form");
-    if (action === "run" && status < 300 || !fresh) { location.href = url; return; }
+    const goesOn = page.querySelector("[data-go-on]") !== null; // a part of many runs was started
+    if (!fresh && status >= 400) { refuse(page.querySelector("main")?.textContent?.trim() ?? `The server answered ${status}.`); return; }
+    if (action === "run" && status < 300 && !goesOn || !fresh) { location.href = url; return; }
     const open = document.querySelector<HTMLDetailsElement>("#job-variables")?.open;
     const now = document.importNode(fresh, true);
     form()?.replaceWith(now);
@@ -65,12 +67,18 @@ async function press(action: string): Promise<void> {
     if (variables && open) variables.open = true;
     choose();
     document.querySelector<HTMLElement>("#run-form [autofocus]")?.focus();
+    if (goesOn) void press("run");
   } catch {
-    const problem = document.createElement("p");
-    problem.className = "problem";
-    problem.textContent = "No response. Press the button again: where the run was started, its page opens; no second run is started.";
-    document.getElementById("run-problem")?.replaceChildren(problem);
+    refuse("No response. Press the button again: where the run was started, its page opens; no second run is started.");
   }
+}
+
+/** refuse says above the form why it was not taken. */
+function refuse(text: string): void {
+  const problem = document.createElement("p");
+  problem.className = "problem";
+  problem.textContent = text;
+  document.getElementById("run-problem")?.replaceChildren(problem);
 }
 
 /** choose shows the alternative of each choice that is chosen. */

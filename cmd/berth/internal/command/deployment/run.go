@@ -19,7 +19,7 @@ import (
 type runFlags struct {
 	params, jobVariables []string
 	paramsFile           string
-	name, at             string
+	name, at, timezone   string
 	tags                 []string
 	idempotencyKey       string
 	watch, strict        bool
@@ -51,6 +51,7 @@ run completed and with 1 otherwise.`,
 	flags.StringSliceVar(&in.tags, "tag", nil, "tag of the run (repeatable)")
 	flags.StringVar(&in.at, "at", "",
 		"scheduled time, such as 2026-01-01T04:00:00Z, or a delay, such as 10m (default: now)")
+	flags.StringVar(&in.timezone, "timezone", "", "time zone of ctx.run.date in the template, such as Europe/Berlin (default: UTC)")
 	flags.StringVar(&in.idempotencyKey, "idempotency-key", "",
 		"key that identifies the request; repeated requests with the same key create one run")
 	flags.BoolVar(&in.strict, "strict", false, "fail if a job variable is not declared by the template of the pool")
@@ -104,7 +105,7 @@ func createRun(
 func (in runFlags) body(
 	ctx context.Context, app *cli.App, client *cli.Client, deployment string,
 ) (api.RunCreate, error) {
-	body := api.RunCreate{Name: cli.StringOrNil(in.name)}
+	body := api.RunCreate{Name: cli.StringOrNil(in.name), Timezone: cli.StringOrNil(in.timezone)}
 	if len(in.tags) > 0 {
 		body.Tags = &in.tags
 	}

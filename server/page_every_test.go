@@ -49,8 +49,9 @@ func someWorld(r *running) (paths []string) {
 	id := run.ID.String()
 	return []string{
 		"/", "/runs", "/runs?state=FAILED", "/runs?text=nothing", "/runs/bulk?do=cancel&all=true&state=SCHEDULED", "/runs/" + id, "/runs/" + id + "/events",
-		"/runs/" + id + "/attempts/1/manifest", "/runs/" + id + "/retry", "/runs/" + id + "/cancel", "/runs/" + id + "/abandon", "/runs/" + waiting.ID.String(),
+		"/runs/" + id + "/attempts/1/manifest", "/runs/" + id + "/attempts/1/manifest?now=true", "/runs/" + id + "/retry", "/runs/" + id + "/cancel", "/runs/" + id + "/abandon", "/runs/" + waiting.ID.String(),
 		"/deployments", "/deployments/hello", "/deployments/hello/run", "/deployments/hello/run?from=" + id,
+		"/deployments/hello/run?when=slots&first=2024-03-25T00:00&last=2024-04-05T12:00",
 		"/deployments/hello/pause", "/deployments/hello/resume", "/deployments/hello/delete", "/deployments/hello/schedules/nightly/pause",
 		"/schedules", "/schedules?view=week", "/schedules?view=month",
 		"/pools", "/pools/local", "/pools/local/pause", "/pools/local/resume", "/pools/local/limit", "/pools/local/queues/urgent/pause",

@@ -44,7 +44,7 @@ func TestF10ARunForEachSlot(t *testing.T) {
 	if len(runs) != 3 {
 		t.Fatalf("%d runs, want 3", len(runs))
 	}
-	r.page("/runs?"+to.RawQuery).is(http.StatusOK).has("3 found")
+	r.page("/runs?" + to.RawQuery).is(http.StatusOK).has("3 found")
 	if tags := runs[0].Tags; !slices.Contains(tags, "by-hand") {
 		t.Errorf("tags %v", tags)
 	}

@@ -123,3 +123,43 @@ func TestR5ManyRunsAreChangedByTheSameAddress(t *testing.T) {
 	r.sendForm("/runs/bulk?do=retry&run="+stays, url.Values{}).is(http.StatusOK).has("0 retried, 1 refused", `id="refused"`, stays)
 	r.page("/runs/bulk?do=cancel&all=true").is(http.StatusOK).has("<b>31 runs</b>")
 }
+
+// TestN9TheManifestIsComparedWithOthers: an earlier attempt, another run, and what the template makes now; what each run has with
+// another value is no difference.
+func TestN9TheManifestIsComparedWithOthers(t *testing.T) {
+	t.Parallel()
+	r := start(t, withoutKeys)
+	r.saveTemplate(plainTemplate(""), "").is(http.StatusOK)
+	r.deploy("etl", `,"retries":{"max":1}`)
+	w := r.newWorker("w1")
+	job := func(c api.Claim, run api.Run, image string) {
+		w.see(c, api.ReportKindManifest, func(report *api.Report) {
+			report.Manifest = json.RawMessage(fmt.Sprintf(`{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"etl-%[1]s-%[2]d",
+				"labels":{"berth.dev/run-id":%[1]q,"berth.dev/attempt":"%[2]d"}},"status":{},"spec":{"template":{"spec":{"containers":[{"name":"job","image":%[3]q,
+				"args":["%[1]s"],"env":[{"name":"BERTH_RUN_ID","value":%[1]q},{"name":"BERTH_SCHEDULED_TIME","value":"at %[1]s"}]}]}}}}`, run.ID, c.Attempt, image))
+		})
+		w.see(c, api.ReportKindRunning, nil)
+	}
+	good := r.startRun("etl", `{"name":"good"}`)
+	claim := w.claimOne()
+	job(claim, good, "etl:1")
+	w.finish(claim, 0, "")
+	bad := r.startRun("etl", `{"name":"bad"}`)
+	for _, image := range []string{"etl:1", "etl:2"} {
+		claim = w.claimOne()
+		job(claim, bad, image)
+		w.finish(claim, 1, "app")
+	}
+	path := "/runs/" + bad.ID.String() + "/attempts/2/manifest"
+	r.page(path).is(http.StatusOK).has("image: etl:2", `href="?attempt=1"`, "the last run that completed, good", `href="?now=true"`, `name="run"`)
+	for _, query := range []string{"?attempt=1", "?run=good", "?run=" + good.ID.String()} {
+		shown := r.page(path+query).is(http.StatusOK).has("-          image: etl:1\n", "&#43;          image: etl:2\n")
+		if n := strings.Count(string(shown.body), `class="added"`) + strings.Count(string(shown.body), `class="removed"`); n != 2 {
+			t.Errorf("%s: %d lines differ, want 2", query, n)
+		}
+	}
+	r.page("/runs/"+bad.ID.String()+"/attempts/1/manifest?run=good").has("Nothing differs.", "image: etl:1")
+	r.page(path+"?now=true").is(http.StatusOK).has("to what the template makes now", "image: etl:1", `class="added"`)
+	r.page(path+"?run=nothing").is(http.StatusOK).has("no run is called", "image: etl:2")
+	r.page(path + "?attempt=7").is(http.StatusOK).has("has no attempt 7")
+}

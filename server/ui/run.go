@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/berth-dev/berth/server/api"
-	"github.com/berth-dev/berth/templating"
 )
 
 // runView is one run: its story, why, its attempts and the output of one.
@@ -69,9 +68,11 @@ const (
 	timelineWidth = 1000
 )
 
-// run returns the run that the address names: by its ID or, the newest, by its name.
-func (v *visit) run() (api.RunDetail, error) {
-	named := v.path("run")
+// run returns the run that the address names.
+func (v *visit) run() (api.RunDetail, error) { return v.runNamed(v.path("run")) }
+
+// runNamed returns a run by its ID or, the newest, by its name.
+func (v *visit) runNamed(named string) (api.RunDetail, error) {
 	id, err := uuid.Parse(named)
 	if err != nil {
 		limit := int32(1)
@@ -391,44 +392,6 @@ func (s *Site) askRun(name string) pageFunc {
 		}
 		return page{template: "question", view: view}, nil
 	}
-}
-
-// manifestView is the Job of an attempt as it ran.
-type manifestView struct {
-	Frame
-	Run     api.Run
-	Attempt int32
-	Text    string
-}
-
-// manifestPage shows the Job of an attempt.
-func (s *Site) manifestPage(v *visit) (page, error) {
-	detail, err := v.run()
-	if err != nil {
-		return page{}, err
-	}
-	run := detail.Run
-	attempt, err := parseAttempt(v.path("attempt"), run.Attempt)
-	if err != nil {
-		return page{}, err
-	}
-	answer, err := v.api.GetAttemptManifestWithResponse(v.Context(), run.ID, attempt)
-	if err := check(answer, err); err != nil {
-		return page{}, err
-	}
-	f, err := v.newFrame(fmt.Sprintf("Manifest of %s, attempt %d", run.Name, attempt), "Runs")
-	if err != nil {
-		return page{}, err
-	}
-	document, err := templating.DecodeJSON(answer.Body)
-	if err != nil {
-		return page{}, fmt.Errorf("read the manifest: %w", err)
-	}
-	text, err := templating.EncodeYAML(document)
-	if err != nil {
-		return page{}, fmt.Errorf("write the manifest: %w", err)
-	}
-	return page{template: "manifest", view: manifestView{Frame: f, Run: run, Attempt: attempt, Text: string(text)}}, nil
 }
 
 // eventsView is all events of a run.

@@ -27,6 +27,7 @@ import (
 	"github.com/berth-dev/berth/server/request"
 	"github.com/berth-dev/berth/server/signin"
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/traceparent"
 	"github.com/berth-dev/berth/server/ui"
 )
 
@@ -147,6 +148,7 @@ type front struct {
 	streams   *access.OpenLimit
 	bodies    *request.Budget
 	store     *store.Store
+	callers   bool // the spans of callers become links
 
 	streamsPerKey, streamsInAll int // as in streams, for the refusals
 }
@@ -156,6 +158,7 @@ func (s *server) newFront(keys *access.Authenticator) *front {
 		responder: problem.Responder{Logger: s.Logger}, store: s.store,
 		strangers: access.NewLimiter(strangersRate(s.RateLimit), s.Now),
 		requests:  access.NewLimiter(s.RateLimit, s.Now), refused: access.NewLimiter(refusalsPerSecond, s.Now),
+		callers:       s.traces != nil && s.traces.Links(),
 		streams:       access.NewOpenLimit(s.StreamsPerKey, s.Streams),
 		streamsPerKey: s.StreamsPerKey, streamsInAll: s.Streams,
 		bodies: request.NewBudget(s.bodyMemory()),
@@ -263,6 +266,9 @@ func (f *front) operation(o *request.Operation, path string, next http.Handler) 
 		metric.SetRoute(w, path)
 		if access.OfWorkers(o.ID) {
 			r = r.WithContext(store.ForWork(r.Context()))
+		}
+		if text := r.Header.Get(traceparent.Header); text != "" && f.callers {
+			r = r.WithContext(traceparent.With(r.Context(), text))
 		}
 		r, cancel := bounded(r, o)
 		defer cancel()

@@ -31,6 +31,7 @@ import (
 	"github.com/berth-dev/berth/server/scheduler"
 	"github.com/berth-dev/berth/server/seal"
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/tracing"
 	"github.com/berth-dev/berth/server/trust"
 	"github.com/berth-dev/berth/server/webhook"
 )
@@ -158,6 +159,7 @@ type server struct {
 	certificate *certificate.Files
 	// cookies sign browsers in with keys; nil where no keys are asked for.
 	cookies *keycookie.Cookies
+	traces  *tracing.Service // nil until they are opened
 }
 
 func (s *server) run(ctx context.Context, listener, metricsListener net.Listener) error {
@@ -206,6 +208,12 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 	if err != nil {
 		return err
 	}
+	if s.traces, err = tracing.New(ctx, tracing.Options{
+		Store: s.store, Version: s.Version, PublicURL: strings.TrimSuffix(s.PublicURL, "/"), Logger: s.Logger,
+		Counter: metric.NewTraces(s.registry),
+	}); err != nil {
+		return err
+	}
 	rules, err := rulebook.New(s.registry)
 	if err != nil {
 		return err
@@ -237,6 +245,9 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 	loops, background := errgroup.WithContext(background)
 	s.startLoops(background, loops, installation, keys, scheduler.New(s.store, runs, s.Logger))
 	loops.Go(func() error { return untilStopped(background, "webhooks", hooks.Run) })
+	if s.traces.On() {
+		loops.Go(func() error { return untilStopped(background, "traces", s.traces.Run) })
+	}
 	if identities != nil {
 		loops.Go(func() error {
 			return untilStopped(background, "signing keys", s.repeat("signing keys", rotateInterval, identities.Rotate))

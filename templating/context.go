@@ -9,7 +9,10 @@ import (
 	"time"
 	_ "time/tzdata" // not every machine has a database of time zones
 
+	"github.com/google/uuid"
+
 	"github.com/berth-dev/berth/templating/internal/value"
+	"github.com/berth-dev/berth/templating/runtrace"
 )
 
 // Context is the run at hand: what a template reads as ctx.
@@ -42,6 +45,15 @@ func (r RunContext) Local() (time.Time, error) {
 		return time.Time{}, fmt.Errorf("time zone %q of the schedule is not known here: %w", r.Timezone, err)
 	}
 	return r.ScheduledTime.In(zone), nil
+}
+
+// traceparent makes spans of the job children of the attempt; it is empty where the run has no ID.
+func (r RunContext) traceparent() string {
+	id, err := uuid.Parse(r.ID)
+	if err != nil {
+		return ""
+	}
+	return runtrace.Parent(id, r.Attempt)
 }
 
 // DeploymentContext is ctx.deployment.
@@ -78,6 +90,7 @@ func ContextMembers() []ContextMember {
 		{Path: "run.scheduled_time_local", Type: text, Doc: "The same time in the time zone of the schedule, as 2026-01-31T13:00:00+01:00."},
 		{Path: "run.date", Type: text, Doc: "Day for which the run is scheduled in the time zone of the schedule, as 2026-01-31."},
 		{Path: "run.timezone", Type: text, Doc: "Time zone of the schedule, or the one given with the run, such as Europe/Berlin; otherwise UTC."},
+		{Path: "run.traceparent", Type: text, Doc: "Parent of the job's spans, as the traceparent header of W3C Trace Context; TRACEPARENT has it, too."},
 		{Path: "run.tags", Type: list, Doc: "Tags of the run.", Open: true},
 		{Path: "run.parameters", Type: anything, Doc: "Parameters of the run.", Open: true},
 		{Path: "deployment.id", Type: text, Doc: "ID of the deployment, a UUID."},
@@ -132,6 +145,7 @@ func (c Context) Tree() (map[string]any, error) {
 			"id": c.Run.ID, "name": c.Run.Name, "attempt": int64(c.Run.Attempt),
 			"scheduled_time": scheduled, "scheduled_time_local": local, "date": date,
 			"timezone": cmp.Or(c.Run.Timezone, "UTC"), "tags": tags, "parameters": parameters,
+			"traceparent": c.Run.traceparent(),
 		},
 		"deployment": map[string]any{
 			"id":      c.Deployment.ID,

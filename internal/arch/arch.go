@@ -65,6 +65,8 @@ func rooms() []room {
 			"server/webhook",
 			[]string{"server/event", "server/lifecycle", "server/outbound", "server/seal", "server/store"},
 		},
+		{"server/traceparent", nil},
+		{"server/tracing", []string{"server/lifecycle", "server/store", "server/traceparent", "templating/runtrace"}},
 		{"server/openid", []string{"server/outbound"}},
 		{
 			"server/trust",
@@ -107,7 +109,7 @@ func rooms() []room {
 func serverRecords() []string {
 	return []string{
 		"server/api", "server/finding", "server/jsondoc", "server/lifecycle", "server/problem", "server/schedule",
-		"server/store", "templating",
+		"server/store", "server/traceparent", "templating",
 	}
 }
 
@@ -156,6 +158,8 @@ func enclaves() []enclave {
 			"github.com/coreos/go-oidc", []string{"server/identity", "server/trust"},
 			"sign-in and token exchange speak OpenID Connect",
 		},
+		{"go.opentelemetry.io/otel/exporters", []string{"server/tracing"}, "one package sends traces"},
+		{"go.opentelemetry.io/otel", []string{"server/tracing", "server/traceparent"}, "two packages know what a span is"},
 		{"github.com/minio/minio-go", []string{"server/archive", "internal/s3test"}, "one package speaks the S3 protocol"},
 		{"github.com/klauspost/compress/zstd", []string{"server/archive"}, "one package knows the format of archived output"},
 		{"golang.org/x/oauth2", []string{"server/identity"}, "one package speaks OpenID Connect"},

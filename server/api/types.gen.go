@@ -2419,6 +2419,9 @@ type Report struct {
 	Message *string `json:"message,omitempty"`
 	Node    *string `json:"node,omitempty"`
 
+	// RenderedAt With the manifest: when it was rendered
+	RenderedAt *time.Time `json:"rendered_at,omitempty"`
+
 	// RuleFindings With the manifest and with `ended`, what rules said of the Job that was about to be created
 	RuleFindings *[]RuleFinding `json:"rule_findings,omitempty"`
 	Succeeded    *bool          `json:"succeeded,omitempty"`

@@ -16,6 +16,7 @@ import (
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/schedule"
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/traceparent"
 	"github.com/berth-dev/berth/server/wire"
 	"github.com/berth-dev/berth/templating"
 	"github.com/berth-dev/berth/templating/freeze"
@@ -187,6 +188,7 @@ func (m *Maker) make(ctx context.Context, spec api.RunCreate) (store.NewRun, []a
 		ScheduledTime: spec.ScheduledTime,
 		Timezone:      timezone,
 		Revision:      m.deployment.Revision,
+		Traceparent:   traceparent.Of(ctx),
 		CallerKind:    m.enforcement.Caller.Kind,
 		CallerRole:    m.enforcement.Caller.Role,
 		RuleFindings:  result.findings,

@@ -15,14 +15,15 @@ type liveAttempt struct {
 	attemptKey
 	attemptState
 
-	claimed   *claimTerms  // in this transaction
-	input     attemptInput // of one that was claimed in this transaction
-	manifest  *string      // reported in this transaction
-	lastLines string       // reported in this transaction
-	image     string       // reported in this transaction
-	end       *attemptEnd  // how it ended in this transaction
-	raise     *memoryRaise // the raised memory of the next attempt; nil: none
-	raised    *string      // the job variables that it was claimed with raised
+	claimed    *claimTerms    // in this transaction
+	input      attemptInput   // of one that was claimed in this transaction
+	manifest   *string        // reported in this transaction
+	renderedAt *database.Time // of that manifest
+	lastLines  string         // reported in this transaction
+	image      string         // reported in this transaction
+	end        *attemptEnd    // how it ended in this transaction
+	raise      *memoryRaise   // the raised memory of the next attempt; nil: none
+	raised     *string        // the job variables that it was claimed with raised
 }
 
 // attemptKey is what a report needs of what a claim fixed.
@@ -56,6 +57,7 @@ type attemptReports struct {
 // attemptEnd is how an attempt ended.
 type attemptEnd struct {
 	at         database.Time
+	due        database.Time // since when the attempt had waited
 	handedBack bool
 	outcome    lifecycle.Outcome // of one that was not handed back
 }

@@ -165,6 +165,7 @@ func (b *reportBatch) apply(tx *Tx, run *lockedRun, r Report, actor string) Repo
 	if takes {
 		manifest := string(r.Manifest)
 		a.manifest, a.ManifestHash = &manifest, decisive.Manifest
+		a.renderedAt = b.renderedAt(a, r)
 		run.keepDeadline(b.now)
 	}
 	if d.Phase == PhaseRunning && r.Kind == ReportRunning {
@@ -307,7 +308,7 @@ func (b *reportBatch) countSuspension(run *lockedRun, next lifecycle.Phase) {
 // ended ends the attempt, which frees its slot, and moves the run in the same transaction.
 func (b *reportBatch) ended(tx *Tx, run *lockedRun, r Report, d lifecycle.Decision) {
 	a := run.attempt
-	a.end = &attemptEnd{at: *b.at(a, r), handedBack: d.HandedBack}
+	a.end = &attemptEnd{at: *b.at(a, r), due: run.DueAt, handedBack: d.HandedBack}
 	tx.db.HintTurns(PoolTopic(run.Pool), 1) // its slot is free
 	if d.HandedBack {
 		run.Attempt, run.Spent.V = a.Number-1, d.RetriesUsed
@@ -326,6 +327,21 @@ func (b *reportBatch) ended(tx *Tx, run *lockedRun, r Report, d lifecycle.Decisi
 	if d.Outcome.Retry {
 		run.DueAt = database.Time(b.now.Add(d.Outcome.RetryAfter))
 	}
+}
+
+// renderedAt returns the time by the worker's clock, bounded to a plausible range; nil if it did not say.
+func (b *reportBatch) renderedAt(a *liveAttempt, r Report) *database.Time {
+	if r.RenderedAt == nil {
+		return nil
+	}
+	at := *r.RenderedAt
+	if at.After(b.now) {
+		at = b.now
+	}
+	if at.Before(a.ClaimedAt.Time()) {
+		at = a.ClaimedAt.Time()
+	}
+	return database.TimeOf(&at)
 }
 
 // at returns the time that the cluster reported, bounded to a plausible range.

@@ -143,6 +143,8 @@ type NewRun struct {
 	// Revision of the deployment that the run was validated against: where it is another by now, creating the
 	// run is refused with RevisionChanged. Zero: not checked.
 	Revision uuid.UUID
+	// Traceparent is the span of the caller, as a header of W3C Trace Context; empty: none.
+	Traceparent string
 	// ScheduleID is the schedule that makes the run; zero: none.
 	ScheduleID uuid.UUID
 	// CallerKind and CallerRole are who creates the run, as rules see it.
@@ -391,6 +393,7 @@ type Report struct {
 	Node         string
 	Diagnosis    string
 	At           *time.Time // when it happened in the cluster
+	RenderedAt   *time.Time // with the manifest: when the worker had rendered it
 	Outcome      lifecycle.Outcome
 	LastLines    string
 	Image        string // with ReportEnded: the image that the node ran, with its digest

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/store"
 )
@@ -23,6 +25,7 @@ func TestARunWritesFewRows(t *testing.T) {
 		reports []report
 		want    map[string]writes
 		watched bool // a webhook wants to be told of the end
+		traced  bool
 	}{
 		"that a worker reports as running and ended": {
 			[]report{running, succeeded},
@@ -30,7 +33,7 @@ func TestARunWritesFewRows(t *testing.T) {
 				"runs": {inserted: 1, updated: 1}, "ready": {inserted: 1, deleted: 1},
 				"live": {inserted: 1, updated: 1, deleted: 1}, "attempts": {inserted: 1}, "events": {inserted: 3},
 			},
-			false,
+			false, false,
 		},
 		"whose end a webhook wants": {
 			[]report{running, succeeded},
@@ -39,7 +42,16 @@ func TestARunWritesFewRows(t *testing.T) {
 				"live": {inserted: 1, updated: 1, deleted: 1}, "attempts": {inserted: 1}, "events": {inserted: 3},
 				"webhook_events": {inserted: 1},
 			},
-			true,
+			true, false,
+		},
+		"whose spans are sent": {
+			reports: []report{running, succeeded},
+			want: map[string]writes{
+				"runs": {inserted: 1, updated: 1}, "ready": {inserted: 1, deleted: 1},
+				"live": {inserted: 1, updated: 1, deleted: 1}, "attempts": {inserted: 1}, "events": {inserted: 3},
+				"trace_ends": {inserted: 1},
+			},
+			traced: true,
 		},
 		"that a worker runs on Kubernetes": {
 			[]report{manifest, submitted, diagnosed, running, succeeded},
@@ -48,7 +60,7 @@ func TestARunWritesFewRows(t *testing.T) {
 				"live":     {inserted: 1, updated: 4, deleted: 1},
 				"attempts": {inserted: 1}, "events": {inserted: 6}, "manifests": {inserted: 1},
 			},
-			false,
+			false, false,
 		},
 		"that fails and is tried again": {
 			[]report{running, func(c store.Claim) store.Report { return failed(c, lifecycle.NodeLost) }},
@@ -56,7 +68,7 @@ func TestARunWritesFewRows(t *testing.T) {
 				"runs": {inserted: 1}, "ready": {inserted: 2, deleted: 1},
 				"live": {inserted: 1, updated: 1, deleted: 1}, "attempts": {inserted: 1}, "events": {inserted: 3},
 			},
-			false,
+			false, false,
 		},
 	}
 	for name, test := range tests {
@@ -66,6 +78,7 @@ func TestARunWritesFewRows(t *testing.T) {
 					return
 				}
 				w.WatchEnds(func(string, lifecycle.StateType, lifecycle.Category) bool { return test.watched })
+				w.WatchTraces(func(uuid.UUID) bool { return test.traced })
 				got := w.perRun(test.reports...)
 				if !maps.Equal(got, test.want) {
 					t.Errorf("a run writes %v\nwant %v", sorted(got), sorted(test.want))

@@ -114,6 +114,7 @@ type newRunRecord struct {
 	CallerKind      string         `json:"caller_kind"`
 	CallerRole      string         `json:"caller_role"`
 	Apart           bool           `json:"apart"`
+	Traceparent     *string        `json:"traceparent"`
 }
 
 // runMaker makes runs of one deployment in one transaction.
@@ -175,6 +176,9 @@ func (m runMaker) newRecord(n NewRun) (newRunRecord, error) {
 			return r, err
 		}
 	}
+	if n.Traceparent != "" {
+		r.Traceparent = &n.Traceparent
+	}
 	if n.IdempotencyKey != "" {
 		r.IdempotencyKey = &n.IdempotencyKey
 	}
@@ -201,12 +205,12 @@ func insertRunsSQL(d database.Dialect) string {
 	return `
 INSERT INTO runs (
 	id, name, deployment_id, revision_id, pool_id, queue_id, schedule_id, parameters, job_variables, stored_names, tags,
-	idempotency_key, body_hash, scheduled_time, timezone, created_at, created_by, caller_kind, caller_role, apart,
+	idempotency_key, body_hash, scheduled_time, timezone, created_at, created_by, caller_kind, caller_role, traceparent, apart,
 	state_type, state_name, state_message, state_at, due_at, attempt, spent, category, last_event
 )
 SELECT
 	id, name, deployment_id, revision_id, pool_id, queue_id, schedule_id, parameters, job_variables, stored_names, tags,
-	idempotency_key, body_hash, scheduled_time, timezone, created_at, created_by, caller_kind, caller_role, apart,
+	idempotency_key, body_hash, scheduled_time, timezone, created_at, created_by, caller_kind, caller_role, traceparent, apart,
 	'SCHEDULED', 'Scheduled', '', created_at, due_at, 0, '{}', '', 1
 FROM ` + database.RecordsOf[newRunRecord](d) + ` AS n`
 }

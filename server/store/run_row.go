@@ -236,6 +236,8 @@ type manifestRecord struct {
 	RunID    uuid.UUID `json:"run_id"`
 	Number   int32     `json:"number"`
 	Manifest string    `json:"manifest"`
+	// RenderedAt is by the clock of the worker; nil where it did not say.
+	RenderedAt *database.Time `json:"rendered_at"`
 }
 
 type manifestKey struct {
@@ -251,8 +253,8 @@ WHERE (run_id, number) IN (SELECT run_id, number FROM ` + database.RecordsOf[man
 
 func insertManifestsSQL(d database.Dialect) string {
 	return `
-INSERT INTO manifests (run_id, number, manifest)
-SELECT run_id, number, manifest
+INSERT INTO manifests (run_id, number, manifest, rendered_at)
+SELECT run_id, number, manifest, rendered_at
 FROM ` + database.RecordsOf[manifestRecord](d) + ` AS n`
 }
 

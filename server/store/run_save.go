@@ -36,6 +36,8 @@ type runChanges struct {
 	events      []eventRow
 	ends        []endRecord // that webhooks may be interested in
 	wantsEnd    *wantsEnd
+	traces      []traceRecord
+	traced      *func(uuid.UUID) bool
 
 	insertManifests []manifestRecord
 	deleteManifests []manifestKey
@@ -43,7 +45,7 @@ type runChanges struct {
 
 // changesOf returns what saves locked runs, which count as saved from here on.
 func (tx *Tx) changesOf(runs map[uuid.UUID]*lockedRun) ([]database.Statement, error) {
-	c := runChanges{wantsEnd: tx.s.wantsEnd.Load()}
+	c := runChanges{wantsEnd: tx.s.wantsEnd.Load(), traced: tx.s.traced.Load()}
 	for _, r := range runs {
 		if !r.changed {
 			continue
@@ -75,6 +77,9 @@ func (c *runChanges) add(r *lockedRun) error {
 	}
 	if r.attempt != nil {
 		c.addAttempt(r)
+	}
+	if err := c.addTrace(r); err != nil {
+		return err
 	}
 
 	switch {
@@ -110,7 +115,7 @@ func (c *runChanges) addAttempt(r *lockedRun) {
 		return
 	}
 	if a.manifest != nil {
-		c.insertManifests = append(c.insertManifests, manifestRecord{r.ID, a.Number, *a.manifest})
+		c.insertManifests = append(c.insertManifests, manifestRecord{r.ID, a.Number, *a.manifest, a.renderedAt})
 		a.manifest = nil
 	}
 	if a.end != nil {
@@ -133,6 +138,7 @@ func (c *runChanges) statements(d database.Dialect) []database.Statement {
 	all = appendChange(all, updateRunsSQL(d), c.updateRuns)
 	all = appendChange(all, countRunsSQL(d), c.count)
 	all = appendChange(all, insertEndsSQL(d), c.ends)
+	all = appendChange(all, insertTracesSQL(d), c.traces)
 	all = appendChange(all, insertManifestsSQL(d), c.insertManifests)
 	all = appendChange(all, deleteManifestsSQL(d), c.deleteManifests)
 	return appendChange(all, insertEventsSQL(d), c.events)

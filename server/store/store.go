@@ -58,10 +58,11 @@ type Store struct {
 	settings cache[claimSetting, *settingRow]
 	// deadlinesRest is true while Sweep leaves start deadlines and timeouts alone.
 	deadlinesRest atomic.Bool
-	searched      int                      // see Options.SearchedRuns
-	waits         waits                    // of partitions that cannot be emptied yet
-	wantsEnd      atomic.Pointer[wantsEnd] // see WatchEnds
-	waiters       sync.Map                 // pool → the queue of its claims in this process, as *waiters
+	searched      int                                  // see Options.SearchedRuns
+	waits         waits                                // of partitions that cannot be emptied yet
+	wantsEnd      atomic.Pointer[wantsEnd]             // see WatchEnds
+	traced        atomic.Pointer[func(uuid.UUID) bool] // see WatchTraces
+	waiters       sync.Map                             // pool → the queue of its claims in this process, as *waiters
 }
 
 // Reader provides the reads. Store and Tx embed it, so that each read is written once and works inside and

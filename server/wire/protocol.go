@@ -78,6 +78,7 @@ func ReadReport(r api.Report) store.Report {
 		Node:         Or(r.Node, ""),
 		Diagnosis:    Or(r.Diagnosis, ""),
 		At:           r.At,
+		RenderedAt:   r.RenderedAt,
 		LastLines:    Or(r.LastLines, ""),
 		Image:        Or(r.Image, ""),
 		Outcome: lifecycle.Outcome{

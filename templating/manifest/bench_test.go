@@ -19,6 +19,7 @@ import (
 	"github.com/berth-dev/berth/templating"
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/templating/manifest/reference"
+	"github.com/berth-dev/berth/templating/runtrace"
 )
 
 // benchVariables are fifteen, as a real deployment of the default template has them.
@@ -215,6 +216,7 @@ spec:
         - {name: BERTH_SCHEDULED_TIME, value: {{ .run.scheduled | quote }}}
         - {name: BERTH_SCHEDULED_DATE, value: {{ dateInZone "2006-01-02" (toDate "2006-01-02T15:04:05Z" .run.scheduled) .run.timezone | quote }}}
         - {name: BERTH_SCHEDULED_TIMEZONE, value: {{ .run.timezone | quote }}}
+        - {name: TRACEPARENT, value: {{ .run.traceparent | quote }}}
         {{- range $k, $v := .env }}
         - {name: {{ $k }}, value: {{ $v | quote }}}
         {{- end }}
@@ -251,7 +253,7 @@ func helmValues() map[string]any {
 	values["run"] = map[string]any{
 		"id": id.RunID.String(), "tail": "33ybencwpcnl", "installation": id.Installation.String(), "name": id.RunName, "attempt": id.Attempt,
 		"pool": id.Pool, "queue": id.Queue, "deployment": id.Deployment, "epoch": id.LeaseEpoch, "version": id.TemplateVersion,
-		"parameters": string(id.Parameters), "scheduled": id.ScheduledTime.Format(time.RFC3339), "timezone": id.Timezone,
+		"parameters": string(id.Parameters), "scheduled": id.ScheduledTime.Format(time.RFC3339), "timezone": id.Timezone, "traceparent": runtrace.Parent(id.RunID, id.Attempt),
 	}
 	return values
 }

@@ -46,7 +46,7 @@ func TestEnvironmentAsSecretLeavesNoValueInTheManifest(t *testing.T) {
 	} {
 		got := environment(t, tc.container, f.Secret)
 		for name := range got {
-			if strings.HasPrefix(name, manifest.EnvPrefix) {
+			if isOurs(name) {
 				delete(got, name)
 			}
 		}

@@ -10,11 +10,16 @@ import (
 	"github.com/berth-dev/berth/templating/manifest"
 )
 
+// isOurs reports whether Berth sets an environment variable, and not the template.
+func isOurs(name string) bool {
+	return strings.HasPrefix(name, manifest.EnvPrefix) || name == manifest.EnvTraceparent
+}
+
 // envOf is the environment of the job container as NAME=VALUE, without what Berth sets itself.
 func envOf(f *manifest.Finished) string {
 	var entries []string
 	for _, entry := range f.Job.Spec.Template.Spec.Containers[0].Env {
-		if !strings.HasPrefix(entry.Name, manifest.EnvPrefix) {
+		if !isOurs(entry.Name) {
 			entries = append(entries, entry.Name+"="+entry.Value)
 		}
 	}

@@ -82,6 +82,8 @@ const (
 	EnvScheduledTimezone = EnvPrefix + "SCHEDULED_TIMEZONE"
 	EnvAPIURL            = EnvPrefix + "API_URL"
 	EnvAPIKey            = EnvPrefix + "API_KEY"
+	// EnvTraceparent is where libraries for OpenTelemetry look for the parent of their spans.
+	EnvTraceparent = "TRACEPARENT"
 )
 
 const (

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/runtrace"
 )
 
 // ownLabels labels and annotates the Job and its pods.
@@ -160,7 +161,7 @@ func (b *builder) ownContainers() {
 	place := manifestPointer.key("spec").key("template").key("spec")
 	for i := range pod.InitContainers {
 		c := &pod.InitContainers[i]
-		c.Env = slices.Concat(common, b.userEnv(c.Env, place.key("initContainers").item(i)))
+		c.Env = slices.Concat(common, b.traceEnv(c.Env), b.userEnv(c.Env, place.key("initContainers").item(i)))
 	}
 	for i := range pod.Containers {
 		c := &pod.Containers[i]
@@ -168,8 +169,16 @@ func (b *builder) ownContainers() {
 		if i == 0 {
 			own = slices.Concat(common, b.apiEnvironment())
 		}
-		c.Env = slices.Concat(own, b.userEnv(c.Env, place.key("containers").item(i)))
+		c.Env = slices.Concat(own, b.traceEnv(c.Env), b.userEnv(c.Env, place.key("containers").item(i)))
 	}
+}
+
+// traceEnv makes spans of the job children of the attempt, unless the template has another parent for them.
+func (b *builder) traceEnv(own []corev1.EnvVar) []corev1.EnvVar {
+	if slices.ContainsFunc(own, func(v corev1.EnvVar) bool { return v.Name == EnvTraceparent }) {
+		return nil
+	}
+	return []corev1.EnvVar{{Name: EnvTraceparent, Value: runtrace.Parent(b.id.RunID, b.id.Attempt)}}
 }
 
 func (b *builder) userEnv(env []corev1.EnvVar, place pointer) []corev1.EnvVar {

@@ -91,15 +91,27 @@ job_configuration:
 	want := map[string]string{
 		"BERTH_RUN_ID": "0197b8f0-1234-7abc-9def-0123456789ab", "BERTH_RUN_NAME": "Étl: daily #4", "BERTH_ATTEMPT": "2", "BERTH_DEPLOYMENT": "etl",
 		"BERTH_WORK_POOL": "default", "BERTH_PARAMETERS": `{"cost":"$(HOME) $$5"}`, "KEEP": "me", "OWN": "x",
+		"TRACEPARENT":          "00-0197b8f012347abc9def0123456789ab-beefda703e413087-01",
 		"BERTH_SCHEDULED_TIME": "2026-06-30T22:30:00Z", "BERTH_SCHEDULED_DATE": "2026-07-01", "BERTH_SCHEDULED_TIMEZONE": "Europe/Berlin",
 	}
 	if diff := cmp.Diff(want, env); diff != "" {
 		t.Errorf("environment after expansion (-want +got):\n%s", diff)
 	}
 	for _, c := range []corev1.Container{j.Spec.Template.Spec.Containers[1], j.Spec.Template.Spec.InitContainers[0]} {
-		if got := environ(c.Env); len(got) != 9 || got["BERTH_ATTEMPT"] != "2" {
+		if got := environ(c.Env); len(got) != 10 || got["BERTH_ATTEMPT"] != "2" {
 			t.Errorf("environment of %s: %v", c.Name, got)
 		}
+	}
+}
+
+func TestATemplateMayNameAnotherParentOfSpans(t *testing.T) {
+	f := build(t, job("", "", "containers: [{name: main, image: 'busybox:1.36', env: [{name: TRACEPARENT, value: mine}]}]"))
+	names := map[string]int{}
+	for _, v := range f.Job.Spec.Template.Spec.Containers[0].Env {
+		names[v.Name]++
+	}
+	if got := environ(f.Job.Spec.Template.Spec.Containers[0].Env)["TRACEPARENT"]; got != "mine" || names["TRACEPARENT"] != 1 {
+		t.Errorf("TRACEPARENT is %q, %d times", got, names["TRACEPARENT"])
 	}
 }
 
@@ -168,7 +180,7 @@ func TestShapeOfTheJob(t *testing.T) {
 		}},
 		{"env as a mapping with a valueFrom", job("", "", "containers: [{name: a, image: b, env: {N: 5, S: {valueFrom: {secretKeyRef: {name: s, key: k}}}}}]"), func(f *manifest.Finished) bool {
 			env := f.Job.Spec.Template.Spec.Containers[0].Env
-			return len(env) == 11 && env[9].Value == "5" && env[10].ValueFrom.SecretKeyRef.Name == "s"
+			return len(env) == 12 && env[10].Value == "5" && env[11].ValueFrom.SecretKeyRef.Name == "s"
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -55,7 +55,7 @@ func TestJobsAreThoseThatOthersMake(t *testing.T) {
 	envOf := func(f *manifest.Finished) string {
 		var text []string
 		for _, v := range f.Job.Spec.Template.Spec.Containers[0].Env {
-			if !strings.HasPrefix(v.Name, "BERTH_") {
+			if !isOurs(v.Name) {
 				text = append(text, v.Name+"="+v.Value)
 			}
 		}

@@ -49,6 +49,8 @@ type Limits struct {
 type facts struct {
 	// manifest is nil once the server has it: there are many live attempts, and none needs it.
 	manifest json.RawMessage
+	// renderedAt is when the manifest was rendered here; nil for one that an earlier holder reported.
+	renderedAt *time.Time
 	// manifestFirst: it is reported before the Job may be created, and else with the first report.
 	manifestFirst bool
 	limits        Limits

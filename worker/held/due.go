@@ -47,7 +47,7 @@ func due(stage Stage, f facts, s accepted, report newReport) []api.Report {
 
 // addManifest adds the manifest, and what the server has to know with it, to the first report of the attempt.
 func addManifest(r *api.Report, f facts) {
-	r.Manifest = f.manifest
+	r.Manifest, r.RenderedAt = f.manifest, f.renderedAt
 	r.TimeoutSeconds, r.InfrastructureRetries = f.limits.TimeoutSeconds, f.limits.InfrastructureRetries
 	if len(f.ruleFindings) > 0 {
 		r.RuleFindings = &f.ruleFindings

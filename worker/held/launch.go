@@ -36,6 +36,8 @@ func (t *Table) Prepare(a *Attempt, p Prepared) {
 	a.accepted.manifest, a.accepted.uid = p.Restored, p.Job.UID
 	if p.Restored {
 		a.facts.manifest = nil
+	} else {
+		a.facts.renderedAt = new(t.now())
 	}
 	t.changedLocked(a)
 }

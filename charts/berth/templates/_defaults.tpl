@@ -211,6 +211,12 @@ server:
   topologySpreadConstraints: []
   webhooks:
     allow: []
+tracing:
+  endpoint: ""
+  env:
+    =: {}
+  existingSecret: ""
+  protocol: http/protobuf
 worker:
   affinity:
     =: {}

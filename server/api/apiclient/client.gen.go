@@ -332,7 +332,7 @@ type ClientInterface interface {
 
 	// CreateRunWithBody Create a run
 	//
-	// Parameters and job variables are validated and fixed when the run is created.
+	// Parameters and job variables are validated and fixed when the run is created. The span in a `traceparent` header (W3C Trace Context) becomes a link of the run's trace, here and in `createRuns`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -341,7 +341,7 @@ type ClientInterface interface {
 
 	// CreateRun Create a run
 	//
-	// Parameters and job variables are validated and fixed when the run is created.
+	// Parameters and job variables are validated and fixed when the run is created. The span in a `traceparent` header (W3C Trace Context) becomes a link of the run's trace, here and in `createRuns`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2020,7 +2020,7 @@ func (c *Client) GetRunSchema(ctx context.Context, deployment DeploymentParam, r
 
 // CreateRunWithBody Create a run
 //
-// Parameters and job variables are validated and fixed when the run is created.
+// Parameters and job variables are validated and fixed when the run is created. The span in a `traceparent` header (W3C Trace Context) becomes a link of the run's trace, here and in `createRuns`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2039,7 +2039,7 @@ func (c *Client) CreateRunWithBody(ctx context.Context, deployment DeploymentPar
 
 // CreateRun Create a run
 //
-// Parameters and job variables are validated and fixed when the run is created.
+// Parameters and job variables are validated and fixed when the run is created. The span in a `traceparent` header (W3C Trace Context) becomes a link of the run's trace, here and in `createRuns`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -12297,7 +12297,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateRunWithBodyWithResponse Create a run
 	//
-	// Parameters and job variables are validated and fixed when the run is created.
+	// Parameters and job variables are validated and fixed when the run is created. The span in a `traceparent` header (W3C Trace Context) becomes a link of the run's trace, here and in `createRuns`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12306,7 +12306,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateRunWithResponse Create a run
 	//
-	// Parameters and job variables are validated and fixed when the run is created.
+	// Parameters and job variables are validated and fixed when the run is created. The span in a `traceparent` header (W3C Trace Context) becomes a link of the run's trace, here and in `createRuns`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -20045,7 +20045,7 @@ func (c *ClientWithResponses) GetRunSchemaWithResponse(ctx context.Context, depl
 
 // CreateRunWithBodyWithResponse Create a run
 //
-// Parameters and job variables are validated and fixed when the run is created.
+// Parameters and job variables are validated and fixed when the run is created. The span in a `traceparent` header (W3C Trace Context) becomes a link of the run's trace, here and in `createRuns`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -20060,7 +20060,7 @@ func (c *ClientWithResponses) CreateRunWithBodyWithResponse(ctx context.Context,
 
 // CreateRunWithResponse Create a run
 //
-// Parameters and job variables are validated and fixed when the run is created.
+// Parameters and job variables are validated and fixed when the run is created. The span in a `traceparent` header (W3C Trace Context) becomes a link of the run's trace, here and in `createRuns`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

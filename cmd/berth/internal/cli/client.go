@@ -177,6 +177,9 @@ func (a *App) NewClient(c Connection) (*apiclient.ClientWithResponses, error) {
 			if c.Key != "" {
 				r.Header.Set("Authorization", "Bearer "+c.Key)
 			}
+			if caller := a.Env["TRACEPARENT"]; caller != "" { // of a CI job, or of a job of Berth
+				r.Header.Set("traceparent", caller)
+			}
 			return nil
 		}))
 	if err != nil {

@@ -183,6 +183,8 @@ CREATE TABLE runs (
     -- run's pool.
     caller_kind       TEXT NOT NULL,
     caller_role       TEXT NOT NULL,
+    -- The span of the caller, as a traceparent header; NULL where there is none.
+    traceparent       TEXT,
     -- The scheduled time is far from the time of the ID (run_order.go).
     apart             BOOLEAN NOT NULL DEFAULT FALSE,
     -- The end.
@@ -405,9 +407,11 @@ CREATE INDEX attempts_id ON attempts (id);
 
 -- The Job manifests that workers reported. The next claim of an attempt that was handed back makes another one.
 CREATE TABLE manifests (
-    run_id   UUID NOT NULL,
-    number   INTEGER NOT NULL,
-    manifest TEXT NOT NULL,
+    run_id      UUID NOT NULL,
+    number      INTEGER NOT NULL,
+    manifest    TEXT NOT NULL,
+    -- By the clock of the worker; NULL where it did not say.
+    rendered_at TIMESTAMPTZ,
     PRIMARY KEY (run_id, number)
 );
 
@@ -790,6 +794,24 @@ CREATE TABLE webhook_events (
     ended_at      TIMESTAMPTZ NOT NULL
 );
 
+-- Ends of attempts and runs whose spans were not sent yet. Only what a later retry would change is kept here; the rest is read
+-- when they are sent. A server takes rows until taken_until.
+CREATE TABLE trace_ends (
+    id          UUID NOT NULL PRIMARY KEY,
+    run_id      UUID NOT NULL,
+    -- The attempt that ended; 0 for a run that ended while it waited.
+    attempt     INTEGER NOT NULL,
+    due_at      TIMESTAMPTZ NOT NULL,
+    recorded_at TIMESTAMPTZ NOT NULL,
+    -- Of the run, with its end; empty where the run goes on.
+    state_type  TEXT NOT NULL,
+    category    TEXT NOT NULL,
+    ended_at    TIMESTAMPTZ,
+    last_event  BIGINT NOT NULL,
+    taken_until TIMESTAMPTZ NOT NULL
+);
+CREATE INDEX trace_ends_taken ON trace_ends (taken_until);
+
 -- What a webhook knows of a deployment, a schedule or a pool that is not well, so that it tells the begin and the end once.
 CREATE TABLE webhook_conditions (
     webhook_id UUID NOT NULL REFERENCES webhooks (id) ON DELETE CASCADE,
@@ -924,5 +946,5 @@ DROP TABLE runs, run_counts, run_count_changes, run_waits, deployments, pools, t
     live, attempts, manifests, events, run_results, run_rule_findings, attempt_indexes, run_tokens, outputs,
     output_deletions, log_chunks, workers, worker_sessions, dry_runs,
     variables, api_keys, audit, sessions, signing_keys, rule_sets, approvals, trust_rules, exchanged_tokens,
-    webhook_deliveries, webhook_conditions, webhook_events, webhooks, deletions, installation;
+    webhook_deliveries, webhook_conditions, webhook_events, webhooks, trace_ends, deletions, installation;
 DROP FUNCTION hour_of, run_took, delete_with_pools, delete_with_deployments, delete_with_runs, delete_with_outputs;

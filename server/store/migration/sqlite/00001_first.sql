@@ -185,6 +185,8 @@ CREATE TABLE runs (
     -- run's pool.
     caller_kind       TEXT NOT NULL,
     caller_role       TEXT NOT NULL,
+    -- The span of the caller, as a traceparent header; NULL where there is none.
+    traceparent       TEXT,
     -- The scheduled time is far from the time of the ID (run_order.go).
     apart             BOOLEAN NOT NULL DEFAULT FALSE,
     -- The end.
@@ -407,9 +409,11 @@ CREATE INDEX attempts_id ON attempts (id);
 
 -- The Job manifests that workers reported. The next claim of an attempt that was handed back makes another one.
 CREATE TABLE manifests (
-    run_id   TEXT NOT NULL,
-    number   INTEGER NOT NULL,
-    manifest TEXT NOT NULL,
+    run_id      TEXT NOT NULL,
+    number      INTEGER NOT NULL,
+    manifest    TEXT NOT NULL,
+    -- By the clock of the worker; NULL where it did not say.
+    rendered_at INTEGER,
     PRIMARY KEY (run_id, number)
 );
 
@@ -779,6 +783,24 @@ CREATE TABLE webhook_events (
     ended_at      INTEGER NOT NULL
 );
 
+-- Ends of attempts and runs whose spans were not sent yet. Only what a later retry would change is kept here; the rest is read
+-- when they are sent. A server takes rows until taken_until.
+CREATE TABLE trace_ends (
+    id          TEXT NOT NULL PRIMARY KEY,
+    run_id      TEXT NOT NULL,
+    -- The attempt that ended; 0 for a run that ended while it waited.
+    attempt     INTEGER NOT NULL,
+    due_at      INTEGER NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    -- Of the run, with its end; empty where the run goes on.
+    state_type  TEXT NOT NULL,
+    category    TEXT NOT NULL,
+    ended_at    INTEGER,
+    last_event  BIGINT NOT NULL,
+    taken_until INTEGER NOT NULL
+);
+CREATE INDEX trace_ends_taken ON trace_ends (taken_until);
+
 -- What a webhook knows of a deployment, a schedule or a pool that is not well, so that it tells the begin and the end once.
 CREATE TABLE webhook_conditions (
     webhook_id TEXT NOT NULL REFERENCES webhooks (id) ON DELETE CASCADE,
@@ -920,6 +942,7 @@ DROP TABLE exchanged_tokens;
 DROP TABLE webhook_deliveries;
 DROP TABLE webhook_conditions;
 DROP TABLE webhook_events;
+DROP TABLE trace_ends;
 DROP TABLE webhooks;
 DROP TABLE deletions;
 DROP TABLE installation;

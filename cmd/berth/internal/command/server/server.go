@@ -49,6 +49,9 @@ If BERTH_BOOTSTRAP_ADMIN_KEY or BERTH_BOOTSTRAP_WORKER_KEY is set, the server cr
 that value if it does not exist. The one before it stays valid for 24 hours. A key that was revoked
 stays revoked. BERTH_IDENTITY_KEY is the content of --identity-key-file.
 
+The server sends the traces of runs where OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_TRACES_EXPORTER is set, and
+honors the other OTEL_… variables (docs/tracing.md).
+
 When the server accepts requests, it prints "ready URL" to standard output. It logs to standard error.`,
 		Args: cobra.NoArgs,
 	}

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -32,9 +31,6 @@ type runView struct {
 	Wait     *waitView // nil unless it waits
 	Actions  []runAction
 }
-
-// step is what helps: text, and a command or the address of a page.
-type step struct{ Text, Command string }
 
 // runAction is a thing to do with a run.
 type runAction struct {
@@ -125,11 +121,8 @@ func (s *Site) runPage(v *visit) (page, error) {
 	view.Tail, view.Size, view.Lines = lines.Lines, lines.SizeBytes, valueOf(lines.TotalLines)
 	view.Attempts = timeline(detail, view.Chosen, s.Now())
 	view.Actions = view.actions()
-	for _, text := range view.Why.Next {
-		view.Steps = append(view.Steps, stepOf(text))
-	}
 	view.Wait = view.wait(s.Now())
-	view.Steps = view.Wait.otherSteps(view.Steps)
+	view.Steps = view.Wait.otherSteps(view.steps())
 	return page{template: "run", view: view}, nil
 }
 
@@ -165,16 +158,6 @@ func (v *visit) tail(run uuid.UUID, attempt int32) (api.LogLines, error) {
 	return last, err
 }
 
-// stepOf separates the command at the end of a step.
-func stepOf(text string) step {
-	for _, program := range []string{"berth ", "kubectl "} {
-		if at := strings.Index(text, ": "+program); at >= 0 {
-			return step{Text: text[:at], Command: text[at+2:]}
-		}
-	}
-	return step{Text: text}
-}
-
 // Parameters of the run, for people.
 func (r runView) Parameters() (string, error) { return indented(r.Run.Parameters) }
 
@@ -187,17 +170,6 @@ func (r runView) Result() (string, error) {
 		return "", nil
 	}
 	return indented(json.RawMessage(r.Detail.Result.Value))
-}
-
-// Details without the last lines of the output, which the page has.
-func (r runView) Details() []string {
-	var all []string
-	for _, line := range r.Why.Details {
-		if !strings.HasPrefix(line, "| ") {
-			all = append(all, line)
-		}
-	}
-	return all
 }
 
 // actions are what the state of the run permits, and the role of whoever looks.

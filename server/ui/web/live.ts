@@ -2,6 +2,7 @@
  * What keeps a page live: where something that it shows has changed, it is asked for again and only what differs is put into
  * the document. XMLHttpRequest parses HTML by itself, so that no string ever becomes markup here (Trusted Types).
  */
+import { copies } from "./copy.ts";
 import { dialogs } from "./dialog.ts";
 import { grid } from "./grid.ts";
 import { keys } from "./keys.ts";
@@ -96,6 +97,7 @@ tick();
 setInterval(tick, 10_000);
 if (topics.length > 0) setInterval(() => void refresh(), STALE_AFTER);
 dialogs();
+copies();
 steady((whole) => { all ||= whole; void refresh(); });
 palette(root);
 keys(root);

@@ -150,6 +150,11 @@ func referencesOf(pod corev1.PodSpec, shared bool) []string {
 		if v.Secret != nil {
 			references = append(references, "secret/"+v.Secret.SecretName)
 		}
+		if v.Projected != nil {
+			for _, source := range v.Projected.Sources {
+				references = append(references, "secret/"+source.Secret.Name)
+			}
+		}
 		if v.PersistentVolumeClaim != nil {
 			references = append(references, "persistentvolumeclaim/"+v.PersistentVolumeClaim.ClaimName)
 		}

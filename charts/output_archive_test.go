@@ -8,7 +8,7 @@ import (
 )
 
 func TestTheOutputArchiveReachesTheServer(t *testing.T) {
-	server := container(t, render(t, `
+	objects := render(t, `
 server:
   outputArchive:
     url: s3://outputs/berth
@@ -17,7 +17,8 @@ server:
     pathStyle: true
     existingSecret: storage
     secretAccessKeyKey: secret
-`), "rel-berth-server")
+`)
+	server := container(t, objects, "rel-berth-server")
 	for _, want := range []string{
 		"--output-archive=s3://outputs/berth", "--output-archive-endpoint=https://storage.example.com",
 		"--output-archive-region=eu-1", "--output-archive-path-style", "--protect=secret/storage",
@@ -29,10 +30,7 @@ server:
 	for name, key := range map[string]string{
 		"AWS_ACCESS_KEY_ID": "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY": "secret",
 	} {
-		i := slices.IndexFunc(server.Env, func(e corev1.EnvVar) bool { return e.Name == name })
-		if i < 0 || server.Env[i].ValueFrom.SecretKeyRef.Name != "storage" || server.Env[i].ValueFrom.SecretKeyRef.Key != key {
-			t.Errorf("%s does not come from the Secret: %v", name, server.Env)
-		}
+		wantSetting(t, objects, "rel-berth-server", name, "storage", key)
 	}
 }
 

@@ -224,15 +224,52 @@ hooks: {priorityClassName: high, podLabels: {h: k}, nodeSelector: {disk: ssd}}
 `
 )
 
+const databaseParts = `{server: {replicas: 2}, database: {external: {host: {value: db}, user: {existingSecret: pg-app},
+	password: {existingSecret: pg-app}, ca: {existingSecret: pg-ca}}}}`
+
+// extensions are values at every place of a pod where users add something, the same for all pods.
+func extensions() string {
+	var text strings.Builder
+	for _, pods := range []string{"server", "worker", "hooks"} {
+		text.WriteString(pods + `:
+  extraEnv: [{name: EXTRA, valueFrom: {secretKeyRef: {name: of-env, key: k}}}]
+  extraEnvFrom: [{secretRef: {name: of-env-from}}, {configMapRef: {name: settings}}]
+  extraVolumes: [{name: more, secret: {secretName: of-volume}}, {name: all, projected: {sources: [{secret: {name: of-projected}}]}}]
+  extraVolumeMounts: [{name: more, mountPath: /more}]
+  extraInitContainers: &more
+    - name: wait
+      image: example.com/wait
+      env: [{name: A, valueFrom: {secretKeyRef: {name: of-sidecar, key: k}}}]
+      resources: {requests: {cpu: 1m, memory: 1Mi}, limits: {memory: 1Mi}}
+      securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, runAsNonRoot: true, capabilities: {drop: [ALL]}}
+  extraContainers:
+    - name: side
+      image: example.com/side
+      resources: {requests: {cpu: 1m, memory: 1Mi}, limits: {memory: 1Mi}}
+      securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, runAsNonRoot: true, capabilities: {drop: [ALL]}}
+  runtimeClassName: gvisor
+  schedulerName: volcano
+  dnsPolicy: None
+  dnsConfig: {nameservers: [10.0.0.10]}
+  hostAliases: [{ip: 10.0.0.1, hostnames: [db]}]
+  podAnnotations: {note: yes}
+  affinity: {nodeAffinity: {}}
+`)
+	}
+	return strings.ReplaceAll(text.String(), "note: yes", "note: 'yes'")
+}
+
 // renders are the sets of values for which every invariant must hold.
 func renders() map[string]string {
 	return map[string]string{
 		"default": "", "external database": external, "a worker for a server elsewhere": remote, "existing keys": existing,
 		"TLS":             secure,
 		"most values set": most, "no volume": `{server: {persistence: {enabled: false}}}`,
-		"an existing claim":  `{server: {persistence: {existingClaim: mine}}}`,
-		"rights of your own": `{worker: {rbac: {create: false}, serviceAccount: {create: false, name: mine}}}`,
-		"sign-in":            signIn,
-		"the server alone":   `{worker: {enabled: false}}`,
+		"an existing claim":           `{server: {persistence: {existingClaim: mine}}}`,
+		"rights of your own":          `{worker: {rbac: {create: false}, serviceAccount: {create: false, name: mine}}}`,
+		"sign-in":                     signIn,
+		"the server alone":            `{worker: {enabled: false}}`,
+		"secrets in the environment":  "{secretsAsFiles: false, database: {external: {existingSecret: postgres, ca: {existingSecret: ca}}}}",
+		"the parts of a database URL": databaseParts, "extensions": extensions(),
 	}
 }

@@ -35,10 +35,7 @@ func TestSignInReachesTheServer(t *testing.T) {
 			t.Errorf("the server has no %s: %v", want, server.Args)
 		}
 	}
-	i := slices.IndexFunc(server.Env, func(e corev1.EnvVar) bool { return e.Name == "BERTH_OIDC_CLIENT_SECRET" })
-	if i < 0 || server.Env[i].ValueFrom.SecretKeyRef.Name != "oidc" {
-		t.Errorf("the client secret does not come from the Secret: %v", server.Env)
-	}
+	wantSetting(t, objects, "rel-berth-server", "BERTH_OIDC_CLIENT_SECRET", "oidc", "client-secret")
 	access := find[*corev1.ConfigMap](t, objects, "rel-berth-access")
 	grants, err := identity.ParseGrants([]byte(access.Data["access.yaml"]))
 	if err != nil || len(grants) != 2 || grants[1].Pools[0] != "team-a" {

@@ -8,31 +8,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// authority returns the Secret and key of the CA certificate that a pod trusts; empty if it has none.
-func authority(t *testing.T, objects []object, workload string) string {
-	t.Helper()
-	c, pod := container(t, objects, workload), podTemplates(objects)[workload]
-	named := slices.Contains(c.Env, corev1.EnvVar{Name: "BERTH_CA_FILE", Value: "/etc/berth/ca/ca.crt"})
-	for _, volume := range pod.Spec.Volumes {
-		if volume.Name != "ca" {
-			continue
-		}
-		mounted := slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool {
-			return m.Name == "ca" && m.MountPath == "/etc/berth/ca" && m.ReadOnly
-		})
-		if !named || !mounted || len(volume.Secret.Items) != 1 || volume.Secret.Items[0].Path != "ca.crt" {
-			t.Errorf(
-				"%s: %+v, mounted %v, named %v: it must have the authority and nothing else of the Secret",
-				workload, volume, mounted, named)
-		}
-		return volume.Secret.SecretName + "/" + volume.Secret.Items[0].Key
-	}
-	if named {
-		t.Errorf("%s names an authority that it does not have", workload)
-	}
-	return ""
-}
-
 func TestCertificateEnablesTLSEverywhere(t *testing.T) {
 	objects := render(t, secure)
 	server := container(t, objects, "rel-berth-server")
@@ -65,7 +40,7 @@ func TestCertificateEnablesTLSEverywhere(t *testing.T) {
 		}) {
 			t.Errorf("%s: environment %v", client, c.Env)
 		}
-		if got := authority(t, objects, client); got != "berth-tls/ca.crt" {
+		if got := setting(t, objects, client, "BERTH_CA_FILE"); got != "berth-tls/ca.crt" {
 			t.Errorf("%s trusts %q", client, got)
 		}
 	}
@@ -81,10 +56,10 @@ func TestWorkerTrustsTheAuthorityOfItsServer(t *testing.T) {
 			"mine/ca.crt", ""},
 	} {
 		objects := render(t, test.values)
-		if got := authority(t, objects, "rel-berth-worker"); got != test.worker {
+		if got := setting(t, objects, "rel-berth-worker", "BERTH_CA_FILE"); got != test.worker {
 			t.Errorf("%s: the worker trusts %q, want %q", name, got, test.worker)
 		}
-		if got := authority(t, objects, "rel-berth-test"); got != test.test {
+		if got := setting(t, objects, "rel-berth-test", "BERTH_CA_FILE"); got != test.test {
 			t.Errorf("%s: the test trusts %q, want %q", name, got, test.test)
 		}
 	}

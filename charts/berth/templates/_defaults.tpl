@@ -15,15 +15,39 @@ containerSecurityContext:
 database:
   connections: 20
   external:
+    ca:
+      existingSecret: ""
+      key: ca.crt
     directURLKey: ""
     existingSecret: ""
+    host:
+      existingSecret: ""
+      key: host
+      value: ""
+    name:
+      existingSecret: ""
+      key: dbname
+      value: berth
+    password:
+      existingSecret: ""
+      key: password
+    port:
+      existingSecret: ""
+      key: port
+      value: 5432
     readURLKey: ""
+    sslMode: ""
     urlKey: url
+    user:
+      existingSecret: ""
+      key: username
+      value: berth
   partition: ""
   peopleConnections: 10
   peopleTimeout: 10s
   readLag: 5s
 enabled: true
+extraObjects: []
 fullnameOverride: ""
 global:
   =: {}
@@ -32,6 +56,16 @@ hooks:
     =: {}
   annotations:
     =: {}
+  dnsConfig:
+    =: {}
+  dnsPolicy: ""
+  extraContainers: []
+  extraEnv: []
+  extraEnvFrom: []
+  extraInitContainers: []
+  extraVolumeMounts: []
+  extraVolumes: []
+  hostAliases: []
   labels:
     =: {}
   nodeSelector:
@@ -48,6 +82,8 @@ hooks:
       requests:
         cpu: 20m
         memory: 32Mi
+  runtimeClassName: ""
+  schedulerName: ""
   tolerations: []
 image:
   digest: ""
@@ -94,6 +130,7 @@ metrics:
     labels:
       =: {}
     selector: ""
+  scrapeAnnotations: false
   serviceMonitor:
     annotations:
       =: {}
@@ -113,17 +150,40 @@ podSecurityContext:
     runAsUser: 65532
     seccompProfile:
       type: RuntimeDefault
+secretsAsFiles: true
 server:
   affinity:
     =: {}
   annotations:
     =: {}
+  autoscaling:
+    behavior:
+      =: {}
+    enabled: false
+    maxReplicas: 4
+    metrics:
+      - resource:
+          name: cpu
+          target:
+            averageUtilization: 80
+            type: Utilization
+        type: Resource
+    minReplicas: 2
+  dnsConfig:
+    =: {}
+  dnsPolicy: ""
   enabled: true
   ensurePools:
     =:
       default: kubernetes
   extraArgs: []
+  extraContainers: []
   extraEnv: []
+  extraEnvFrom: []
+  extraInitContainers: []
+  extraVolumeMounts: []
+  extraVolumes: []
+  hostAliases: []
   keep:
     audit: 365d
     deleted: 30d
@@ -132,8 +192,14 @@ server:
     statistics: 400d
   labels:
     =: {}
+  livenessProbe:
+    =:
+      failureThreshold: 6
+      periodSeconds: 10
+      timeoutSeconds: 5
   logFormat: json
   logLevel: info
+  minReadySeconds: 0
   nodeSelector:
     =: {}
   outputArchive:
@@ -166,6 +232,10 @@ server:
   priorityClassName: ""
   publicURL: ""
   rateLimit: 300
+  readinessProbe:
+    =:
+      periodSeconds: 5
+      timeoutSeconds: 5
   replicas: 1
   resources:
     =:
@@ -174,6 +244,9 @@ server:
       requests:
         cpu: 100m
         memory: 128Mi
+  revisionHistoryLimit: 10
+  runtimeClassName: ""
+  schedulerName: ""
   service:
     annotations:
       =: {}
@@ -201,6 +274,16 @@ server:
     sessionIdle: 4h
     sessionMaxAge: 12h
     trustEmail: false
+  startupProbe:
+    =:
+      failureThreshold: 60
+      periodSeconds: 2
+  strategy:
+    =:
+      rollingUpdate:
+        maxSurge: 1
+        maxUnavailable: 0
+      type: RollingUpdate
   streams: 1000
   streamsPerKey: 200
   terminationGracePeriodSeconds: 45
@@ -226,6 +309,19 @@ worker:
     existingSecret: ""
     key: key
   apiURL: ""
+  autoscaling:
+    behavior:
+      =: {}
+    enabled: false
+    maxReplicas: 10
+    metrics:
+      - resource:
+          name: cpu
+          target:
+            averageUtilization: 80
+            type: Utilization
+        type: Resource
+    minReplicas: 1
   ca:
     existingSecret: ""
     key: ca.crt
@@ -233,6 +329,9 @@ worker:
     existingSecret: ""
     key: kubeconfig
   clusterID: ""
+  dnsConfig:
+    =: {}
+  dnsPolicy: ""
   drain:
     activeDeadlineSeconds: 240
     enabled: true
@@ -242,7 +341,13 @@ worker:
   enabled: true
   envAsSecret: false
   extraArgs: []
+  extraContainers: []
   extraEnv: []
+  extraEnvFrom: []
+  extraInitContainers: []
+  extraVolumeMounts: []
+  extraVolumes: []
+  hostAliases: []
   jobAPI:
     createKey: false
     existingSecret: ""
@@ -254,8 +359,14 @@ worker:
     =: {}
   legacyFinalizers: []
   limit: 0
+  livenessProbe:
+    =:
+      failureThreshold: 6
+      periodSeconds: 10
+      timeoutSeconds: 5
   logFormat: json
   logLevel: info
+  minReadySeconds: 0
   namespaces: []
   nodeSelector:
     =: {}
@@ -270,6 +381,10 @@ worker:
   priorityClassName: ""
   rbac:
     create: true
+  readinessProbe:
+    =:
+      periodSeconds: 5
+      timeoutSeconds: 5
   replicas: 1
   resources:
     =:
@@ -278,6 +393,9 @@ worker:
       requests:
         cpu: 50m
         memory: 64Mi
+  revisionHistoryLimit: 10
+  runtimeClassName: ""
+  schedulerName: ""
   serviceAccount:
     annotations:
       =: {}
@@ -285,6 +403,12 @@ worker:
     labels:
       =: {}
     name: ""
+  startupProbe:
+    =:
+      failureThreshold: 60
+      periodSeconds: 2
+  strategy:
+    =: {}
   templateEnv: []
   terminationGracePeriodSeconds: 45
   tolerations: []

@@ -1,64 +1,78 @@
-{{/* Parts shared by all pods of this chart. */}}
+{{/* Parts shared by all pods of this chart. VALUES are .Values.server, .Values.worker or .Values.hooks. */}}
 
+{{/* The image. global.imageRegistry replaces the registry of the repository. */}}
 {{- define "berth.image" -}}
+{{- $repository := .Values.image.repository }}
+{{- with get .Values.global "imageRegistry" }}
+{{- $repository = printf "%s/%s" (trimSuffix "/" .) (regexReplaceAll "^(localhost|[^/]*[.:][^/]*)/" $repository "") }}
+{{- end }}
 {{- with .Values.image }}
-{{- if .digest }}{{ .repository }}@{{ .digest }}{{ else }}{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
+{{- if .digest }}{{ $repository }}@{{ .digest }}{{ else }}{{ $repository }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
 {{- end }}
 {{- end }}
 
-{{/* Metadata of a pod: (list . "server" .Values.server). */}}
+{{/* The image pull Secrets as JSON: {"items": [{"name": …}]}. In `global` they are names or objects. */}}
+{{- define "berth.pullSecrets" -}}
+{{- $secrets := .Values.image.pullSecrets }}
+{{- range get .Values.global "imagePullSecrets" | default list }}
+{{- $secrets = append $secrets (ternary (dict "name" .) . (kindIs "string" .)) }}
+{{- end }}
+{{- dict "items" (uniq $secrets) | toJson }}
+{{- end }}
+
+{{/* Metadata of a pod: (list . "server" VALUES). */}}
 {{- define "berth.podMetadata" -}}
+{{- $root := index . 0 -}}
 {{- $values := index . 2 -}}
-{{- $labels := deepCopy (index . 0).Values.commonLabels }}
+{{- $labels := deepCopy $root.Values.commonLabels }}
 {{- range $key, $value := $values.podLabels }}
 {{- $_ := set $labels $key $value }}
+{{- end }}
+{{- $annotations := dict }}
+{{- if and $root.Values.metrics.scrapeAnnotations (has (index . 1) (list "server" "worker")) }}
+{{- $annotations = dict "prometheus.io/scrape" "true" "prometheus.io/port" "9090" "prometheus.io/path" "/metrics" }}
+{{- end }}
+{{- range $key, $value := $values.podAnnotations }}
+{{- $_ := set $annotations $key $value }}
 {{- end }}
 labels:
   {{- include "berth.selectorLabels" . | nindent 2 }}
   {{- with $labels }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-{{- with $values.podAnnotations }}
+{{- with $annotations }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
-{{/* Placement, ServiceAccount and security context of a pod: (list . "server" .Values.server). */}}
+{{/* Placement, network, pull Secrets and security context of a pod: (list . "server" VALUES). */}}
 {{- define "berth.podSpec" -}}
 {{- $root := index . 0 -}}
 {{- $values := index . 2 -}}
+enableServiceLinks: false
 securityContext:
   {{- toYaml $root.Values.podSecurityContext | nindent 2 }}
-{{- with $root.Values.image.pullSecrets }}
+{{- with (include "berth.pullSecrets" $root | fromJson).items }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with $values.priorityClassName }}
-priorityClassName: {{ . | quote }}
+{{- range $field := list "priorityClassName" "runtimeClassName" "schedulerName" "dnsPolicy" "dnsConfig" "hostAliases"
+      "nodeSelector" "tolerations" "affinity" }}
+{{- with get $values $field }}
+{{ dict $field . | toYaml }}
 {{- end }}
-{{- with $values.nodeSelector }}
-nodeSelector:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with $values.tolerations }}
-tolerations:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with $values.affinity }}
-affinity:
-  {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
-{{/* Topology spread constraints of a component: (list . "server" .Values.server). */}}
+{{/* Topology spread constraints of a component: (list . "server" VALUES). */}}
 {{- define "berth.spread" -}}
 {{- $args := . -}}
 {{- $values := index . 2 -}}
 {{- if $values.topologySpreadConstraints }}
 topologySpreadConstraints:
   {{- toYaml $values.topologySpreadConstraints | nindent 2 }}
-{{- else if gt (int $values.replicas) 1 }}
+{{- else if or (gt (int $values.replicas) 1) $values.autoscaling.enabled }}
 topologySpreadConstraints:
   {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
   - maxSkew: 1
@@ -71,32 +85,74 @@ topologySpreadConstraints:
 {{- end }}
 {{- end }}
 
-{{/* Image and security context of a container. The end of its log becomes its termination message, for `berth status`. */}}
+{{/* Replicas and how they are replaced: (list VALUES). Without replicas, an autoscaler decides. */}}
+{{- define "berth.rollout" -}}
+{{- if not .autoscaling.enabled }}
+replicas: {{ .replicas }}
+{{- end }}
+minReadySeconds: {{ .minReadySeconds }}
+revisionHistoryLimit: {{ .revisionHistoryLimit }}
+{{- end }}
+
+{{/* Image, security context, resources and envFrom of a container: (list . VALUES). The end of its log becomes its
+termination message, for `berth status`. */}}
 {{- define "berth.container" -}}
-image: {{ include "berth.image" . | quote }}
-imagePullPolicy: {{ .Values.image.pullPolicy }}
+{{- $root := index . 0 -}}
+{{- $values := index . 1 -}}
+image: {{ include "berth.image" $root | quote }}
+imagePullPolicy: {{ $root.Values.image.pullPolicy }}
 terminationMessagePolicy: FallbackToLogsOnError
 securityContext:
-  {{- toYaml .Values.containerSecurityContext | nindent 2 }}
+  {{- toYaml $root.Values.containerSecurityContext | nindent 2 }}
+resources:
+  {{- toYaml $values.resources | nindent 2 }}
+{{- include "berth.section" (list "envFrom" "" $values.extraEnvFrom) }}
 {{- end }}
 
-{{/* An environment variable from a Secret: (list NAME secret key). */}}
-{{- define "berth.envFromSecret" -}}
-- name: {{ index . 0 | quote }}
-  valueFrom:
-    secretKeyRef:
-      name: {{ index . 1 | quote }}
-      key: {{ index . 2 | quote }}
+{{/* A list of a pod or container from the chart's text and the user's items: (list KEY TEXT ITEMS). */}}
+{{- define "berth.section" -}}
+{{- $text := index . 1 | trim }}
+{{- $items := index . 2 }}
+{{- if or $text $items }}
+{{ index . 0 }}:
+  {{- with $text }}
+  {{- . | nindent 2 }}
+  {{- end }}
+  {{- with $items }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
 {{- end }}
 
-{{/* Environment of the API client, with the worker's key. */}}
-{{- define "berth.workerEnv" -}}
-- name: BERTH_API_URL
-  value: {{ include "berth.apiURL" . | quote }}
-{{- include "berth.caEnv" (include "berth.worker.ca" . | fromJson) }}
-{{- if .Values.worker.apiKey.existingSecret }}
-{{ include "berth.envFromSecret" (list "BERTH_API_KEY" .Values.worker.apiKey.existingSecret .Values.worker.apiKey.key) }}
-{{- else }}
-{{ include "berth.envFromSecret" (list "BERTH_API_KEY" (include "berth.keysSecretName" .) .Values.keys.workerKey) }}
+{{/* A probe: (list PATH PORT SCHEME PROBE). PROBE may have another handler. */}}
+{{- define "berth.probe" -}}
+{{- $probe := deepCopy (index . 3) }}
+{{- if not (or (hasKey $probe "httpGet") (hasKey $probe "exec") (hasKey $probe "tcpSocket") (hasKey $probe "grpc")) }}
+{{- $_ := set $probe "httpGet" (dict "path" (index . 0) "port" (index . 1) "scheme" (index . 2)) }}
 {{- end }}
+{{- toYaml $probe }}
+{{- end }}
+
+{{/*
+The spec of a hook's pod: (dict "root" . "component" "drain" "account" ACCOUNT "token" BOOL "args" ARGS "env" TEXT "settings"
+SETTINGS). Without "env" and settings it is no client of the server.
+*/}}
+{{- define "berth.hookSpec" -}}
+{{- $hooks := .root.Values.hooks -}}
+restartPolicy: Never
+serviceAccountName: {{ .account | quote }}
+automountServiceAccountToken: {{ .token }}
+{{- include "berth.podSpec" (list .root .component $hooks) | nindent 0 }}
+{{- include "berth.section" (list "initContainers" "" $hooks.extraInitContainers) }}
+containers:
+  - name: {{ .component }}
+    {{- include "berth.container" (list .root $hooks) | nindent 4 }}
+    args:
+      {{- .args | trim | nindent 6 }}
+    {{- include "berth.section" (list "env" (get . "env") $hooks.extraEnv) | nindent 4 }}
+    {{- include "berth.section" (list "volumeMounts" (include "berth.client.mounts" .settings) $hooks.extraVolumeMounts) | nindent 4 }}
+  {{- with $hooks.extraContainers }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- include "berth.section" (list "volumes" (include "berth.client.volumes" (list .root .settings)) $hooks.extraVolumes) }}
 {{- end }}

@@ -7,14 +7,22 @@ the release's namespace unless Jobs share it.
 {{- if not .Values.jobs.shareNamespace }}
 {{- $names = append $names (printf "namespace/%s" (include "berth.namespace" .)) }}
 {{- end }}
-{{- $secrets := list (include "berth.keysSecretName" .) .Values.database.external.existingSecret .Values.server.tls.existingSecret
-      .Values.server.signIn.existingSecret .Values.server.outputArchive.existingSecret .Values.worker.apiKey.existingSecret .Values.worker.ca.existingSecret .Values.worker.clusterConfig.existingSecret }}
-{{- range concat .Values.server.extraEnv .Values.worker.extraEnv }}
-{{- $secrets = append $secrets (dig "valueFrom" "secretKeyRef" "name" "" .) }}
+{{- $secrets := list .Values.server.tls.existingSecret .Values.worker.clusterConfig.existingSecret .Values.tracing.existingSecret }}
+{{- range concat (include "berth.server.settings" . | fromJson).items (include "berth.worker.settings" . | fromJson).items }}
+{{- $secrets = append $secrets .secret }}
+{{- end }}
+{{- $claims := list }}
+{{- range $component := list .Values.server .Values.worker .Values.hooks }}
+{{- range $field := list "extraEnv" "extraEnvFrom" "extraVolumes" "extraInitContainers" "extraContainers" }}
+{{- $secrets = concat $secrets (include "berth.secretsOf" (get $component $field) | fromJson).items }}
+{{- end }}
+{{- range $component.extraVolumes }}
+{{- $claims = append $claims (dig "persistentVolumeClaim" "claimName" "" .) }}
+{{- end }}
 {{- end }}
 {{- /* In a shared namespace, Jobs may pull with the Secrets of jobs.serviceAccount, and not with others of Berth's. */}}
 {{- if .Values.jobs.shareNamespace }}
-{{- range .Values.image.pullSecrets }}
+{{- range (include "berth.pullSecrets" . | fromJson).items }}
 {{- if not (has . $.Values.jobs.serviceAccount.imagePullSecrets) }}
 {{- $secrets = append $secrets .name }}
 {{- end }}
@@ -29,13 +37,32 @@ the release's namespace unless Jobs share it.
 {{- $names = append $names (printf "serviceaccount/%s" .) }}
 {{- end }}
 {{- end }}
-{{- with .Values.server.outputArchive.existingClaim }}
-{{- $names = append $names (printf "persistentvolumeclaim/%s" .) }}
-{{- end }}
-{{- with .Values.server.persistence.existingClaim | default (printf "%s-server-data" (include "berth.fullname" .)) }}
+{{- $own := .Values.server.persistence.existingClaim | default (include "berth.named" (list . "server-data")) }}
+{{- range concat $claims (list .Values.server.outputArchive.existingClaim $own) | compact | uniq }}
 {{- $names = append $names (printf "persistentvolumeclaim/%s" .) }}
 {{- end }}
 {{- range $names }}
 - --protect={{ . }}
 {{- end }}
+{{- end }}
+
+{{/* The Secrets that an object of Kubernetes refers to, at any depth, as JSON {"items": […]}. */}}
+{{- define "berth.secretsOf" -}}
+{{- $names := list }}
+{{- if kindIs "slice" . }}
+{{- range . }}
+{{- $names = concat $names (include "berth.secretsOf" . | fromJson).items }}
+{{- end }}
+{{- else if kindIs "map" . }}
+{{- range $key, $value := . }}
+{{- if and (eq $key "secretName") (kindIs "string" $value) }}
+{{- $names = append $names $value }}
+{{- else if and (has $key (list "secretKeyRef" "secretRef" "secret")) (kindIs "map" $value) (hasKey $value "name") }}
+{{- $names = append $names $value.name }}
+{{- end }}
+{{- $names = concat $names (include "berth.secretsOf" $value | fromJson).items }}
+{{- end }}
+{{- end }}
+{{- /* concat makes null of nothing. */}}
+{{- dict "items" ($names | default list) | toJson }}
 {{- end }}

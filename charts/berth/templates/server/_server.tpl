@@ -1,19 +1,8 @@
 {{/* The claim of the volume with the database; empty with PostgreSQL or without persistence. */}}
 {{- define "berth.server.claim" -}}
 {{- with .Values.server.persistence }}
-{{- if and .enabled (not $.Values.database.external.existingSecret) }}
+{{- if and .enabled (not (include "berth.postgres" $)) }}
 {{- .existingClaim | default (printf "%s-server-data" (include "berth.fullname" $)) }}
-{{- end }}
-{{- end }}
-{{- end }}
-
-{{- define "berth.server.databaseEnv" -}}
-{{- with .Values.database.external }}
-{{- if .existingSecret }}
-{{- include "berth.envFromSecret" (list "BERTH_DATABASE_URL" .existingSecret .urlKey) }}
-{{- if .directURLKey }}
-{{ include "berth.envFromSecret" (list "BERTH_DATABASE_DIRECT_URL" .existingSecret .directURLKey) }}
-{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -31,5 +20,57 @@
 - name: tls
   mountPath: /etc/berth/tls
   readOnly: true
+{{- end }}
+{{- if .Values.server.signIn.issuer }}
+- name: access
+  mountPath: /etc/berth/access
+  readOnly: true
+{{- end }}
+{{- end }}
+
+{{/* Volumes of the server: (list . SETTINGS). */}}
+{{- define "berth.server.volumes" -}}
+{{- $root := index . 0 -}}
+- name: tmp
+  emptyDir: {}
+- name: data
+  {{- with include "berth.server.claim" $root }}
+  persistentVolumeClaim:
+    claimName: {{ . | quote }}
+  {{- else }}
+  emptyDir: {}
+  {{- end }}
+{{- with $root.Values.server }}
+{{- if .signIn.issuer }}
+- name: access
+  configMap:
+    name: {{ include "berth.named" (list $root "access") }}
+{{- end }}
+{{- with .outputArchive.existingClaim }}
+- name: output
+  persistentVolumeClaim:
+    claimName: {{ . | quote }}
+{{- end }}
+{{- with .tls.existingSecret }}
+- name: tls
+  secret:
+    secretName: {{ . | quote }}
+{{- end }}
+{{- end }}
+{{- include "berth.settings.volume" . }}
+{{- end }}
+
+{{- define "berth.server.tracingEnv" -}}
+{{- with .Values.tracing }}
+{{- if .endpoint }}
+- name: OTEL_EXPORTER_OTLP_ENDPOINT
+  value: {{ .endpoint | quote }}
+- name: OTEL_EXPORTER_OTLP_PROTOCOL
+  value: {{ .protocol | quote }}
+{{- end }}
+{{- range $name, $value := .env }}
+- name: {{ $name }}
+  value: {{ $value | quote }}
+{{- end }}
 {{- end }}
 {{- end }}

@@ -52,6 +52,8 @@ const (
 	// DefaultStreamsPerKey is what a team needs that shares a key.
 	DefaultStreamsPerKey = 200
 	DefaultStreams       = 1000
+	// DefaultMetricsDeployments times a dozen series is what a Prometheus takes from each replica without a thought.
+	DefaultMetricsDeployments = 1000
 )
 
 // Options of a server. The zero value of a field means its default.
@@ -116,6 +118,9 @@ type Options struct {
 	OutputArchive archive.Config
 	// BodyMemory bounds the bodies of all requests under way, in bytes; 0 means a sixteenth of the memory limit.
 	BodyMemory int64
+	// MetricsDeployments is how many deployments have separate metrics; 0 means DefaultMetricsDeployments, a negative
+	// number none.
+	MetricsDeployments int
 	// StreamsPerKey and Streams are how many streams and downloads of output may be open on this server, of one
 	// API key and in all. 0 means the default.
 	StreamsPerKey, Streams int
@@ -173,6 +178,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.PeopleTimeout = cmp.Or(o.PeopleTimeout, DefaultPeopleTimeout)
 	o.StreamsPerKey = cmp.Or(o.StreamsPerKey, DefaultStreamsPerKey)
 	o.Streams = cmp.Or(o.Streams, DefaultStreams)
+	o.MetricsDeployments = cmp.Or(o.MetricsDeployments, DefaultMetricsDeployments)
 	if o.Lease == 0 {
 		o.Lease = DefaultLease
 	}

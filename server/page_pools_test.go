@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"database/sql"
+	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -84,8 +85,10 @@ func TestP1SlotsAndQueuesAreThoseOfExplainAndOfTheMetrics(t *testing.T) {
 	for _, want := range []string{
 		`berth_slots{kind="used",pool="local",queue=""} 1`, `berth_slots{kind="limit",pool="local",queue=""} 1`,
 		`berth_slots{kind="used",pool="local",queue="default"} 1`, `berth_runs{pool="local",queue="default",state="SCHEDULED"} 2`,
+		fmt.Sprintf(`berth_runs_waiting{pool="local",queue="default",reason="%s"} 2`, e.Reasons[0].Code),
+		`berth_deployment_runs{deployment="etl",pool="local",state="SCHEDULED"} 2`, `berth_statistics_age_seconds `,
 	} {
-		if !strings.Contains(metrics, want+"\n") {
+		if !strings.Contains(metrics, want) {
 			t.Errorf("the metrics lack %s", want)
 		}
 	}

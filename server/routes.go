@@ -32,7 +32,7 @@ import (
 )
 
 func (s *server) metricsHandler() http.Handler {
-	return promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{Registry: s.registry})
+	return promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{Registry: s.registry, EnableOpenMetrics: true})
 }
 
 // routes serves the API, the UI and the metrics.

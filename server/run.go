@@ -20,6 +20,7 @@ import (
 	"github.com/berth-dev/berth/server/approval"
 	"github.com/berth-dev/berth/server/archive"
 	"github.com/berth-dev/berth/server/catalog"
+	"github.com/berth-dev/berth/server/census"
 	"github.com/berth-dev/berth/server/certificate"
 	"github.com/berth-dev/berth/server/handler"
 	"github.com/berth-dev/berth/server/keycookie"
@@ -168,7 +169,12 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 	if err := s.bootstrap(ctx, templates); err != nil {
 		return err
 	}
-	if _, err := metric.NewStats(s.registry, s.readStats, s.Now, s.Logger); err != nil {
+	protocol := metric.NewProtocol(s.registry)
+	figures := census.New(census.Options{
+		Source: historyReader{s.store}, Now: s.Now, Logger: s.Logger, Deployments: max(0, s.MetricsDeployments),
+		Pools: protocol.SetPools,
+	})
+	if _, err := metric.NewStats(s.registry, figures); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
 
@@ -231,7 +237,7 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 		Installation: installation, Templates: templates, Rules: rules, Runs: runs, Guard: guard,
 		Retention: s.retention(), KeysChanged: keys.ClearCache, Stopping: stopping, Issuer: identities,
 		IssuerOff: identitiesOff, People: people, Trust: exchange, PublicURL: s.PublicURL,
-		Approvals: gate, Webhooks: hooks,
+		Approvals: gate, Webhooks: hooks, Metrics: protocol,
 	})
 	routes, err := s.routes(operations, []apiserver.StrictMiddlewareFunc{handler.WithApprovals(gate), guard.Middleware}, keys)
 	if err != nil {
@@ -243,7 +249,8 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()
 	loops, background := errgroup.WithContext(background)
-	s.startLoops(background, loops, installation, keys, scheduler.New(s.store, runs, s.Logger))
+	s.startLoops(background, loops, installation, keys, scheduler.New(s.store, runs, protocol.ObserveSlot, s.Logger))
+	loops.Go(func() error { return untilStopped(background, "figures of the metrics", figures.Run) })
 	loops.Go(func() error { return untilStopped(background, "webhooks", hooks.Run) })
 	if s.traces.On() {
 		loops.Go(func() error { return untilStopped(background, "traces", s.traces.Run) })
@@ -404,15 +411,27 @@ func (s *server) repeat(
 
 // newHandler returns the handler of all operations. It adds to o what the server knows.
 func (s *server) newHandler(o handler.Options) *handler.Handler {
-	o.Store, o.Logger, o.Metrics = s.store, s.Logger, metric.NewProtocol(s.registry)
+	o.Store, o.Logger = s.store, s.Logger
 	o.Version, o.Authenticated = s.Version, s.Auth == AuthKeys
 	o.Lease, o.Now = s.Lease.Truncate(time.Second), s.Now
 	return handler.New(o)
 }
 
-// readStats reads what the metrics show. It must not take a connection from the workers.
-func (s *server) readStats(ctx context.Context) (*store.Stats, error) {
-	return s.store.GetStats(store.ForHistory(ctx))
+// historyReader reads what the metrics show. It must not take a connection from the workers.
+type historyReader struct{ store *store.Store }
+
+func (r historyReader) GetStats(ctx context.Context) (*store.Stats, error) {
+	return r.store.GetStats(store.ForHistory(ctx))
+}
+
+func (r historyReader) ListScheduleSlots(ctx context.Context, limit int) ([]store.ScheduleSlots, error) {
+	return r.store.ListScheduleSlots(store.ForHistory(ctx), limit)
+}
+
+func (r historyReader) CountReady(
+	ctx context.Context, after store.ReadyKey, limit int64,
+) ([]store.ReadyCount, *store.ReadyKey, error) {
+	return r.store.CountReady(store.ForHistory(ctx), after, limit)
 }
 
 // metricsOnly returns the handler of the metrics listener.

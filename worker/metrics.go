@@ -11,6 +11,7 @@ import (
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/worker/held"
+	"github.com/berth-dev/berth/worker/prepare"
 )
 
 // metrics of a worker. Their names are an interface; their labels are bounded.
@@ -27,7 +28,7 @@ type metrics struct {
 func newMetrics(
 	registry *prometheus.Registry,
 	pool, version string,
-	active func() float64,
+	active, truncated func() float64,
 ) (*metrics, error) {
 	r := registrar{registry: registry}
 	m := &metrics{
@@ -63,6 +64,10 @@ func newMetrics(
 		Help:        "Attempts that this worker holds.",
 		ConstLabels: prometheus.Labels{"pool": pool},
 	}, active))
+	register(&r, prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "berth_worker_output_truncated_total",
+		Help: "Attempts whose output reached the limit of the worker: what they printed after it is lost.",
+	}, truncated))
 	register(&r, prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "berth_build_info",
 		Help: "Always 1. The labels describe the running binary.",
@@ -77,7 +82,22 @@ func newMetrics(
 	if r.err != nil {
 		return nil, fmt.Errorf("register metrics: %w", r.err)
 	}
+	m.start()
 	return m, nil
+}
+
+// start makes the series of the worker's pool, so that a first failure is an increase.
+func (m *metrics) start() {
+	m.attempts.WithLabelValues(m.pool, "succeeded", "")
+	for _, category := range api.Categories() {
+		m.attempts.WithLabelValues(m.pool, "failed", string(category))
+		if held.TakenAway(category) {
+			m.evictions.WithLabelValues(m.pool, string(category))
+		}
+	}
+	for _, kind := range prepare.ErrorKinds() {
+		m.templateErrors.WithLabelValues(m.pool, kind)
+	}
 }
 
 // registrar registers metrics until the first error.

@@ -122,7 +122,8 @@ func newWorker(o Options) (*worker, error) {
 
 	var err error
 	active := func() float64 { return float64(w.table.Len()) }
-	if w.metrics, err = newMetrics(o.Registry, o.Pool, o.Version, active); err != nil {
+	truncated := func() float64 { return float64(w.output.Truncated()) }
+	if w.metrics, err = newMetrics(o.Registry, o.Pool, o.Version, active, truncated); err != nil {
 		return nil, err
 	}
 	w.client, err = client.New(client.Options{

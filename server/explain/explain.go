@@ -63,6 +63,17 @@ const (
 	Starting         Code = "starting"
 )
 
+// Codes of the metrics, for runs and attempts about which there is nothing to explain or whose diagnosis says it.
+const (
+	AwaitingClaim Code = "awaiting-claim" // no limit or pause applies
+	Launching     Code = "launching"      // the worker prepares its Job
+	Unschedulable Code = "unschedulable"
+	ImagePull     Code = "image-pull"
+	OutOfQuota    Code = "quota"
+	Suspended     Code = "suspended"
+	Diagnosed     Code = "diagnosed" // something else, which the run's page shows
+)
+
 // Explain explains the state of a run.
 func Explain(facts *store.RunFacts) Explanation {
 	e := explainState(facts)

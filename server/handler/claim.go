@@ -71,7 +71,9 @@ type claimPoll struct {
 	// cancelsAfter is when the newest cancel was requested that the worker knows.
 	cancelsAfter *time.Time
 	full         bool // the last claim may have left something that another can take
-	dryRuns      bool // the worker answers dry runs
+	// emptyAt is when the last claim that got nothing began: what there is now, it could not get then.
+	emptyAt time.Time
+	dryRuns bool // the worker answers dry runs
 }
 
 // subscribe returns a subscription to what the claim waits for. One that takes no runs waits for cancels, which are
@@ -93,6 +95,7 @@ func (p *claimPoll) await(ctx context.Context, wait time.Duration) (*api.ClaimRe
 	defer hints.Close()
 	asked := p.h.store.Subscribe(store.DryRunsTopic(p.claim.Pool))
 	defer asked.Close()
+	p.emptyAt = time.Now()
 	look := p.dryRuns // for dry runs, of which claims are not hinted
 	timeout := time.NewTimer(wait)
 	defer timeout.Stop()
@@ -133,9 +136,14 @@ func (p *claimPoll) await(ctx context.Context, wait time.Duration) (*api.ClaimRe
 }
 
 func (p *claimPoll) try(ctx context.Context) (*api.ClaimResponse, error) {
+	began := time.Now()
 	claims, err := p.h.store.Claim(ctx, p.claim)
 	if err != nil {
 		return nil, err
+	}
+	possible := time.Since(p.emptyAt)
+	if len(claims) == 0 {
+		p.emptyAt = began
 	}
 	size := 0
 	for _, c := range claims {
@@ -146,7 +154,7 @@ func (p *claimPoll) try(ctx context.Context) (*api.ClaimResponse, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.h.Metrics.ObserveClaims(claims)
+	p.h.Metrics.ObserveClaims(claims, possible)
 	references, err := p.references(ctx, len(claims))
 	if err != nil {
 		return nil, err

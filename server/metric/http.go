@@ -14,17 +14,26 @@ import (
 
 // HTTP measures requests and recovers panics.
 type HTTP struct {
-	seconds *prometheus.HistogramVec
-	logger  *slog.Logger
+	seconds  *prometheus.HistogramVec
+	requests *prometheus.CounterVec
+	logger   *slog.Logger
 }
 
 // NewHTTP registers the metrics of requests.
 func NewHTTP(r prometheus.Registerer, logger *slog.Logger) *HTTP {
-	return &HTTP{logger: logger, seconds: promauto.With(r).NewHistogramVec(prometheus.HistogramOpts{
+	h := &HTTP{logger: logger, requests: newFamily(r).counters("berth_http_requests_total",
+		"Requests by the class of their status, without those for metrics and health.", "class"), seconds: promauto.With(r).NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "berth_http_request_seconds",
 		Help:    "Duration of HTTP requests in seconds. Long polls and streams include the time they wait.",
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+
+		NativeHistogramBucketFactor: nativeFactor, NativeHistogramMaxBucketNumber: nativeBuckets,
+		NativeHistogramMinResetDuration: nativeReset,
 	}, []string{"route", "method", "code"})}
+	for _, class := range []string{"2xx", "3xx", "4xx", "5xx"} { // a first error is an increase
+		h.requests.WithLabelValues(class)
+	}
+	return h
 }
 
 // unmatched is the route label of requests that match no route.
@@ -51,6 +60,9 @@ func (h *HTTP) Wrap(
 			}
 			h.seconds.WithLabelValues(recorder.route, method(r.Method), strconv.Itoa(recorder.code())).
 				Observe(time.Since(start).Seconds())
+			if recorder.route != "/metrics" && recorder.route != "/healthz" && recorder.route != "/readyz" {
+				h.requests.WithLabelValues(class(recorder.code())).Inc()
+			}
 			if cause == http.ErrAbortHandler ||
 				cause != nil && recorder.status < http.StatusInternalServerError {
 				panic(http.ErrAbortHandler) // part of the response is sent: close the connection
@@ -68,6 +80,13 @@ func method(name string) string {
 		return name
 	}
 	return "other"
+}
+
+func class(code int) string {
+	if code < 200 || code > 599 {
+		return "other"
+	}
+	return strconv.Itoa(code/100) + "xx"
 }
 
 // Recorder records the status of a response.

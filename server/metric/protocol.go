@@ -3,11 +3,12 @@
 package metric
 
 import (
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promauto"
 
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/store"
 )
@@ -20,60 +21,101 @@ type Protocol struct {
 	takeovers  prometheus.Counter
 	duplicates prometheus.Counter
 	logBytes   prometheus.Counter
+	claim      *prometheus.HistogramVec
 	dispatch   *prometheus.HistogramVec
 	startup    *prometheus.HistogramVec
 	duration   *prometheus.HistogramVec
 	recording  *prometheus.HistogramVec
+	slots      *prometheus.HistogramVec
+
+	mu    sync.Mutex
+	pools map[string]bool // with series, so that their first event is an increase
 }
 
 // NewProtocol registers the metrics of the worker protocol.
 func NewProtocol(r prometheus.Registerer) *Protocol {
-	f := promauto.With(r)
-	counter := func(name, help string) prometheus.Counter {
-		return f.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
-	}
-	counters := func(name, help string, labels ...string) *prometheus.CounterVec {
-		return f.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
-	}
-	seconds := func(name, help string, labels ...string) *prometheus.HistogramVec {
-		const smallest, factor, count = 0.005, 2.5, 16 // 5 ms to about an hour and a quarter
-		return f.NewHistogramVec(prometheus.HistogramOpts{
-			Name: name, Help: help, Buckets: prometheus.ExponentialBuckets(smallest, factor, count),
-		}, labels)
-	}
+	f := newFamily(r)
 	return &Protocol{
-		attempts: counters("berth_attempts_total",
+		pools: map[string]bool{},
+		attempts: f.counters("berth_attempts_total",
 			"Attempts that have ended, by outcome and category.", "pool", "outcome", "category"),
-		errors: counters(
+		errors: f.counters(
 			"berth_template_errors_total",
 			"Attempts that ended because their template could not be rendered or the cluster rejected the Job.",
 			"pool",
 			"kind",
 		),
-		takeovers: counter("berth_lease_takeovers_total",
+		takeovers: f.counter("berth_lease_takeovers_total",
 			"Attempts that a worker took over after the lease of another worker expired."),
-		duplicates: counter("berth_duplicates_refused_total",
+		duplicates: f.counter("berth_duplicates_refused_total",
 			"Jobs refused because their attempt already had another Job."),
-		logBytes: counter("berth_log_bytes_total", "Bytes of output received from workers."),
-		dispatch: seconds("berth_run_dispatch_seconds",
+		logBytes: f.counter("berth_log_bytes_total", "Bytes of output received from workers."),
+		claim: f.seconds("berth_run_claim_seconds",
+			"Seconds from when a run could be claimed (due, within all limits, and a worker asking) until it was.", "pool"),
+		dispatch: f.seconds("berth_run_dispatch_seconds",
 			"Seconds from when a run was due until its first Job was created.", "pool"),
-		startup: seconds("berth_run_startup_seconds",
+		startup: f.seconds("berth_run_startup_seconds",
 			"Seconds from the creation of a Job until its container ran.", "pool"),
-		duration: seconds("berth_run_duration_seconds",
+		duration: f.seconds("berth_run_duration_seconds",
 			"Seconds from when a container ran until its attempt ended, by the resulting state of the run.",
 			"pool", "state"),
-		recording: seconds("berth_run_recording_seconds",
+		recording: f.seconds("berth_run_recording_seconds",
 			"Seconds from when an attempt finished in the cluster until its outcome was recorded.", "pool"),
+		slots: f.seconds("berth_schedule_delay_seconds",
+			"Seconds from when a schedule was to create a run until it did.", "pool"),
 	}
 }
 
-// ObserveClaims counts takeovers. Claims that repeat an earlier request are not counted again.
-func (p *Protocol) ObserveClaims(claims []store.Claim) {
+// SetPools gives every work pool its series, from 0 on, and takes those of pools that are gone.
+func (p *Protocol) SetPools(names []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	gone := p.pools
+	p.pools = make(map[string]bool, len(names))
+	for _, name := range names {
+		p.pools[name] = true
+		if gone[name] {
+			delete(gone, name)
+			continue
+		}
+		p.attempts.WithLabelValues(name, "succeeded", "")
+		for _, category := range api.Categories() {
+			p.attempts.WithLabelValues(name, "failed", string(category))
+		}
+		for _, category := range []lifecycle.Category{lifecycle.Template, lifecycle.Invalid} {
+			p.errors.WithLabelValues(name, string(category))
+		}
+		for _, h := range []*prometheus.HistogramVec{p.claim, p.dispatch, p.startup, p.recording, p.slots} {
+			h.WithLabelValues(name)
+		}
+	}
+	for name := range gone {
+		labels := prometheus.Labels{"pool": name}
+		p.attempts.DeletePartialMatch(labels)
+		p.errors.DeletePartialMatch(labels)
+		for _, h := range []*prometheus.HistogramVec{p.claim, p.dispatch, p.startup, p.duration, p.recording, p.slots} {
+			h.DeletePartialMatch(labels)
+		}
+	}
+}
+
+// ObserveClaims counts takeovers, and times claims: since the run was due, or since the worker's last claim that got nothing.
+// Claims that repeat an earlier request are not counted again.
+func (p *Protocol) ObserveClaims(claims []store.Claim, asking time.Duration) {
 	for _, claim := range claims {
 		if claim.Takeover && !claim.Repeated {
 			p.takeovers.Inc()
 		}
+		if claim.Waited != nil && !claim.Repeated {
+			took := min(max(*claim.Waited, 0), asking)
+			observeRun(p.claim, &took, claim.RunID, claim.Pool)
+		}
 	}
+}
+
+// ObserveSlot times the creation of the run of a schedule.
+func (p *Protocol) ObserveSlot(pool string, late time.Duration) {
+	p.slots.WithLabelValues(pool).Observe(late.Seconds())
 }
 
 // ObserveReports counts and times what reports changed.
@@ -89,9 +131,9 @@ func (p *Protocol) ObserveReports(results []store.ReportResult) {
 }
 
 func (p *Protocol) observeChange(c store.AttemptChange) {
-	observe(p.dispatch, c.Dispatched, c.Pool)
-	observe(p.startup, c.Started, c.Pool)
-	observe(p.recording, c.Recorded, c.Pool)
+	observeRun(p.dispatch, c.Dispatched, c.RunID, c.Pool)
+	observeRun(p.startup, c.Started, c.RunID, c.Pool)
+	observeRun(p.recording, c.Recorded, c.RunID, c.Pool)
 	if c.Outcome == nil {
 		return
 	}
@@ -107,13 +149,7 @@ func (p *Protocol) observeChange(c store.AttemptChange) {
 	case lifecycle.Template, lifecycle.Invalid:
 		p.errors.WithLabelValues(c.Pool, category).Inc()
 	}
-	observe(p.duration, c.Ran, c.Pool, string(state))
-}
-
-func observe(h *prometheus.HistogramVec, d *time.Duration, labels ...string) {
-	if d != nil {
-		h.WithLabelValues(labels...).Observe(d.Seconds())
-	}
+	observeRun(p.duration, c.Ran, c.RunID, c.Pool, string(state))
 }
 
 // bounded replaces a category that is not in the API by unknown, so that a worker cannot add label values.

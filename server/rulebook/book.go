@@ -88,6 +88,9 @@ func (b *Book) Rules(ctx context.Context, reader Reader, pool string) (Rules, er
 			return rules, err
 		}
 		rules.sets = append(rules.sets, compiled)
+		for _, r := range compiled.Rules() { // a first refusal is an increase
+			b.denials.WithLabelValues(pool, r.Name)
+		}
 	}
 	return rules, nil
 }

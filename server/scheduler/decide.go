@@ -57,6 +57,7 @@ func (s *Scheduler) decideSlots(ctx context.Context, record store.Schedule, now 
 		return s.store.UpdateScheduleProgress(ctx, progress)
 	}
 
+	began := time.Now()
 	slots := due.undecided(now)
 	if gap, ok := due.missed(now); ok {
 		progress.Gaps = append(progress.Gaps, gap)
@@ -73,6 +74,9 @@ func (s *Scheduler) decideSlots(ctx context.Context, record store.Schedule, now 
 		}
 		if err := s.carryOut(ctx, due, slot, decision, &progress); err != nil {
 			return err
+		}
+		if progress.LastSlot != nil && progress.LastSlot.Equal(slot) {
+			s.created(due.Pool, due.late(slot, now.Add(time.Since(began))))
 		}
 	}
 
@@ -115,6 +119,16 @@ func (d dueSchedule) missed(now time.Time) (store.ScheduleGap, bool) {
 		gap.Kind, gap.Reason = store.GapCoalesced, "no server decided it in time: the run of a later slot stands for it, as misfire is latest"
 	}
 	return gap, !last.Before(first)
+}
+
+// late is by how much a slot was decided too late. A slot that passed while the schedule was paused, or that waited for the
+// end of a run, counts from when the schedule was to be looked at.
+func (d dueSchedule) late(slot, decided time.Time) time.Duration {
+	since := slot
+	if d.NextDue != nil && d.NextDue.After(slot) {
+		since = *d.NextDue
+	}
+	return max(0, decided.Sub(since))
 }
 
 // wait leaves slots undecided until a live run has ended. Beyond the bound the newest are dropped.

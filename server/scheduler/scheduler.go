@@ -32,14 +32,17 @@ const (
 
 // Scheduler creates the runs of due schedules.
 type Scheduler struct {
-	store  *store.Store
-	runs   *newrun.Creator
-	logger *slog.Logger
+	store   *store.Store
+	runs    *newrun.Creator
+	logger  *slog.Logger
+	created func(pool string, late time.Duration)
 }
 
-// New makes a Scheduler.
-func New(s *store.Store, runs *newrun.Creator, logger *slog.Logger) *Scheduler {
-	return &Scheduler{store: s, runs: runs, logger: logger}
+// New makes a Scheduler. It calls created with each run that it creates, and by how much that was late.
+func New(
+	s *store.Store, runs *newrun.Creator, created func(pool string, late time.Duration), logger *slog.Logger,
+) *Scheduler {
+	return &Scheduler{store: s, runs: runs, created: created, logger: logger}
 }
 
 // RunDue creates the runs of all slots that are due. It returns the errors of all schedules that failed; each

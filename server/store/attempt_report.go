@@ -203,7 +203,7 @@ func (b *reportBatch) noteFindings(run *lockedRun, r Report, result ReportResult
 // changed returns the change of an attempt by a report, nil for none.
 func (b *reportBatch) changed(before *liveAttempt, due database.Time, run *lockedRun, r Report) *AttemptChange {
 	a := run.attempt
-	c := &AttemptChange{Pool: run.Pool, Run: run.StateType}
+	c := &AttemptChange{Pool: run.Pool, RunID: run.ID, Run: run.StateType}
 	if before.SubmittedAt == nil {
 		c.Dispatched = between(&due, a.SubmittedAt)
 	}

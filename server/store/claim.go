@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -74,6 +75,8 @@ type claimedAttempt struct {
 	AttemptID uuid.UUID `db:"attempt_id"`
 	Epoch     int64     `db:"epoch"`
 	Takeover  bool      `db:"taken_over"`
+	// Waited is for how long its run was due and had not been claimed; nil for attempts that were claimed before.
+	Waited *time.Duration `db:"-"`
 }
 
 // errNeedsPool says that a claim has to have the pool for itself.

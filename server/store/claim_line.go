@@ -19,9 +19,9 @@ type freeLine struct {
 	FirstDue     database.Time `db:"first_due" json:"-"`
 }
 
-// freeLinesSQL goes from one deployment to the next along ready_limited, whatever number of runs each has, and counts
-// the slots of each that has something due.
-func freeLinesSQL(d database.Dialect, queues string) string {
+// withLinesSQL goes from one deployment to the next along ready_limited, whatever number of runs each has. The last line of
+// each queue has no deployment.
+func withLinesSQL(queues string) string {
 	return `
 WITH RECURSIVE line (queue_id, deployment_id) AS (
 	SELECT q.id, (
@@ -42,7 +42,12 @@ WITH RECURSIVE line (queue_id, deployment_id) AS (
 		)
 	FROM line l
 	WHERE l.deployment_id IS NOT NULL
-)
+)`
+}
+
+// freeLinesSQL counts the slots of each line that has something due.
+func freeLinesSQL(d database.Dialect, queues string) string {
+	return withLinesSQL(queues) + `
 SELECT f.queue_id, f.deployment_id, f.free, f.first_due
 FROM (
 	SELECT

@@ -165,7 +165,7 @@ func (q Reader) claims(ctx context.Context, g *claimResult) ([]Claim, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.Takeover, c.JobKey = h.Takeover, g.keys[h.AttemptID]
+		c.Takeover, c.Waited, c.JobKey = h.Takeover, h.Waited, g.keys[h.AttemptID]
 		claims = append(claims, c)
 	}
 	return claims, nil

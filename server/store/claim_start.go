@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -56,6 +57,7 @@ func (tx *Tx) startAttempts(
 		if err != nil {
 			return err
 		}
+		waited := now.Sub(latest(run.DueAt, run.StateAt))
 		run.Attempt++
 		run.attempt = &liveAttempt{
 			attemptKey: attemptKey{
@@ -69,12 +71,19 @@ func (tx *Tx) startAttempts(
 		run.move(state, now, "worker "+r.Worker, run.Attempt)
 		run.DeadlineAt = nil
 		run.keepDeadline(now)
-		result.attempts = append(result.attempts, claimedAttempt{AttemptID: id, Epoch: run.attempt.Epoch})
+		result.attempts = append(result.attempts, claimedAttempt{AttemptID: id, Epoch: run.attempt.Epoch, Waited: &waited})
 		if run.Parameters != nil {
 			result.rows[id] = run.claimRow(pool)
 		}
 	}
 	return nil
+}
+
+func latest(a, b database.Time) time.Time {
+	if a.Time().After(b.Time()) {
+		return a.Time()
+	}
+	return b.Time()
 }
 
 // renderInput holds the inputs that the attempts of one claim share: template version and stored variables.

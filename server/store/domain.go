@@ -365,6 +365,8 @@ type Claim struct {
 	OutputSize     int64
 	OutputPosition string
 	Repeated       bool // an earlier claim with this request ID returned it
+	// Waited is for how long its run was due and had not been claimed; nil for attempts that were claimed before.
+	Waited *time.Duration
 	// JobKey is the attempt's API key, if the claim asked for one. Only its hash is stored.
 	JobKey apikey.Key
 }
@@ -435,6 +437,7 @@ type ReportResult struct {
 // AttemptChange is the change of an attempt by a report.
 type AttemptChange struct {
 	Pool       string
+	RunID      uuid.UUID
 	Dispatched *time.Duration // from when the attempt was due until its Job was created
 	Started    *time.Duration // from when its Job was created until its container ran
 	Ran        *time.Duration // from when its container ran until it ended

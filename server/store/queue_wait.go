@@ -19,6 +19,24 @@ type QueueWait struct {
 	Lately Percentiles
 }
 
+// oldestOfQueueSQL is served by ready_queue, and reads the runs of deployments with a limit, as few as there are of these,
+// by ready_limited.
+const oldestOfQueueSQL = `
+		SELECT MIN(f.due_at)
+		FROM (
+			SELECT (
+					SELECT w.due_at
+					FROM ready w
+					WHERE w.queue_id = q.id AND NOT w.limited
+					ORDER BY w.due_at
+					LIMIT 1
+				) AS due_at
+			UNION ALL
+			SELECT MIN(w.due_at)
+			FROM ready w
+			WHERE w.queue_id = q.id AND w.limited
+		) AS f`
+
 // queueWaitsSQL reads each of the two indexes of ready as far as it counts.
 const queueWaitsSQL = `
 SELECT q.id, (

@@ -51,7 +51,7 @@ func TestAStandbyAnswersListsAsThePrimaryDoes(t *testing.T) {
 		if err != nil {
 			return nil, err
 		}
-		return stats.Runs, nil
+		return stats.Live, nil
 	})
 }
 

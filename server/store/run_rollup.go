@@ -87,10 +87,11 @@ func countRunsSQL(d database.Dialect) string {
 		waits = "STRING_AGG(n.waited::TEXT, ',')"
 	}
 	return `
-INSERT INTO run_count_changes (` + countColumns + `, n, waits)
+INSERT INTO run_count_changes (` + countColumns + `, n, waits, last_end)
 SELECT
 	n.pool_id, n.queue_id, r.deployment_id, ` + d.Hour("r.created_at") + `, ` + d.Hour("n.ended_at") + `, n.state_type, n.category,
-	` + runTookSQL(d, "n") + `, COUNT(*), COALESCE(` + waits + `, '')
+	` + runTookSQL(d, "n") + `, COUNT(*), COALESCE(` + waits + `, ''),
+	MAX(n.ended_at)
 FROM ` + database.RecordsOf[countedRun](d) + ` AS n
 JOIN runs r ON r.id = n.id
 GROUP BY 1, 2, 3, 4, 5, 6, 7, 8`
@@ -144,8 +145,9 @@ type runCountRow struct {
 // runCountChange is a row of run_count_changes.
 type runCountChange struct {
 	runCountRow
-	Kept  int64  `db:"kept"`
-	Waits string `db:"waits"`
+	Kept    int64          `db:"kept"`
+	Waits   string         `db:"waits"`
+	LastEnd *database.Time `db:"last_end"` // nil where no run has just ended
 }
 
 // runWaitRow is a row of run_waits.
@@ -198,12 +200,12 @@ func takeChangesSQL(d database.Dialect) string {
 		return `
 DELETE FROM run_count_changes
 WHERE ctid = ANY(ARRAY(SELECT ctid FROM run_count_changes LIMIT ?))
-RETURNING ` + countColumns + ", n, kept, waits"
+RETURNING ` + countColumns + ", n, kept, waits, last_end"
 	}
 	return `
 DELETE FROM run_count_changes
 WHERE rowid IN (SELECT rowid FROM run_count_changes LIMIT ?)
-RETURNING ` + countColumns + ", n, kept, waits"
+RETURNING ` + countColumns + ", n, kept, waits, last_end"
 }
 
 const runCountColumns = "deployment_id, span, created, ended, pool_id, queue_id, state_type, category, took"
@@ -259,6 +261,7 @@ func (tx *Tx) rollUpRuns(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	add := appendChange(appendChange(nil, addCountsSQL(dialect), rows), addWaitsSQL(dialect), waits)
+	add = appendChange(add, addOutcomesSQL(dialect), rollUpOutcomes(changes))
 	if err := tx.db.ExecBatch(ctx, add...); err != nil {
 		return 0, err
 	}

@@ -213,28 +213,102 @@ func TestStatsCountRunsAndAttempts(t *testing.T) {
 		w.accepts(succeeded(w.claim(request("p", "w", 1))[0])) // the takeover
 		w.claim(request("p", "w", 1))
 		st := w.getStats()
-		same(
-			t,
-			"runs",
-			st.Runs,
-			[]store.RunCount{
-				{Pool: "p", Queue: "default", State: "PENDING", Count: 1},
-				{Pool: "p", Queue: "default", State: "SCHEDULED", Count: 2},
-			},
-		)
-		if len(st.OldestDue) != 1 || st.OldestDue[0].Age < 2*time.Minute ||
-			st.OldestDue[0].Age > 3*time.Minute {
-			t.Errorf("oldest due: %+v", st.OldestDue)
+		if len(st.Live) != 1 || st.Live[0].Count != 1 || st.Live[0].State != lifecycle.Pending || st.Live[0].LeaseExpired {
+			t.Errorf("live: %+v", st.Live)
 		}
-		if len(st.Slots) != 2 || st.Slots[0].Used != 1 || *st.Slots[0].Limit != 2 ||
-			st.Slots[1].Queue != "default" ||
-			st.Slots[1].Used != 1 ||
-			st.Slots[1].Limit != nil {
-			t.Errorf("slots: %+v", st.Slots)
+		if len(st.Lines) != 1 || st.Lines[0].DeploymentID != nil ||
+			st.Now.Sub(st.Lines[0].FirstDue.Time()).Round(time.Minute) != 2*time.Minute {
+			t.Errorf("lines: %+v", st.Lines)
 		}
-		if len(st.Workers) != 1 || st.Workers[0].Alive != 1 || st.Workers[0].Gone != 1 ||
-			st.Workers[0].LastSeen > time.Minute {
-			t.Errorf("workers: %+v", st.Workers)
+		if len(st.Workers) != 2 || len(st.Pools) != 1 || *st.Pools[0].Limit != 2 || len(st.Queues) != 1 ||
+			len(st.Deployments) != 1 || st.Deployments[0].LastEnd != nil {
+			t.Errorf("stats: %+v", st)
+		}
+		w.check(w.RollUpRuns(t.Context()))
+		st = w.getStats()
+		if d := st.Deployments[0]; d.LastState != lifecycle.Completed || d.LastCompletion == nil || d.Failures != 0 {
+			t.Errorf("deployment: %+v", d)
+		}
+	})
+}
+
+func TestWaitingRunsAreCountedInSteps(t *testing.T) {
+	onEachLayout(t, func(w *world) {
+		w.pool("p")
+		w.deployment("a", "p")
+		w.deployment("b", "p", func(d *store.Deployment) { d.ConcurrencyLimit = ptr(int32(1)) })
+		w.runs("a", 5)
+		w.runs("b", 4)
+		later := w.Now().Add(time.Hour)
+		for range 2 {
+			w.run("b", func(r *store.NewRun) { r.ScheduledTime = &later })
+		}
+		for _, step := range []int64{1, 2, 3, 100} {
+			got := map[store.ReadyWait]int64{}
+			place := &store.ReadyKey{}
+			for steps := int64(1); place != nil; steps++ {
+				counts, next, err := w.CountReady(t.Context(), *place, step)
+				w.check(err)
+				read := int64(0)
+				for _, c := range counts {
+					got[c.Wait] += c.Count
+					read += c.Count
+				}
+				if read > step || steps > 12 {
+					t.Fatalf("step %d of %d counts %d", steps, step, read)
+				}
+				place = next
+			}
+			if got[store.ReadyDue] != 9 || got[store.ReadyLater] != 2 {
+				t.Errorf("by %d: %v", step, got)
+			}
+		}
+		st := w.getStats()
+		lines := 0
+		for _, l := range st.Lines {
+			if l.FirstDue != nil {
+				lines++
+			}
+		}
+		if lines != 2 {
+			t.Errorf("lines: %+v", st.Lines)
+		}
+	})
+}
+
+// TestADeploymentsOutcomesAreCountedFromTheLastCompletion ends runs one after the other, some of them within one batch.
+func TestADeploymentsOutcomesAreCountedFromTheLastCompletion(t *testing.T) {
+	onEachLayout(t, func(w *world) {
+		w.pool("p")
+		w.deployment("d", "p")
+		end := func(fails bool) {
+			w.runs("d", 1)
+			c := w.claim(request("p", "w", 1))[0]
+			if fails {
+				w.accepts(failed(c, lifecycle.App))
+			} else {
+				w.accepts(succeeded(c))
+			}
+			w.Advance(time.Second)
+		}
+		for _, step := range []struct {
+			fails    []bool
+			failures int64
+			last     lifecycle.StateType
+		}{
+			{[]bool{true, true}, 2, lifecycle.Failed},
+			{[]bool{true}, 3, lifecycle.Failed},
+			{[]bool{false, true}, 1, lifecycle.Failed},
+			{[]bool{true, false}, 0, lifecycle.Completed},
+		} {
+			for _, fails := range step.fails {
+				end(fails)
+			}
+			w.check(w.RollUpRuns(t.Context()))
+			d := w.getStats().Deployments[0]
+			if d.Failures != step.failures || d.LastState != step.last {
+				t.Errorf("after %v: %+v", step.fails, d)
+			}
 		}
 	})
 }

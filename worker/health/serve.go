@@ -17,7 +17,7 @@ func (h *Health) Serve(ctx context.Context, listener net.Listener, registry *pro
 	mux := http.NewServeMux()
 	mux.Handle("GET /healthz", probe(h.Alive, nil))
 	mux.Handle("GET /readyz", probe(h.Ready, h.Lost))
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true}))
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
 
 	served := make(chan error, 1)

@@ -32,6 +32,7 @@ type Buffer struct {
 	byRef   map[job.Ref]*stream
 	queue   []*stream     // streams with something to send
 	total   int           // bytes buffered
+	cuts    int           // outputs that reached the limit
 	freed   chan struct{} // closed and replaced when bytes were freed
 	due     chan struct{} // wakes the sender
 }
@@ -146,9 +147,17 @@ func (b *Buffer) takeLocked(s *stream, offset int64, text []byte) {
 // cutLocked ends the output with a line that says so, although the container may write on.
 func (b *Buffer) cutLocked(s *stream) {
 	s.cut = true
+	b.cuts++
 	b.flushPartialLocked(s)
 	note := fmt.Appendf(nil, "\n[berth] output truncated: limit of %d bytes reached\n", b.limit)
 	b.appendLocked(s, s.next, note)
+}
+
+// Truncated is how many outputs have reached the limit; what came after it is lost.
+func (b *Buffer) Truncated() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.cuts
 }
 
 // appendLocked adds text to the last chunk, as long as that may still change, and to new ones.

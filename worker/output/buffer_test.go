@@ -125,6 +125,9 @@ func TestOutputBeyondTheLimitIsCutAndSaysSo(t *testing.T) {
 	if got := sendAll(t, b); !strings.HasPrefix(got, "0123456789\n[berth] output truncated") {
 		t.Errorf("sent %q, want the first ten bytes and a note that it was truncated", got)
 	}
+	if n := b.Truncated(); n != 1 {
+		t.Errorf("%d outputs are truncated, want 1", n)
+	}
 	if err := b.Write(t.Context(), refOf(id), job.Output{Offset: 10, Text: []byte("x")}); !errors.Is(err, ErrNotWanted) {
 		t.Errorf("a write after the cut returned %v, want %v", err, ErrNotWanted)
 	}

@@ -228,6 +228,11 @@ type templateError struct {
 	findings []api.RuleFinding // of rules that refuse the Job
 }
 
+// ErrorKinds are the kinds of template errors, as Failed gets them.
+func ErrorKinds() []string {
+	return []string{"fetch", "parse", "compile", "input", "render", "manifest", kindRule}
+}
+
 // kindRule is a Job that a rule refuses.
 const kindRule = "rule"
 

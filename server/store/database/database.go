@@ -54,6 +54,8 @@ type DB struct {
 	closers    []io.Closer
 	// full: the disk of the database was full when something was written last.
 	full atomic.Bool
+	// listening: the connection for notifications is up.
+	listening atomic.Bool
 	// lockTimeout is how long a migration waits for a lock.
 	lockTimeout time.Duration
 }

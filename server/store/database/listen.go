@@ -34,7 +34,9 @@ func (db *DB) listen(ctx context.Context) error {
 
 // listenUntil listens until ctx ends. A lost connection may have lost hints: then all subscribers are woken.
 func (db *DB) listenUntil(ctx context.Context) error {
+	defer db.listening.Store(false)
 	told := func(e pq.ListenerEventType, err error) {
+		db.listening.Store(e == pq.ListenerEventConnected || e == pq.ListenerEventReconnected)
 		if ctx.Err() == nil && (e == pq.ListenerEventDisconnected || e == pq.ListenerEventConnectionAttemptFailed) {
 			db.log.Warn("the connection for notifications is down, reconnecting", "error", err)
 		}

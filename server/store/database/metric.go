@@ -18,7 +18,15 @@ func (db *DB) register(r prometheus.Registerer) error {
 	if db.replica != nil {
 		pools["history"] = db.replica.conns.Stats
 	}
-	collectors := []prometheus.Collector{newPoolMetrics(pools)}
+	collectors := []prometheus.Collector{newPoolMetrics(pools), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "berth_db_notifications_up",
+		Help: "1 while this server receives the notifications of the others, 0 while it polls instead.",
+	}, func() float64 {
+		if db.dialect == SQLite || db.listening.Load() { // SQLite has one server
+			return 1
+		}
+		return 0
+	})}
 	if db.replica != nil {
 		collectors = append(collectors, replicaMetrics(db.replica)...)
 	}

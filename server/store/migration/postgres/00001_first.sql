@@ -63,6 +63,8 @@ CREATE TABLE queues (
     name              TEXT COLLATE "C" NOT NULL,
     priority          INTEGER NOT NULL,
     concurrency_limit INTEGER,
+    -- The longest that a due run is to wait in it; NULL: no objective.
+    objective_us      BIGINT,
     paused            BOOLEAN NOT NULL,
     pause             TEXT, -- who paused it, when and why; NULL unless paused
     created_at        TIMESTAMPTZ NOT NULL,
@@ -231,7 +233,8 @@ CREATE INDEX idempotency_keys_run ON idempotency_keys (run_id);
 -- ended are hours since 1970. took is the time from the start to the end, as the quarter octave of its seconds (0: from 1
 -- second on, 4: from 2, 8: from 4), and -100 for runs that never started. waits has the same of the time from due to claimed of
 -- the last attempt of each of the runs, as a list with commas; a run that was never claimed has none. kept counts runs that
--- retention removes, beside the row that takes them away. There is no index: the table is nearly empty.
+-- retention removes, beside the row that takes them away. last_end is when the last of the runs ended, where they have just
+-- ended. There is no index: the table is nearly empty.
 CREATE TABLE run_count_changes (
     pool_id       UUID NOT NULL,
     queue_id      UUID NOT NULL,
@@ -243,7 +246,8 @@ CREATE TABLE run_count_changes (
     took          INTEGER NOT NULL,
     n             BIGINT NOT NULL,
     kept          BIGINT NOT NULL DEFAULT 0,
-    waits         TEXT NOT NULL DEFAULT ''
+    waits         TEXT NOT NULL DEFAULT '',
+    last_end      TIMESTAMPTZ
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
 
 -- Rows of a deployment (span 1: hours) have the time that runs took. Those of a queue have the deployment
@@ -276,6 +280,16 @@ CREATE TABLE run_waits (
     PRIMARY KEY (subject_id, hour, waited)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
 CREATE INDEX run_waits_hour ON run_waits (hour);
+
+-- How the runs of each deployment ended lately, moved here with the counts: the state of the last one, when the last one
+-- completed, and how many have failed or crashed since.
+CREATE TABLE deployment_outcomes (
+    deployment_id   UUID NOT NULL PRIMARY KEY REFERENCES deployments (id) ON DELETE CASCADE,
+    last_state      TEXT NOT NULL,
+    last_end        TIMESTAMPTZ NOT NULL,
+    last_completion TIMESTAMPTZ,
+    failures        BIGINT NOT NULL
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02);
 
 -- The runs that wait to be claimed: SCHEDULED, first or again. A claim deletes the row. limited only chooses the index:
 -- true where the deployment may keep its runs from being claimed, as far as was known when the row was written. Claims
@@ -942,7 +956,7 @@ CREATE TRIGGER delete_with_pools AFTER DELETE ON pools
     REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION delete_with_pools();
 
 -- +goose Down
-DROP TABLE runs, run_counts, run_count_changes, run_waits, deployments, pools, template_versions, queues, deployment_revisions, schedule_gaps, schedules, idempotency_keys, ready,
+DROP TABLE runs, run_counts, run_count_changes, run_waits, deployment_outcomes, deployments, pools, template_versions, queues, deployment_revisions, schedule_gaps, schedules, idempotency_keys, ready,
     live, attempts, manifests, events, run_results, run_rule_findings, attempt_indexes, run_tokens, outputs,
     output_deletions, log_chunks, workers, worker_sessions, dry_runs,
     variables, api_keys, audit, sessions, signing_keys, rule_sets, approvals, trust_rules, exchanged_tokens,

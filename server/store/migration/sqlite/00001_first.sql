@@ -65,6 +65,8 @@ CREATE TABLE queues (
     name              TEXT NOT NULL,
     priority          INTEGER NOT NULL,
     concurrency_limit INTEGER,
+    -- The longest that a due run is to wait in it; NULL: no objective.
+    objective_us      BIGINT,
     paused            BOOLEAN NOT NULL,
     pause             TEXT, -- who paused it, when and why; NULL unless paused
     created_at        INTEGER NOT NULL,
@@ -233,7 +235,8 @@ CREATE INDEX idempotency_keys_run ON idempotency_keys (run_id);
 -- ended are hours since 1970. took is the time from the start to the end, as the quarter octave of its seconds (0: from 1
 -- second on, 4: from 2, 8: from 4), and -100 for runs that never started. waits has the same of the time from due to claimed of
 -- the last attempt of each of the runs, as a list with commas; a run that was never claimed has none. kept counts runs that
--- retention removes, beside the row that takes them away. There is no index: the table is nearly empty.
+-- retention removes, beside the row that takes them away. last_end is when the last of the runs ended, where they have just
+-- ended. There is no index: the table is nearly empty.
 CREATE TABLE run_count_changes (
     pool_id       TEXT NOT NULL,
     queue_id      TEXT NOT NULL,
@@ -245,7 +248,8 @@ CREATE TABLE run_count_changes (
     took          INTEGER NOT NULL,
     n             BIGINT NOT NULL,
     kept          BIGINT NOT NULL DEFAULT 0,
-    waits         TEXT NOT NULL DEFAULT ''
+    waits         TEXT NOT NULL DEFAULT '',
+    last_end      INTEGER
 );
 
 -- Rows of a deployment (span 1: hours) have the time that runs took. Those of a queue have the deployment
@@ -278,6 +282,16 @@ CREATE TABLE run_waits (
     PRIMARY KEY (subject_id, hour, waited)
 );
 CREATE INDEX run_waits_hour ON run_waits (hour);
+
+-- How the runs of each deployment ended lately, moved here with the counts: the state of the last one, when the last one
+-- completed, and how many have failed or crashed since.
+CREATE TABLE deployment_outcomes (
+    deployment_id   TEXT NOT NULL PRIMARY KEY REFERENCES deployments (id) ON DELETE CASCADE,
+    last_state      TEXT NOT NULL,
+    last_end        INTEGER NOT NULL,
+    last_completion INTEGER,
+    failures        BIGINT NOT NULL
+);
 
 -- The runs that wait to be claimed: SCHEDULED, first or again. A claim deletes the row. limited only chooses the index:
 -- true where the deployment may keep its runs from being claimed, as far as was known when the row was written. Claims
@@ -907,6 +921,7 @@ DROP TABLE runs;
 DROP TABLE run_counts;
 DROP TABLE run_count_changes;
 DROP TABLE run_waits;
+DROP TABLE deployment_outcomes;
 DROP TABLE deployments;
 DROP TABLE pools;
 DROP TABLE template_versions;

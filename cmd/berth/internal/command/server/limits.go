@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,6 +17,7 @@ type limitFlags struct {
 	streamsPerKey, streams         int
 	readURL                        string
 	readLagMax                     time.Duration
+	metricsDeployments             int
 }
 
 func (l *limitFlags) add(cmd *cobra.Command) {
@@ -34,6 +36,8 @@ func (l *limitFlags) add(cmd *cobra.Command) {
 		"streams and downloads of output that each API key can have open on this server")
 	flags.IntVar(&l.streams, "streams", server.DefaultStreams,
 		"streams and downloads of output that can be open on this server")
+	flags.IntVar(&l.metricsDeployments, "metrics-deployments", server.DefaultMetricsDeployments,
+		"deployments with separate metrics, the first by name; 0 for none")
 }
 
 func (l *limitFlags) check() error {
@@ -44,6 +48,9 @@ func (l *limitFlags) check() error {
 		if n < 1 {
 			return cli.Usagef("%s %d: must be at least 1", flag, n)
 		}
+	}
+	if l.metricsDeployments < 0 {
+		return cli.Usagef("--metrics-deployments %d: must be at least 0", l.metricsDeployments)
 	}
 	if l.readLagMax < time.Second {
 		return cli.Usagef("--database-read-lag %s: must be at least 1s", l.readLagMax)
@@ -58,4 +65,5 @@ func (l *limitFlags) set(o *server.Options) {
 	o.Connections, o.PeopleConnections, o.PeopleTimeout = l.connections, l.peopleConnections, l.peopleTimeout
 	o.DatabaseReadURL, o.ReadLagMax = l.readURL, l.readLagMax
 	o.StreamsPerKey, o.Streams = l.streamsPerKey, l.streams
+	o.MetricsDeployments = cmp.Or(l.metricsDeployments, -1)
 }

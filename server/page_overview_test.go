@@ -1,6 +1,8 @@
 package server_test
 
 import (
+	"fmt"
+	"html"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -58,14 +60,22 @@ func TestO3O4AttentionNamesWhatItIsAboutAndGroupsEqualFailures(t *testing.T) {
 	r := start(t, withoutKeys)
 	r.deploy("hello", "")
 	w := r.newWorker("w1")
-	for range 3 {
+	for i := range 3 {
 		r.startRun("hello", `{}`)
 		claim := w.claimOne()
 		w.begin(claim)
-		w.finish(claim, 1, "no such table")
+		w.finish(claim, 1, fmt.Sprintf("2026-11-30 08:00:%02d,000 ERROR no such table\n2026-11-30 08:01:00,000 bye\n", i))
 	}
-	shown := r.page("/").is(http.StatusOK).has("3 failed in hello")
-	if n := strings.Count(string(shown.body), `<li class="failed">`); n != 1 {
+	r.startRun("hello", `{}`)
+	claim := w.claimOne()
+	w.begin(claim)
+	w.finish(claim, 1, "another error\n")
+	shown := r.page("/").is(http.StatusOK).has("3 failed in hello", "app, exit code 1: ERROR no such table", "1 failed in hello")
+	_, rest, _ := strings.Cut(string(shown.body), `3 failed in hello`)
+	_, rest, _ = strings.Cut(rest, `href="`)
+	address, _, _ := strings.Cut(rest, `"`)
+	r.page(html.UnescapeString(strings.TrimPrefix(address, "."))).is(http.StatusOK).has("3 found")
+	if n := strings.Count(string(shown.body), `<li class="failed">`); n != 2 {
 		t.Errorf("%d lines for equal failures", n)
 	}
 	r.call(http.MethodPatch, "/api/v1/work-pools/local", `{"paused":true,"pause_reason":"the cluster moves"}`).is(http.StatusOK)

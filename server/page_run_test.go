@@ -3,6 +3,7 @@ package server_test
 import (
 	"encoding/json"
 	"fmt"
+	"html"
 	"net/http"
 	"net/url"
 	"strings"
@@ -162,4 +163,35 @@ func TestN9TheManifestIsComparedWithOthers(t *testing.T) {
 	r.page(path+"?now=true").is(http.StatusOK).has("to what the template makes now", "image: etl:1", `class="added"`)
 	r.page(path+"?run=nothing").is(http.StatusOK).has("no run is called", "image: etl:2")
 	r.page(path + "?attempt=7").is(http.StatusOK).has("has no attempt 7")
+}
+
+// TestTheSameFailureLeadsToItsOtherRuns: of the deployment, with the cause and the line of the error, whatever the time in the line.
+func TestTheSameFailureLeadsToItsOtherRuns(t *testing.T) {
+	t.Parallel()
+	r := start(t, withoutKeys)
+	r.deploy("etl", "")
+	r.deploy("other", "")
+	w := r.newWorker("w1")
+	fail := func(deployment string, code int32, output string) string {
+		run := r.startRun(deployment, `{}`)
+		claim := w.claimOne()
+		w.begin(claim)
+		w.finish(claim, code, output)
+		return run.ID.String()
+	}
+	const trace = "2026-11-30 08:00:0%d ERROR giving up\nTraceback (most recent call last):\n  File \"a.py\"\npsycopg2.errors.UndefinedTable: relation \"x_100%%\" does not exist\n"
+	ids := make([]string, 3)
+	for i := range ids {
+		ids[i] = fail("etl", 1, fmt.Sprintf(trace, i))
+	}
+	alone := fail("etl", 1, "disk full\n")
+	fail("other", 1, fmt.Sprintf(trace, 0))
+	shown := r.page("/runs/"+ids[0]).is(http.StatusOK).has("exit code 1: psycopg2.errors.UndefinedTable: relation &#34;x_100%&#34; does not exist", ">2 other runs</a>")
+	_, rest, _ := strings.Cut(string(shown.body), `The same failure in <a href="`)
+	address, _, _ := strings.Cut(rest, `"`)
+	list := r.page(html.UnescapeString(strings.TrimPrefix(address, ".."))).is(http.StatusOK).has("3 found")
+	for _, id := range ids {
+		list.has(id)
+	}
+	r.page("/runs/" + alone).is(http.StatusOK).hasNot("same-failure")
 }

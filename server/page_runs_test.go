@@ -103,9 +103,9 @@ func TestR3RowsSayWhy(t *testing.T) {
 	if got := listed(later); got != "" {
 		t.Errorf("before its time: %q", got)
 	}
-	w.finish(claim, 3, "no such table\nand a second line\n")
+	w.finish(claim, 3, "INFO begins\nError: no such table\nand a second line\n")
 	page := r.page("/runs").is(http.StatusOK).has(`<div class="why">waits for a worker</div>`, `<div class="why">1 ahead</div>`,
-		"due <time", `<div class="why">app, exit code 3</div>`)
+		"due <time", `<div class="why">app, exit code 3: Error: no such table</div>`)
 	page.hasNot("no live worker")
 }
 

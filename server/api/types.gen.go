@@ -3466,8 +3466,10 @@ type StartForecast struct {
 
 // State defines model for State.
 type State struct {
-	At      time.Time `json:"at"`
-	Message *string   `json:"message,omitempty"`
+	At time.Time `json:"at"`
+
+	// Message Why. Where the workload failed, it ends with the line of its output that says so
+	Message *string `json:"message,omitempty"`
 
 	// Name Detail of the type; `Late` and `AwaitingSlot` are derived on reading
 	//

@@ -82,6 +82,8 @@ type Outcome struct {
 	Category  Category // empty if Succeeded
 	ExitCode  *int32
 	Message   string
+	// Line is what the output says of the failure of a workload; see ErrorLine.
+	Line string
 	// Final ends the run even if retries are left: the template's policy allows no further attempt.
 	Final bool
 }

@@ -127,6 +127,7 @@ func finalState(outcome Outcome) State {
 	if state.Message == "" {
 		state.Message = outcome.String()
 	}
+	state.Message = joined(state.Message, outcome.Line)
 	return state
 }
 
@@ -146,10 +147,18 @@ func (o Outcome) String() string {
 
 // describe is String with the message.
 func (o Outcome) describe() string {
-	if o.Message == "" {
-		return o.String()
+	return joined(o.String(), o.Reason())
+}
+
+// Reason is the message, with what the output says.
+func (o Outcome) Reason() string { return joined(o.Message, o.Line) }
+
+// joined are two texts with a colon between them, unless one is empty.
+func joined(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
 	}
-	return o.String() + ": " + o.Message
+	return a + ": " + b
 }
 
 // repeatedBy reports whether a later report of an outcome repeats the recorded one. The recorded category may

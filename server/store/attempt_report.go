@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -145,6 +146,9 @@ func (r Report) manifestHash() string {
 func (b *reportBatch) apply(tx *Tx, run *lockedRun, r Report, actor string) ReportResult {
 	r.Diagnosis = database.CutOutput(r.Diagnosis)
 	r.Outcome.Message = database.CutOutput(r.Outcome.Message)
+	if r.Kind == ReportEnded && r.Outcome.Category == lifecycle.App {
+		r.Outcome.Line = lifecycle.ErrorLine(database.CutOutputBegin(cmp.Or(r.LastLines, run.attempt.lastLines)))
+	}
 	decisive := r.decisive()
 	standing := run.standing()
 	takes := standing.TakesManifest(decisive)

@@ -42,7 +42,7 @@ func TestReportsTakeARunFromItsClaimToItsEnd(t *testing.T) {
 		}
 		a := w.listAttempts(run.ID)[0]
 		if a.Phase != store.PhaseEnded || a.JobUID != submitted(c).JobUID || a.JobNamespace != "jobs" || a.Node != "node-1" || *a.ExitCode != 3 ||
-			a.Message != "exit 3" || a.LastLines != "line\uFFFD one\uFFFD" || a.SubmittedAt == nil ||
+			a.Message != "exit 3: line\uFFFD one\uFFFD" || a.LastLines != "line\uFFFD one\uFFFD" || a.SubmittedAt == nil ||
 			a.RunningAt == nil ||
 			a.EndedAt == nil {
 			t.Errorf("the attempt is %+v", a)

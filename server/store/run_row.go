@@ -278,7 +278,7 @@ func (r *lockedRun) endedRecord() endedRecord {
 	o := r.attempt.end.outcome
 	return endedRecord{
 		AttemptID: r.attempt.AttemptID, Epoch: r.attempt.Epoch, attemptReports: r.attempt.attemptReports,
-		Succeeded: o.Succeeded, ExitCode: o.ExitCode, Category: o.Category, Message: o.Message,
+		Succeeded: o.Succeeded, ExitCode: o.ExitCode, Category: o.Category, Message: o.Reason(),
 		LastLines: r.attempt.lastLines, Image: r.attempt.image, EndedAt: r.attempt.end.at,
 	}
 }

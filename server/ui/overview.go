@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -360,7 +359,7 @@ func groupsOf(f Frame, failures []api.Run) []attention {
 	var groups []*group
 	known := map[string]*group{}
 	for _, r := range failures {
-		line, _, _ := strings.Cut(valueOf(r.State.Message), "\n")
+		line := failureText(r.State.Message)
 		key := r.Deployment + "\x00" + string(valueOf(r.Category)) + "\x00" + line
 		if known[key] == nil {
 			known[key] = &group{run: r, line: line}
@@ -375,7 +374,7 @@ func groupsOf(f Frame, failures []api.Run) []attention {
 		if g.count == len(failures) && len(failures) == failuresRead {
 			text = fmt.Sprintf("%d or more failed in %s", g.count, g.run.Deployment)
 		}
-		address, label := f.To("runs")+"?"+url.Values{"state": {"FAILED", "CRASHED"}, "deployment": {g.run.Deployment}}.Encode(), "runs"
+		address, label := f.To("runs")+"?"+failureQuery(g.run).Encode(), "runs"
 		if g.count == 1 {
 			address, label = f.To("runs", g.run.ID.String()), "run"
 		}

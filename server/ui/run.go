@@ -28,7 +28,8 @@ type runView struct {
 	Tail     []api.LogLine
 	Lines    int64 // of the output; 0 while they are not all counted
 	Size     int64
-	Wait     *waitView // nil unless it waits
+	Wait     *waitView    // nil unless it waits
+	Same     *sameFailure // nil unless others failed as it did
 	Actions  []runAction
 }
 
@@ -111,6 +112,7 @@ func (s *Site) runPage(v *visit) (page, error) {
 		limit := int32(eventsShown)
 		return value(v.api.ListRunEventsWithResponse(v.Context(), run.ID, &api.ListRunEventsParams{Limit: &limit}))
 	}))
+	calls.Go(into(&view.Same, func() (*sameFailure, error) { return v.sameFailures(run) }))
 	if view.Chosen > 0 {
 		calls.Go(into(&lines, func() (api.LogLines, error) { return v.tail(run.ID, view.Chosen) }))
 	}

@@ -31,14 +31,28 @@ function open(address: string): void {
     say("lost");
     if (source?.readyState === EventSource.CLOSED) { // it was refused, and does not try again by itself
       source = undefined;
+      void refused(address);
       setTimeout(() => { if (ports.size > 0 && !source) open(address); }, 2000);
     }
   });
 }
 
+/** refused asks why there is no stream, and tells the pages where the session is over. */
+async function refused(address: string): Promise<void> {
+  const stop = new AbortController();
+  try {
+    if ((await fetch(address, { signal: stop.signal })).status === 401) tellAll({ over: true });
+  } catch {
+    // No connection: the stream is tried again.
+  } finally {
+    stop.abort();
+  }
+}
+
 addEventListener("connect", (event) => {
   const port = (event as MessageEvent).ports[0] as MessagePort;
   port.addEventListener("message", ({ data }: MessageEvent<Request>) => {
+    if ("signedOut" in data) { tellAll({ over: true }); return; }
     if ("bye" in data) {
       ports.delete(port);
       if (ports.size === 0) { source?.close(); source = undefined; link = "lost"; }

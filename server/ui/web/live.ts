@@ -71,12 +71,27 @@ const policy = (globalThis as { trustedTypes?: TrustedTypes }).trustedTypes?.cre
 
 interface TrustedTypes { createPolicy(name: string, rules: { createScriptURL(url: string): string }): { createScriptURL(url: string): string } }
 
-function open(): void {
+/** connect returns a port of the connection that all tabs share; undefined where the browser has no such thing. */
+function connect(): MessagePort | undefined {
   const script = document.body.dataset["changes"];
-  if (port || !script || topics.length === 0 || !("SharedWorker" in globalThis)) return;
-  port = new SharedWorker(policy ? policy.createScriptURL(script) : script, { type: "module" }).port;
+  if (!script || !("SharedWorker" in globalThis)) return undefined;
+  return new SharedWorker(policy ? policy.createScriptURL(script) : script, { type: "module" }).port;
+}
+
+/** leave asks for the page as a new one, which leads to the sign-in where the session is over: in hidden tabs too. */
+function leave(): void {
+  const here = new URL(location.href);
+  here.hash = "";
+  location.replace(here);
+}
+
+function open(): void {
+  if (port || topics.length === 0) return;
+  port = connect();
+  if (!port) return;
   port.addEventListener("message", ({ data }: MessageEvent<Message>) => {
     if ("link" in data) show(data.link);
+    else if ("over" in data) leave();
     else void refresh();
   });
   port.start();
@@ -103,3 +118,4 @@ palette(root);
 keys(root);
 grid();
 open();
+if (document.getElementById("signed-out")) connect()?.postMessage({ signedOut: true } satisfies Request);

@@ -10,8 +10,10 @@ import (
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/engine"
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -104,7 +106,7 @@ func objectsOf(t *testing.T, rendered map[string]string) []object {
 			if err := yaml.Unmarshal([]byte(text), &o.PartialObjectMetadata); err != nil {
 				t.Fatalf("%s: %v\n%s", name, err, text)
 			}
-			if o.APIVersion != "monitoring.coreos.com/v1" {
+			if !slices.Contains([]string{"monitoring.coreos.com/v1", "gateway.networking.k8s.io/v1", "keda.sh/v1alpha1"}, o.APIVersion) {
 				typed, _, err := decoder.Decode([]byte(text), nil, nil)
 				if err != nil {
 					t.Fatalf("%s: %s: %v\n%s", name, o, err, text)
@@ -121,7 +123,7 @@ func strictDecoder(t *testing.T) runtime.Decoder {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
-		appsv1.AddToScheme, batchv1.AddToScheme, corev1.AddToScheme, policyv1.AddToScheme, rbacv1.AddToScheme,
+		appsv1.AddToScheme, autoscalingv2.AddToScheme, batchv1.AddToScheme, networkingv1.AddToScheme, corev1.AddToScheme, policyv1.AddToScheme, rbacv1.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			t.Fatal(err)
@@ -270,6 +272,6 @@ func renders() map[string]string {
 		"sign-in":                     signIn,
 		"the server alone":            `{worker: {enabled: false}}`,
 		"secrets in the environment":  "{secretsAsFiles: false, database: {external: {existingSecret: postgres, ca: {existingSecret: ca}}}}",
-		"the parts of a database URL": databaseParts, "extensions": extensions(),
+		"the parts of a database URL": databaseParts, "extensions": extensions(), "exposed": exposed,
 	}
 }

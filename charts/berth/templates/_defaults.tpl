@@ -122,6 +122,16 @@ metrics:
     labels:
       =:
         grafana_dashboard: "1"
+  podMonitor:
+    annotations:
+      =: {}
+    enabled: false
+    interval: ""
+    labels:
+      =: {}
+    metricRelabelings: []
+    relabelings: []
+    scrapeTimeout: ""
   prometheusRule:
     annotations:
       =: {}
@@ -138,9 +148,27 @@ metrics:
     interval: ""
     labels:
       =: {}
+    metricRelabelings: []
+    relabelings: []
     scrapeTimeout: ""
 nameOverride: ""
 namespaceOverride: ""
+networkPolicy:
+  enabled: false
+  metricsFrom: []
+  postgresql:
+    from: []
+    podSelector:
+      =: {}
+    port: 5432
+    protect: false
+  server:
+    egress: []
+    from: []
+    restrictEgress: false
+  worker:
+    egress: []
+    restrictEgress: false
 podSecurityContext:
   =:
     fsGroup: 65532
@@ -184,6 +212,27 @@ server:
   extraVolumeMounts: []
   extraVolumes: []
   hostAliases: []
+  httpRoute:
+    annotations:
+      =: {}
+    enabled: false
+    filters: []
+    hostnames: []
+    labels:
+      =: {}
+    parentRefs: []
+    path: /
+  ingress:
+    annotations:
+      =: {}
+    className: ""
+    enabled: false
+    hosts: []
+    labels:
+      =: {}
+    path: /
+    pathType: Prefix
+    tls: []
   keep:
     audit: 365d
     deleted: 30d
@@ -250,9 +299,17 @@ server:
   service:
     annotations:
       =: {}
+    externalTrafficPolicy: ""
+    internalTrafficPolicy: ""
+    ipFamilies: []
+    ipFamilyPolicy: ""
     labels:
       =: {}
+    loadBalancerClass: ""
+    loadBalancerSourceRanges: []
+    nodePort: 0
     port: 4200
+    trafficDistribution: ""
     type: ClusterIP
   serviceAccount:
     annotations:
@@ -354,6 +411,16 @@ worker:
     key: ""
     url: ""
   jobSecrets: false
+  keda:
+    authenticationRef: ""
+    cooldownPeriod: 0
+    enabled: false
+    maxReplicas: 10
+    minReplicas: 1
+    pollingInterval: 0
+    prometheusURL: ""
+    query: ""
+    queueAgeSeconds: 60
   kueue: false
   labels:
     =: {}

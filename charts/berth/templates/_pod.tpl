@@ -87,7 +87,7 @@ topologySpreadConstraints:
 
 {{/* Replicas and how they are replaced: (list VALUES). Without replicas, an autoscaler decides. */}}
 {{- define "berth.rollout" -}}
-{{- if not .autoscaling.enabled }}
+{{- if not (or .autoscaling.enabled (dig "keda" "enabled" false .)) }}
 replicas: {{ .replicas }}
 {{- end }}
 minReadySeconds: {{ .minReadySeconds }}

@@ -181,6 +181,7 @@ function select(tab: HTMLButtonElement): void {
     one.tabIndex = one === tab ? 0 : -1;
     element(one.getAttribute("aria-controls") ?? "").hidden = one !== tab;
   }
+  history.replaceState(history.state, "", `#${tab.id}`); // reload, Back and a copied address show the same
   showTab();
 }
 
@@ -412,6 +413,8 @@ async function start(): Promise<void> {
   // live.ts has asked for the page again: it names the newest version.
   document.addEventListener("refreshed", () => { if (Number(document.getElementById("newest")?.dataset["version"]) > base.version) void conflict(); });
   await Promise.all([check(), showHistory()]);
+  const named = tabs.find((one) => `#${one.id}` === location.hash);
+  if (named) select(named);
   if (newest.version > base.version) await conflict();
   frame.dataset["ready"] = "";
 }

@@ -253,7 +253,7 @@ func TestWorkerOfAnotherClusterMayOnlyReadItsKubeconfig(t *testing.T) {
 	got := roles(t, objects)
 	kubeconfig := rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"secrets"},
 		ResourceNames: []string{"elsewhere"}, Verbs: []string{"get"}}
-	if rules := got["Role/berth-system/rel-berth-worker-cluster"]; !equalRules(rules,
+	if rules := got["Role/berth-system/rel-berth-kubeconfig-worker"]; !equalRules(rules,
 		[]rbacv1.PolicyRule{kubeconfig}) {
 		t.Errorf("the worker may %v", rules)
 	}

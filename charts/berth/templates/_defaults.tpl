@@ -360,6 +360,7 @@ tracing:
 worker:
   affinity:
     =: {}
+  allNamespaces: false
   annotations:
     =: {}
   apiKey:
@@ -410,6 +411,7 @@ worker:
     existingSecret: ""
     key: ""
     url: ""
+  jobNamespace: ""
   jobSecrets: false
   keda:
     authenticationRef: ""
@@ -480,4 +482,6 @@ worker:
   terminationGracePeriodSeconds: 45
   tolerations: []
   topologySpreadConstraints: []
+workers:
+  =: {}
 {{- end }}

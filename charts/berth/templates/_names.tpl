@@ -51,7 +51,7 @@ the release's namespace, because releases of several namespaces can serve one.
 {{- if ne (index . 1) $own }}
 {{- $fullname = include "berth.cut" (list (printf "%s-%s" $own $fullname) 52) }}
 {{- end }}
-{{- printf "%s-%s" $fullname (index . 2) }}
+{{- include "berth.cut" (list (printf "%s-%s" $fullname (index . 2)) 63) }}
 {{- end }}
 
 {{/* Labels that select the pods of a component: (list . "server"). They must not change, because selectors are immutable. */}}
@@ -126,9 +126,14 @@ helm.sh/hook-output-log-policy: {{ index . 2 }}
 {{- end }}
 {{- end }}
 
+{{/* The name of the objects of a worker. At most 55 characters, for the suffix "-metrics". */}}
+{{- define "berth.worker.fullname" -}}
+{{- include "berth.cut" (list (include "berth.named" (list . .Worker)) 55) }}
+{{- end }}
+
 {{- define "berth.worker.serviceAccountName" -}}
 {{- with .Values.worker.serviceAccount }}
-{{- .name | default (ternary (printf "%s-worker" (include "berth.fullname" $)) "default" .create) }}
+{{- .name | default (ternary (include "berth.worker.fullname" $) "default" .create) }}
 {{- end }}
 {{- end }}
 
@@ -150,8 +155,12 @@ helm.sh/hook-output-log-policy: {{ index . 2 }}
 {{ ternary "HTTPS" "HTTP" (not (empty .Values.server.tls.existingSecret)) }}
 {{- end }}
 
-{{/* Default namespace of Jobs, and all namespaces that the worker serves (JSON {"items": […]}, the default first). */}}
+{{/* Default namespace of a worker's Jobs, and all namespaces that it serves (JSON {"items": […]}, the default first). */}}
 {{- define "berth.jobNamespace" -}}
+{{- .Values.worker.jobNamespace | default (include "berth.commonJobNamespace" .) }}
+{{- end }}
+
+{{- define "berth.commonJobNamespace" -}}
 {{- if .Values.jobs.shareNamespace }}{{ include "berth.namespace" . }}
 {{- else if .Values.jobs.namespace }}{{ .Values.jobs.namespace }}
 {{- else if .Values.server.enabled }}{{ include "berth.jobNamespaceFor" (include "berth.namespace" .) }}
@@ -163,9 +172,22 @@ helm.sh/hook-output-log-policy: {{ index . 2 }}
 {{- printf "%s-jobs" (include "berth.cut" (list . 58)) }}
 {{- end }}
 
-{{/* Not empty if the chart creates the namespace of the Jobs. */}}
+{{/* Not empty if the chart creates the namespace of the Jobs: a worker uses it in this cluster. */}}
 {{- define "berth.createsJobNamespace" -}}
-{{- if and .Values.worker.enabled .Values.jobs.createNamespace (not .Values.jobs.shareNamespace) (not .Values.worker.clusterConfig.existingSecret) }}true{{ end }}
+{{- if and .Values.jobs.createNamespace (not .Values.jobs.shareNamespace) (has (include "berth.commonJobNamespace" .) (include "berth.servedNamespaces" . | fromJson).items) }}true{{ end }}
+{{- end }}
+
+{{/* The namespaces of this cluster that workers serve (JSON {"items": […]}). */}}
+{{- define "berth.servedNamespaces" -}}
+{{- $names := list }}
+{{- range .Values._workers }}
+{{- if and (not .Values.worker.clusterConfig.existingSecret) (not .Values.worker.allNamespaces) }}
+{{- $names = concat $names (include "berth.namespaces" . | fromJson).items }}
+{{- else if not .Values.worker.clusterConfig.existingSecret }}
+{{- $names = append $names (include "berth.jobNamespace" .) }}
+{{- end }}
+{{- end }}
+{{- dict "items" (uniq $names) | toJson }}
 {{- end }}
 
 {{/* ServiceAccount of Jobs whose template names none. */}}
@@ -177,7 +199,10 @@ helm.sh/hook-output-log-policy: {{ index . 2 }}
 
 {{/* The ServiceAccounts of this release's own pods (JSON {"items": […]}). */}}
 {{- define "berth.accounts" -}}
-{{- $names := list (include "berth.server.serviceAccountName" .) (include "berth.worker.serviceAccountName" .) }}
+{{- $names := list (include "berth.server.serviceAccountName" .) }}
+{{- range .Values._workers }}
+{{- $names = append $names (include "berth.worker.serviceAccountName" .) }}
+{{- end }}
 {{- range list "keys" "drain" }}
 {{- $names = append $names (printf "%s-%s" (include "berth.fullname" $) .) }}
 {{- end }}
@@ -190,7 +215,7 @@ helm.sh/hook-output-log-policy: {{ index . 2 }}
 
 {{/* Not empty if the release has the drain hook. */}}
 {{- define "berth.drains" -}}
-{{- if and .Values.server.enabled .Values.worker.enabled .Values.worker.drain.enabled }}true{{ end }}
+{{- if and .Values.server.enabled .Values._workers .Values.worker.drain.enabled }}true{{ end }}
 {{- end }}
 
 {{/* The ConfigMap in which the workers record whose Jobs they have, for the drain hook. */}}

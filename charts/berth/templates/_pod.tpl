@@ -29,7 +29,7 @@
 {{- $_ := set $labels $key $value }}
 {{- end }}
 {{- $annotations := dict }}
-{{- if and $root.Values.metrics.scrapeAnnotations (has (index . 1) (list "server" "worker")) }}
+{{- if and $root.Values.metrics.scrapeAnnotations (or (eq (index . 1) "server") (hasPrefix "worker" (index . 1))) }}
 {{- $annotations = dict "prometheus.io/scrape" "true" "prometheus.io/port" "9090" "prometheus.io/path" "/metrics" }}
 {{- end }}
 {{- range $key, $value := $values.podAnnotations }}
@@ -88,7 +88,7 @@ topologySpreadConstraints:
 {{/* Replicas and how they are replaced: (list VALUES). Without replicas, an autoscaler decides. */}}
 {{- define "berth.rollout" -}}
 {{- if not (or .autoscaling.enabled (dig "keda" "enabled" false .)) }}
-replicas: {{ .replicas }}
+replicas: {{ int .replicas }}
 {{- end }}
 minReadySeconds: {{ .minReadySeconds }}
 revisionHistoryLimit: {{ .revisionHistoryLimit }}
@@ -134,8 +134,8 @@ resources:
 {{- end }}
 
 {{/*
-The spec of a hook's pod: (dict "root" . "component" "drain" "account" ACCOUNT "token" BOOL "args" ARGS "env" TEXT "settings"
-SETTINGS). Without "env" and settings it is no client of the server.
+The spec of a hook's pod: (dict "root" . "component" "drain" "account" ACCOUNT "token" BOOL "runs" RUNS "env" TEXT "settings"
+SETTINGS). RUNS has a (list NAME ARGS) for each container. Without "env" and settings it is no client of the server.
 */}}
 {{- define "berth.hookSpec" -}}
 {{- $hooks := .root.Values.hooks -}}
@@ -145,12 +145,15 @@ automountServiceAccountToken: {{ .token }}
 {{- include "berth.podSpec" (list .root .component $hooks) | nindent 0 }}
 {{- include "berth.section" (list "initContainers" "" $hooks.extraInitContainers) }}
 containers:
-  - name: {{ .component }}
-    {{- include "berth.container" (list .root $hooks) | nindent 4 }}
+  {{- $hook := . }}
+  {{- range .runs }}
+  - name: {{ index . 0 }}
+    {{- include "berth.container" (list $hook.root $hooks) | nindent 4 }}
     args:
-      {{- .args | trim | nindent 6 }}
-    {{- include "berth.section" (list "env" (get . "env") $hooks.extraEnv) | nindent 4 }}
-    {{- include "berth.section" (list "volumeMounts" (include "berth.client.mounts" .settings) $hooks.extraVolumeMounts) | nindent 4 }}
+      {{- index . 1 | trim | nindent 6 }}
+    {{- include "berth.section" (list "env" (get $hook "env") $hooks.extraEnv) | nindent 4 }}
+    {{- include "berth.section" (list "volumeMounts" (include "berth.client.mounts" $hook.settings) $hooks.extraVolumeMounts) | nindent 4 }}
+  {{- end }}
   {{- with $hooks.extraContainers }}
   {{- toYaml . | nindent 2 }}
   {{- end }}

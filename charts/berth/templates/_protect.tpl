@@ -7,12 +7,19 @@ the release's namespace unless Jobs share it.
 {{- if not .Values.jobs.shareNamespace }}
 {{- $names = append $names (printf "namespace/%s" (include "berth.namespace" .)) }}
 {{- end }}
-{{- $secrets := list .Values.server.tls.existingSecret .Values.worker.clusterConfig.existingSecret .Values.tracing.existingSecret }}
-{{- range concat (include "berth.server.settings" . | fromJson).items (include "berth.worker.settings" . | fromJson).items }}
+{{- $secrets := list .Values.server.tls.existingSecret .Values.tracing.existingSecret }}
+{{- $settings := (include "berth.server.settings" . | fromJson).items }}
+{{- $components := list .Values.server .Values.hooks }}
+{{- range .Values._workers }}
+{{- $secrets = append $secrets .Values.worker.clusterConfig.existingSecret }}
+{{- $settings = concat $settings (include "berth.worker.settings" . | fromJson).items }}
+{{- $components = append $components .Values.worker }}
+{{- end }}
+{{- range $settings }}
 {{- $secrets = append $secrets .secret }}
 {{- end }}
 {{- $claims := list }}
-{{- range $component := list .Values.server .Values.worker .Values.hooks }}
+{{- range $component := $components }}
 {{- range $field := list "extraEnv" "extraEnvFrom" "extraVolumes" "extraInitContainers" "extraContainers" }}
 {{- $secrets = concat $secrets (include "berth.secretsOf" (get $component $field) | fromJson).items }}
 {{- end }}

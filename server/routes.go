@@ -25,6 +25,7 @@ import (
 	"github.com/berth-dev/berth/server/metric"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/request"
+	"github.com/berth-dev/berth/server/requestid"
 	"github.com/berth-dev/berth/server/signin"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/traceparent"
@@ -70,7 +71,7 @@ func (s *server) routes(
 	router.NotFoundHandler = front.notFound(site)
 	router.MethodNotAllowedHandler = front.methodNotAllowed()
 	answer := metric.NewHTTP(s.registry, s.Logger).Wrap(front.guarded(router), front.responder.Error)
-	return compressed(answer), nil
+	return compressed(requestid.Wrap(answer)), nil
 }
 
 // newSite returns the pages for people, which call the API in process.

@@ -164,6 +164,12 @@ type server struct {
 }
 
 func (s *server) run(ctx context.Context, listener, metricsListener net.Listener) error {
+	installation, err := s.store.InstallationID(ctx)
+	if err != nil {
+		return fmt.Errorf("read installation ID: %w", err)
+	}
+	s.Logger = s.Logger.With("installation", installation)
+	s.store.LogChanges(s.Logger)
 	keys := access.NewAuthenticator(s.store, s.Now, s.Logger)
 	templates := catalog.New(s.Engines).Protecting(s.Protected)
 	if err := s.bootstrap(ctx, templates); err != nil {
@@ -206,10 +212,6 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 	defer exchange.Close()
 
 	stopping := make(chan struct{}) // closed when the server stops, to end long polls and streams
-	installation, err := s.store.InstallationID(ctx)
-	if err != nil {
-		return fmt.Errorf("read installation ID: %w", err)
-	}
 	hooks, err := s.newWebhooks(ctx, installation, encryption)
 	if err != nil {
 		return err
@@ -336,6 +338,7 @@ func (s *server) startLoops(
 	}
 	clock := s.newDatabaseClock()
 	start("store", s.store.Run)
+	start("log of changes", s.store.RunLog)
 	start("bootstrap keys", s.repeat("bootstrap keys", ensureKeysEvery, s.ensureKeys))
 	start("API key usage", keys.Run)
 	start("sweep", s.repeat("sweep", repeatInterval, s.sweep(clock)))

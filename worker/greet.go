@@ -66,7 +66,7 @@ func (w *worker) greet(ctx context.Context) error {
 		poolMissing := failed.Status == http.StatusNotFound && !failed.Foreign()
 		switch {
 		case poolMissing:
-			w.log.Warn("work pool does not exist; create it with `berth pool create`", "pool", w.Pool)
+			w.log.Warn("work pool does not exist; create it with `berth pool create`")
 		case failed.Redirected():
 			return err
 		case !failed.Temporary() && !failed.Denied():
@@ -88,9 +88,9 @@ func (w *worker) welcome(welcome *api.WorkerWelcome) {
 		w.renewEvery = w.leaseTime / 3
 	}
 	w.health.Reached()
+	w.log = w.log.With("installation", w.installation)
 	w.log.Info("worker started",
-		"pool", w.Pool, "worker", w.Name, "type", w.runtime.Type(), "cluster", w.runtime.ClusterID(),
-		"installation", w.installation, "server", welcome.ServerVersion)
+		"worker", w.Name, "type", w.runtime.Type(), "cluster", w.runtime.ClusterID(), "server", welcome.ServerVersion)
 }
 
 // recordInstallation notes which installation the worker serves. It retries until it has, or ctx ends; nothing waits for it.

@@ -49,7 +49,7 @@ func rooms() []room {
 		{"server/archive", nil},
 		{"server/logline", []string{"server/store"}},
 		{"server/archiver", []string{"server/archive", "server/metric", "server/store"}},
-		{"server/store", []string{"server/lifecycle", "server/apikey", "templating/freeze"}},
+		{"server/store", []string{"server/lifecycle", "server/apikey", "server/requestid", "templating/freeze"}},
 		{"server/store/database", nil},
 		{
 			"server/identity",
@@ -66,6 +66,7 @@ func rooms() []room {
 			[]string{"server/event", "server/lifecycle", "server/outbound", "server/seal", "server/store"},
 		},
 		{"server/traceparent", nil},
+		{"server/requestid", nil},
 		{"server/tracing", []string{"server/lifecycle", "server/store", "server/traceparent", "templating/runtrace"}},
 		{"server/openid", []string{"server/outbound"}},
 		{
@@ -78,7 +79,7 @@ func rooms() []room {
 			"server/signin",
 			[]string{"server/access", "server/apikey", "server/identity", "server/problem", "server/store"},
 		},
-		{"server/ui", []string{"server/api", "server/problem", "templating"}},
+		{"server/ui", []string{"server/api", "server/problem", "server/requestid", "templating"}},
 		{"server/keycookie", []string{"server/problem", "server/seal"}},
 		{"worker", []string{"templating", "server/api"}},
 		{"worker/job", []string{"server/api"}},

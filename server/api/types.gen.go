@@ -2309,8 +2309,11 @@ type Problem struct {
 	Detail   *string    `json:"detail,omitempty"`
 	Errors   *[]Finding `json:"errors,omitempty"`
 	Instance *string    `json:"instance,omitempty"`
-	Status   int32      `json:"status"`
-	Title    string     `json:"title"`
+
+	// RequestID Names the request in the log of the server; the header X-Request-Id of every answer has it
+	RequestID *string `json:"request_id,omitempty"`
+	Status    int32   `json:"status"`
+	Title     string  `json:"title"`
 
 	// Type Example: https://berth.dev/problems/template-invalid
 	Type string `json:"type"`

@@ -10,6 +10,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"github.com/berth-dev/berth/server/requestid"
 )
 
 // HTTP measures requests and recovers panics.
@@ -53,7 +55,7 @@ func (h *HTTP) Wrap(
 			cause := recover()
 			if cause != nil && cause != http.ErrAbortHandler {
 				h.logger.Error("request handler panicked", "method", r.Method, "route", recorder.route,
-					"panic", cause, "stack", string(debug.Stack()))
+					"request", requestid.Of(r.Context()), "panic", cause, "stack", string(debug.Stack()))
 				if !recorder.HeaderWritten() {
 					fail(recorder, r, fmt.Errorf("panic: %v", cause))
 				}

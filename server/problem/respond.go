@@ -15,6 +15,7 @@ import (
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/apikey"
+	"github.com/berth-dev/berth/server/requestid"
 	"github.com/berth-dev/berth/server/store"
 )
 
@@ -32,19 +33,23 @@ func (p Responder) Error(w http.ResponseWriter, r *http.Request, err error) {
 	refusal := From(err)
 	meaning := meaningOf(refusal.Code)
 	path := Clip(apikey.Mask(r.URL.Path)) // users paste API keys into the wrong place
+	id := requestid.Of(r.Context())
 	switch {
 	case meaning.status >= http.StatusInternalServerError:
-		p.Logger.Error("request failed", "method", r.Method, "path", path, "code", refusal.Code, "error", err)
+		p.Logger.Error("request failed", "method", r.Method, "path", path, "code", refusal.Code, "request", id, "error", err)
 	case meaning.status == http.StatusUnauthorized, meaning.status == http.StatusForbidden:
 		p.Logger.Info("request refused", "method", r.Method, "path", path, "code", refusal.Code,
-			"from", r.RemoteAddr, "reason", apikey.Mask(refusal.Detail))
+			"from", r.RemoteAddr, "request", id, "reason", apikey.Mask(refusal.Detail))
 	}
 
 	document := Document(refusal)
 	document.Instance = &path
+	if id != "" {
+		document.RequestID = &id
+	}
 	body, err := json.Marshal(document)
 	if err != nil {
-		p.Logger.Error("cannot encode problem document", "error", err)
+		p.Logger.Error("cannot encode problem document", "request", id, "error", err)
 		body = []byte(`{"type":"about:blank","title":"Internal Server Error","status":500,"code":"internal"}`)
 	}
 

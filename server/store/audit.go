@@ -144,6 +144,7 @@ func (tx *Tx) audit(ctx context.Context, e AuditEntry) error {
 		return fmt.Errorf("record the change of %s %q: %w", e.Kind, e.Name, err)
 	}
 	tx.db.Hint(auditedTopic(e))
+	tx.noteChange(ctx, e, from)
 	return nil
 }
 

@@ -160,7 +160,7 @@ func (tx *Tx) saveClaim(
 	if err != nil {
 		return err
 	}
-	changes, err := tx.changesOf(runs)
+	changes, err := tx.changesOf(ctx, runs)
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,7 @@ func testCopy(t *testing.T, from, to *world) {
 		return tx.CreateSigningKey(ctx, store.SigningKey{ID: "s", PublicKey: []byte(`{}`)}, actor)
 	}))
 	from.webhook("h")
+	from.traceAll()
 	from.accepts(failed(c, lifecycle.App))
 	from.check(from.RollUpRuns(ctx))
 	from.cancelRun(from.run("d").ID, actor) // it is counted, and not rolled up

@@ -11,7 +11,7 @@ import (
 
 // saveRuns stores changed runs and their events.
 func (tx *Tx) saveRuns(ctx context.Context, runs map[uuid.UUID]*lockedRun) error {
-	changes, err := tx.changesOf(runs)
+	changes, err := tx.changesOf(ctx, runs)
 	if err != nil {
 		return err
 	}
@@ -44,14 +44,18 @@ type runChanges struct {
 }
 
 // changesOf returns what saves locked runs, which count as saved from here on.
-func (tx *Tx) changesOf(runs map[uuid.UUID]*lockedRun) ([]database.Statement, error) {
+func (tx *Tx) changesOf(ctx context.Context, runs map[uuid.UUID]*lockedRun) ([]database.Statement, error) {
 	c := runChanges{wantsEnd: tx.s.wantsEnd.Load(), traced: tx.s.traced.Load()}
 	for _, r := range runs {
 		if !r.changed {
 			continue
 		}
+		ends := placeOf(r.StateType) == inRuns && r.place != inRuns
 		if err := c.add(r); err != nil {
 			return nil, err
+		}
+		if ends {
+			tx.noteEnd(ctx, r)
 		}
 		r.changed, r.events = false, nil
 		tx.db.Hint(RunTopic(r.ID), RunsTopic())

@@ -62,6 +62,7 @@ type Store struct {
 	waits         waits                                // of partitions that cannot be emptied yet
 	wantsEnd      atomic.Pointer[wantsEnd]             // see WatchEnds
 	traced        atomic.Pointer[func(uuid.UUID) bool] // see WatchTraces
+	lines         atomic.Pointer[lines]                // see LogChanges
 	waiters       sync.Map                             // pool → the queue of its claims in this process, as *waiters
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/problem"
+	"github.com/berth-dev/berth/server/requestid"
 )
 
 // failureView is the page of what cannot be shown.
@@ -36,7 +37,7 @@ func (s *Site) fail(v *visit, err error) {
 	}
 	answered := &apiError{}
 	if !errors.As(err, &answered) {
-		s.Logger.Error("page failed", "path", v.URL.Path, "error", err)
+		s.Logger.Error("page failed", "path", v.URL.Path, "request", requestid.Of(v.Context()), "error", err)
 		document := problem.Document(problem.From(err))
 		answered = &apiError{Problem: document, status: int(document.Status)}
 	}

@@ -12,6 +12,7 @@ import (
 type Tx struct {
 	Reader
 	topics map[string]int
+	after  []func()
 }
 
 // txTries bounds how often a transaction is run when the database says that another try may succeed.
@@ -63,6 +64,9 @@ func (db *DB) inTx(ctx context.Context, fn func(*Tx) error) error {
 		return fmt.Errorf("commit: %w", classify(err))
 	}
 	db.publish(tx.topics)
+	for _, do := range tx.after {
+		do()
+	}
 	return nil
 }
 
@@ -94,6 +98,9 @@ func (tx *Tx) Hint(topics ...string) {
 		tx.topics[t] = toAll
 	}
 }
+
+// AfterCommit calls do once the transaction has been committed. It must not take time.
+func (tx *Tx) AfterCommit(do func()) { tx.after = append(tx.after, do) }
 
 // Exec runs a statement and returns how many rows it affected.
 func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {

@@ -120,6 +120,9 @@ func (e *ProblemError) Details() []string {
 	if e.Next != "" {
 		lines = append(lines, e.Next)
 	}
+	if e.Status >= http.StatusInternalServerError && e.Problem.RequestID != nil {
+		lines = append(lines, "the log of the server names the request as "+*e.Problem.RequestID)
+	}
 	switch e.Status {
 	case http.StatusUnauthorized:
 		lines = append(lines,

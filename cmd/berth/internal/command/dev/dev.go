@@ -222,7 +222,7 @@ func (d *dev) workerOptions(url, pool string, runtime job.Runtime) worker.Option
 		Name:      "dev",
 		Version:   build.Version(),
 		Runtime:   runtime,
-		Logger:    d.log,
+		Logger:    d.log.With("pool", pool),
 	}
 }
 

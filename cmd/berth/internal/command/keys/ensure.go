@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/flagset"
 	"github.com/berth-dev/berth/server/apikey"
 	"github.com/berth-dev/berth/server/seal"
 )
@@ -21,6 +22,7 @@ const (
 func ensureCommand(app *cli.App) *cobra.Command {
 	var secret string
 	var cluster ChartCluster
+	var log flagset.Log
 	cmd := &cobra.Command{
 		Use:   "ensure --secret NAME",
 		Short: "Add missing API keys to a Secret",
@@ -32,6 +34,7 @@ at every install and upgrade. The hook of the Helm chart does so.`,
 		Args: cobra.NoArgs,
 	}
 	cluster.Add(cmd, "")
+	log.AddFormat(cmd)
 	cmd.Flags().StringVar(&secret, "secret", "", "name of the Secret")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if secret == "" {
@@ -52,9 +55,9 @@ at every install and upgrade. The hook of the Helm chart does so.`,
 			return err
 		}
 		if len(written) == 0 {
-			return app.Printf("secret %s/%s has all keys\n", config.Namespace, secret)
+			return log.Say(app, "secret %s/%s has all keys", config.Namespace, secret)
 		}
-		return app.Printf("secret %s/%s: wrote %s\n", config.Namespace, secret, strings.Join(written, ", "))
+		return log.Say(app, "secret %s/%s: wrote %s", config.Namespace, secret, strings.Join(written, ", "))
 	}
 	return cmd
 }

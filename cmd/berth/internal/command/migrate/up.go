@@ -16,11 +16,13 @@ import (
 func upCommand(app *cli.App) *cobra.Command {
 	var flags flagset.Database
 	var layout string
+	var log flagset.Log
 	cmd := &cobra.Command{
 		Use: "up", Short: "Migrate the database schema to the version of this binary", Args: cobra.NoArgs,
 		Long: "Migrate the database schema to the version of this binary. If no API key exists and standard output\nis a terminal, an admin key is created and shown once.",
 	}
 	flags.Add(cmd)
+	log.AddFormat(cmd)
 	cmd.Flags().StringVar(&layout, "partition", layoutAsIs,
 		"weekly partitions the tables of runs, as berth migrate partition does; empty leaves them as they are")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -36,10 +38,9 @@ func upCommand(app *cli.App) *cobra.Command {
 				return fmt.Errorf("read the version of the schema: %w", err)
 			}
 			if before >= wanted {
-				err = app.Printf("schema version %d is up to date (required: %d)\n", before,
-					wanted)
+				err = log.Say(app, "schema version %d is up to date (required: %d)", before, wanted)
 			} else if err = database.Migrate(cmd.Context()); err == nil {
-				err = app.Printf("migrated the schema from version %d to %d\n", before, wanted)
+				err = log.Say(app, "migrated the schema from version %d to %d", before, wanted)
 			} else {
 				err = fmt.Errorf("migrate: %w", err)
 			}

@@ -105,6 +105,7 @@ func (in *workerFlags) options(cmd *cobra.Command, app *cli.App) (worker.Options
 	if o.Logger, err = in.log.Logger(app); err != nil {
 		return o, err
 	}
+	o.Logger = o.Logger.With("pool", in.pool)
 	if o.Name == "" {
 		if o.Name, err = os.Hostname(); err != nil {
 			return o, fmt.Errorf("read the host name: %w", err)

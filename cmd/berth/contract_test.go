@@ -140,7 +140,7 @@ session ls --all --user --ended -o
 session revoke --user --yes
 template render -f -o
 template lint -f -o
-install --namespace --name --set --values
+install --namespace --name --set --values --dry-run
 upgrade --namespace --name --set --values
 uninstall --namespace --name --purge --yes
 status --namespace --name -o

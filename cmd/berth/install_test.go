@@ -60,6 +60,30 @@ clusters: [{name: x, cluster: {server: "http://127.0.0.1:1"}}], users: [{name: x
 	}
 }
 
+// TestADryRunOfAnInstallPrintsIt without a cluster: its address leads nowhere. Two of them print the same.
+func TestADryRunOfAnInstallPrintsIt(t *testing.T) {
+	kubeconfig := write(t, t.TempDir(), "kubeconfig",
+		`{apiVersion: v1, kind: Config, current-context: x, contexts: [{name: x, context: {cluster: x, user: x}}],
+clusters: [{name: x, cluster: {server: "http://127.0.0.1:1"}}], users: [{name: x}]}`)
+	var printed [2]bytes.Buffer
+	for i := range printed {
+		var errs bytes.Buffer
+		code := runMain(t.Context(), []string{"install", "--dry-run", "-n", "ns", "--set", "workers.etl.replicas=2"}, strings.NewReader(""),
+			&printed[i], &errs, []string{"BERTH_KUBECONFIG=" + kubeconfig})
+		if code != 0 {
+			t.Fatalf("exit code %d: %s", code, errs.String())
+		}
+	}
+	text := printed[0].String()
+	if text != printed[1].String() {
+		t.Error("two dry runs differ")
+	}
+	demand(t, "the manifest", text, "kind: StatefulSet", "name: \"berth-worker-etl\"", "helm.sh/hook: pre-delete", "helm.sh/hook: test")
+	if strings.Contains(text, "kind: Secret\n") {
+		t.Error("it has a Secret")
+	}
+}
+
 // TestStatusOnALaptopShowsTheServer, and fails where runs wait for a pool that no worker serves.
 func TestStatusOnALaptopShowsTheServer(t *testing.T) {
 	t.Parallel()

@@ -76,6 +76,7 @@ func (f *releaseFlags) client(app *cli.App) (*release.Client, error) {
 
 func installCommand(app *cli.App) *cobra.Command {
 	var flags releaseFlags
+	var dryRun bool
 	cmd := &cobra.Command{
 		Use:   "install",
 		Short: "Install server and worker into a Kubernetes cluster",
@@ -86,11 +87,14 @@ release: helm can list it, show its values and roll it back.
 
 Jobs run in a separate namespace, NAMESPACE-jobs, that holds none of Berth's Secrets. To run them
 in the release's namespace, where anything that creates pods can read Berth's admin key, set
-jobs.shareNamespace=true.`,
+jobs.shareNamespace=true.
+
+With --dry-run, the command prints the objects and hooks instead, and does not contact the cluster.`,
 		Args: cobra.NoArgs,
 	}
 	flags.add(cmd)
 	flags.addValues(cmd)
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print what would be installed, and install nothing")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		values, err := flags.values()
 		if err != nil {
@@ -99,6 +103,13 @@ jobs.shareNamespace=true.`,
 		client, err := flags.client(app)
 		if err != nil {
 			return err
+		}
+		if dryRun {
+			manifest, err := client.Manifest(values)
+			if err != nil {
+				return installError(err)
+			}
+			return app.Printf("%s", manifest)
 		}
 		status, err := client.Install(cmd.Context(), values)
 		if err != nil {

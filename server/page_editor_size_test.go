@@ -119,3 +119,24 @@ func TestT5TheImpactOnAThousandDeploymentsComesInPages(t *testing.T) {
 		t.Errorf("a page has %d deployments", len(page.Items))
 	}
 }
+
+// TestG6TheEditorLoadsWhatComparesTextsWhenItIsLookedAt: what it needs at once is asked for together, the rest with the tab.
+func TestG6TheEditorLoadsWhatComparesTextsWhenItIsLookedAt(t *testing.T) {
+	t.Parallel()
+	r := start(t, withoutKeys)
+	r.saveText(aText, "")
+	if n := strings.Count(string(r.page("/pools/local/template").body), `rel="modulepreload"`); n != 1 {
+		t.Errorf("%d scripts are loaded beside the editor's, want 1", n)
+	}
+	const loaded = `performance.getEntriesByType("resource").filter(({ name }) => /\/compare-/.test(name)).length`
+	ctx := browser(t)
+	do(t, ctx, "the editor", chromedp.Navigate(r.url+"/pools/local/template"), ready)
+	if n := evaluate[int](t, ctx, loaded); n != 0 {
+		t.Errorf("%d scripts to compare texts are loaded with the page", n)
+	}
+	do(t, ctx, "the difference", press("#tab-diff"), holds(`() => document.querySelector("#diff").shadowRoot?.querySelector(".cm-content") !== null`),
+		holds(`() => customElements.get("berth-diff") !== undefined`))
+	if n := evaluate[int](t, ctx, loaded); n != 1 {
+		t.Errorf("%d scripts to compare texts are loaded with the tab", n)
+	}
+}

@@ -275,17 +275,17 @@ func browserRows() []row {
 	} {
 		of := row{dir: serverDir, ours: "LogPage/" + output.name, counts: true}
 		first, all, scroll, task, nodes := of, of, of, of, of
-		first.what, first.unit, first.bound = "log of "+output.what+": first lines", "first-sec", 0.5
-		all.what, all.unit, all.bound = "log of "+output.what+": all lines", "all-sec", output.all
-		scroll.what, scroll.unit, scroll.bound = "log of "+output.what+": a picture while scrolling, p95", "scroll-sec", 0.05
-		task.what, task.unit, task.bound = "log of "+output.what+": longest task", "task-sec", 0.2
-		nodes.what, nodes.unit, nodes.bound = "log of "+output.what+": elements", "nodes", 1000
+		first.what, first.unit, first.bound = "page: log of "+output.what+": first lines", "first-sec", 0.5
+		all.what, all.unit, all.bound = "page: log of "+output.what+": all lines", "all-sec", output.all
+		scroll.what, scroll.unit, scroll.bound = "page: log of "+output.what+": a picture while scrolling, p95", "scroll-sec", 0.05
+		task.what, task.unit, task.bound = "page: log of "+output.what+": longest task", "task-sec", 0.2
+		nodes.what, nodes.unit, nodes.bound = "page: log of "+output.what+": elements", "nodes", 1000
 		rows = append(rows, first, all, scroll, task, nodes)
 	}
 	live := row{dir: serverDir, ours: "LogPage/live", counts: true}
 	key, share := live, live
-	key.what, key.unit, key.bound = "log with 2,000 more lines a second: from a key to its picture, slowest", "key-sec", 0.1
-	share.what, share.unit, share.bound = "log with 2,000 more lines a second: work of the main thread", "main-share", 0.3
+	key.what, key.unit, key.bound = "page: log with 2,000 more lines a second: from a key to its picture, slowest", "key-sec", 0.1
+	share.what, share.unit, share.bound = "page: log with 2,000 more lines a second: work of the main thread", "main-share", 0.3
 	return append(rows, key, share)
 }
 

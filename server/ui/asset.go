@@ -27,8 +27,9 @@ var dist embed.FS
 
 // assets are the files beside the pages. Their names hold a hash of their content, so that browsers keep them for ever.
 type assets struct {
-	names    map[string]string // of an entry to that of its file
-	files    map[string]asset  // by names
+	names    map[string]string   // of an entry to that of its file
+	files    map[string]asset    // by names
+	parts    map[string][]string // of a script, by names of files: what it imports at once
 	licenses string
 }
 
@@ -71,6 +72,9 @@ func loadAssets() *assets {
 	}
 	for name, file := range scripts {
 		a.names[name], a.files[file] = file, newAsset(read(dist, "dist/"+file))
+	}
+	if err := json.Unmarshal(read(dist, "dist/parts.json"), &a.parts); err != nil {
+		panic("ui: dist/parts.json: " + err.Error()) // build.mjs writes it
 	}
 	a.licenses = string(read(dist, "dist/licenses.txt"))
 	return a

@@ -110,6 +110,15 @@ func (f Frame) Asset(name string) string {
 	return ""
 }
 
+// Parts are the addresses of what a script imports at once, by the name of its entry: a browser loads them beside it.
+func (f Frame) Parts(name string) []string {
+	var all []string
+	for _, file := range f.assets.parts[f.assets.names[name]] {
+		all = append(all, f.Root+"assets/"+file)
+	}
+	return all
+}
+
 // May reports whether whoever looks may call an operation of the API on a work pool; "*" is any.
 func (f Frame) May(operation, pool string) bool {
 	if f.Who == nil {

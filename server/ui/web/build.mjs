@@ -1,5 +1,5 @@
 // Builds the scripts of the page: `node build.mjs [FOLDER]` (../dist unless told) bundles each entry into one file whose name
-// holds a hash of its content, and writes beside them manifest.json (entry → file) and licenses.txt (of the packages that are
+// holds a hash of its content, and writes beside them manifest.json (entry → file), parts.json (file → files that it imports) and licenses.txt (of the packages that are
 // inside). The same sources give the same bytes. `node build.mjs --test` runs the tests.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync, mkdirSync, writeFileSync } from "node:fs";
@@ -17,12 +17,42 @@ if (process.argv[2] === "--test") await test();
 else await bundle(process.argv[2] ?? join(here, "..", "dist"));
 
 async function bundle(folder) {
-  const result = await build({
+  // Only the editor is in several files: what it compares texts with is loaded where it is first looked at.
+  const results = [await pack(folder, entries.filter((name) => name !== "template"), false), await pack(folder, ["template"], true)];
+  mkdirSync(folder, { recursive: true });
+  for (const name of readdirSync(folder)) if (/\.(js|json|txt)$/.test(name)) rmSync(join(folder, name));
+  const manifest = {};
+  const parts = {};
+  for (const { outputFiles, metafile } of results) {
+    const outputs = new Map(Object.entries(metafile.outputs).map(([path, output]) => [basename(path), output]));
+    for (const file of outputFiles) {
+      const name = basename(file.path);
+      const { entryPoint, imports } = outputs.get(name);
+      const entry = basename(entryPoint ?? "", ".ts");
+      manifest[entries.includes(entry) ? entry : name] = name;
+      const needed = imports.filter(({ kind }) => kind === "import-statement").map(({ path }) => basename(path));
+      if (entries.includes(entry) && needed.length > 0) parts[name] = needed.sort();
+      writeFileSync(join(folder, name), file.contents);
+    }
+  }
+  writeFileSync(join(folder, "licenses.txt"), licenses(results.flatMap(({ metafile }) => Object.keys(metafile.inputs))));
+  writeFileSync(join(folder, "parts.json"), text(parts));
+  writeFileSync(join(folder, "manifest.json"), text(Object.fromEntries(Object.entries(manifest).sort()))); // last: it says that the rest is there
+}
+
+function text(document) {
+  return `${JSON.stringify(document, undefined, 2)}\n`;
+}
+
+function pack(folder, names, splitting) {
+  return build({
     absWorkingDir: here,
-    entryPoints: entries.map((name) => `${name}.ts`),
+    entryPoints: names.map((name) => `${name}.ts`),
     entryNames: "[name]-[hash]",
+    chunkNames: "[name]-[hash]",
     outdir: folder,
     bundle: true,
+    splitting,
     minify: true,
     format: "esm",
     target: "es2022",
@@ -30,17 +60,6 @@ async function bundle(folder) {
     metafile: true,
     write: false,
   });
-  mkdirSync(folder, { recursive: true });
-  for (const name of readdirSync(folder)) if (/\.(js|json|txt)$/.test(name)) rmSync(join(folder, name));
-  const manifest = {};
-  for (const file of result.outputFiles) {
-    const name = basename(file.path);
-    manifest[name.replace(/-[A-Z0-9]+\.js$/, "")] = name;
-    writeFileSync(join(folder, name), file.contents);
-  }
-  writeFileSync(join(folder, "licenses.txt"), licenses(Object.keys(result.metafile.inputs)));
-  const sorted = Object.fromEntries(Object.entries(manifest).sort());
-  writeFileSync(join(folder, "manifest.json"), `${JSON.stringify(sorted, undefined, 2)}\n`); // last: it says that the rest is there
 }
 
 // licenses are the names, versions and licence texts of the packages whose code is in the bundle.

@@ -1,14 +1,13 @@
 /**
- * Elements for text that is code: <berth-code> to read or edit it, <berth-diff> for what changes, <berth-merge> for two sides.
- * Each is CodeMirror in a shadow root, where its styles are adopted style sheets: in the document they would be an inline
- * <style>, which the policy of the page refuses.
+ * <berth-code>, an element to read or edit text that is code; compare.ts has the ones that compare texts. Each is CodeMirror in a
+ * shadow root, where its styles are adopted style sheets: in the document they would be an inline <style>, which the policy of the
+ * page refuses.
  */
 import { autocompletion, closeBrackets, completionKeymap, type CompletionSource } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
 import { yaml } from "@codemirror/lang-yaml";
 import { bracketMatching, foldGutter, foldKeymap, HighlightStyle, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
 import { lintGutter, lintKeymap, setDiagnostics, type Diagnostic } from "@codemirror/lint";
-import { MergeView, unifiedMergeView } from "@codemirror/merge";
 import { search, searchKeymap } from "@codemirror/search";
 import { Compartment, EditorState, StateEffect, StateField, type Extension, type Text } from "@codemirror/state";
 import { Decoration, drawSelection, EditorView, highlightActiveLine, highlightActiveLineGutter, hoverTooltip, keymap, lineNumbers, MatchDecorator, ViewPlugin, type DecorationSet, type HoverTooltipSource, type ViewUpdate } from "@codemirror/view";
@@ -81,13 +80,13 @@ const lit = StateField.define<DecorationSet>({
 /** Spot is a value in the text, or where one can be put. It moves with what is typed before it. */
 interface Spot { from: number; to: number; before: string; after: string }
 
-const common: Extension[] = [lineNumbers(), foldGutter(), drawSelection(), bracketMatching(), indentUnit.of("  "), yaml(), syntaxHighlighting(colours), references, lit, theme, search({ top: true }), keymap.of([...defaultKeymap, ...searchKeymap, ...foldKeymap])];
+export const common: Extension[] = [lineNumbers(), foldGutter(), drawSelection(), bracketMatching(), indentUnit.of("  "), yaml(), syntaxHighlighting(colours), references, lit, theme, search({ top: true }), keymap.of([...defaultKeymap, ...searchKeymap, ...foldKeymap])];
 
-const reading = (label: string): Extension[] => [EditorState.readOnly.of(true), EditorView.editable.of(false), EditorView.contentAttributes.of({ "aria-label": label, "aria-readonly": "true", tabindex: "0" })];
-const writing = (label: string): Extension[] => [history(), highlightActiveLine(), highlightActiveLineGutter(), indentOnInput(), closeBrackets(), EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0" }), keymap.of([...completionKeymap, ...historyKeymap, ...lintKeymap, indentWithTab])];
+export const reading = (label: string): Extension[] => [EditorState.readOnly.of(true), EditorView.editable.of(false), EditorView.contentAttributes.of({ "aria-label": label, "aria-readonly": "true", tabindex: "0" })];
+export const writing = (label: string): Extension[] => [history(), highlightActiveLine(), highlightActiveLineGutter(), indentOnInput(), closeBrackets(), EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0" }), keymap.of([...completionKeymap, ...historyKeymap, ...lintKeymap, indentWithTab])];
 
 /** breaks is how the lines of a text end. A text with both kinds has its CRs kept as characters. */
-const breaks = (text: string): Extension => EditorState.lineSeparator.of(/\r\n/.test(text) && !/(^|[^\r])\n/.test(text) ? "\r\n" : "\n");
+export const breaks = (text: string): Extension => EditorState.lineSeparator.of(/\r\n/.test(text) && !/(^|[^\r])\n/.test(text) ? "\r\n" : "\n");
 
 /** offset is the place in the document of a line and a character, both from 1. */
 function offset(doc: Text, line: number, column: number): number {
@@ -105,14 +104,16 @@ export function fixOf(text: string, { message, suggestion }: Finding): { from: n
 }
 
 export class Code extends HTMLElement {
-  view!: EditorView;
+  private made: EditorView | undefined;
   private readonly help = new Compartment();
   private readonly ends = new Compartment();
   private silent = false;
   private readonly spots = new Map<string, Spot>();
 
-  connectedCallback(): void {
-    if (this.shadowRoot) return;
+  /** view is made where it is first needed: two at once, with the script itself, would hold the page up. */
+  get view(): EditorView { return this.made ??= this.make(); }
+
+  private make(): EditorView {
     const root = this.attachShadow({ mode: "open" });
     const label = this.getAttribute("label") ?? "Code";
     const edited = EditorView.updateListener.of((update) => {
@@ -120,7 +121,7 @@ export class Code extends HTMLElement {
       if (update.docChanged && !this.silent) this.dispatchEvent(new Event("edited"));
       if (update.selectionSet || update.docChanged) this.dispatchEvent(new Event("caret"));
     });
-    this.view = new EditorView({ root, parent: root, state: EditorState.create({ extensions: [
+    return new EditorView({ root, parent: root, state: EditorState.create({ extensions: [
       common, this.help.of([]), this.ends.of(breaks("")), lintGutter(), edited,
       this.hasAttribute("readonly") ? [reading(label), EditorView.lineWrapping] : writing(label),
     ] }) });
@@ -237,38 +238,4 @@ export class Code extends HTMLElement {
   }
 }
 
-/** Diff shows in one column what changes from one text to another. */
-export class Diff extends HTMLElement {
-  private view: EditorView | undefined;
-
-  show(before: string, after: string): void {
-    const root = this.shadowRoot ?? this.attachShadow({ mode: "open" });
-    this.view?.destroy();
-    this.view = new EditorView({ root, parent: root, state: EditorState.create({ doc: after, extensions: [
-      common, reading(this.getAttribute("label") ?? "Difference"), unifiedMergeView({ original: before, mergeControls: false, collapseUnchanged: { margin: 3, minSize: 6 } }),
-    ] }) });
-  }
-}
-
-/** Merge shows two texts side by side. The right one can be edited, and takes parts of the left one. */
-export class Merge extends HTMLElement {
-  private view: MergeView | undefined;
-
-  show(theirs: string, mine: string): void {
-    const root = this.shadowRoot ?? this.attachShadow({ mode: "open" });
-    this.view?.destroy();
-    this.view = new MergeView({
-      root, parent: root, revertControls: "a-to-b", collapseUnchanged: { margin: 3, minSize: 6 },
-      a: { doc: theirs, extensions: [common, breaks(theirs), reading("Their text")] },
-      b: { doc: mine, extensions: [common, breaks(mine), writing("Your text. Escape, then Tab, leaves the editor.")] },
-      renderRevertControl: () => { const button = document.createElement("button"); button.type = "button"; button.textContent = "→"; button.setAttribute("aria-label", "Take their part"); return button; },
-    });
-  }
-
-  get value(): string { return this.view?.b.state.sliceDoc() ?? ""; }
-  set value(text: string) { this.view?.b.dispatch({ changes: { from: 0, to: this.view.b.state.doc.length, insert: this.view.b.state.toText(text) } }); }
-}
-
 customElements.define("berth-code", Code);
-customElements.define("berth-diff", Diff);
-customElements.define("berth-merge", Merge);

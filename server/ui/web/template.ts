@@ -1,6 +1,7 @@
 /** The editor of a base job template: what is typed is checked at each pause, and shown as Job, difference and impact. */
 import "./code.ts"; // the elements, which types alone would not bring
-import { type Code, type Diff, type Finding, type Merge } from "./code.ts";
+import { type Code, type Finding } from "./code.ts";
+import { type Diff, type Merge } from "./compare.ts";
 import { Defaults, type Default } from "./defaults.ts";
 import { merge3 } from "./merge3.ts";
 import { Words, type Language, type Variables } from "./words.ts";
@@ -62,6 +63,9 @@ class Refusal extends Error {
   constructor(readonly status: number, readonly problem: Problem) { super(problem.detail ?? problem.title); }
 }
 
+/** turn lets the browser draw and answer keys before the next piece of work. */
+const turn = () => new Promise<void>((done) => { setTimeout(done); });
+
 const text = (): string => source.value;
 const count = (n: number, one: string): string => `${n} ${one}${n === 1 ? "" : "s"}`;
 const saved = (): string => base.source ?? "";
@@ -85,10 +89,11 @@ async function check(): Promise<void> {
   checked = answer;
   const variables = answer.document?.variables?.properties;
   if (words && variables) words.variables = variables;
-  if (variables) form.show(answer.defaults ?? [], variables);
-  showFindings(answer);
-  showJob(answer);
-  showImpact(answer);
+  for (const show of [() => { if (variables) form.show(answer.defaults ?? [], variables); }, () => showFindings(answer), () => showJob(answer), () => showImpact(answer)]) {
+    show();
+    await turn();
+    if (mine !== asked || content !== text()) return;
+  }
   const took = Math.round(performance.now() - began);
   element("verdict").textContent = `${verdict(answer)} · answered in ${took} ms`;
   element("verdict").classList.toggle("bad", answer.errors.length > 0);
@@ -211,8 +216,12 @@ async function textOf(version: number): Promise<string> {
 
 async function showDiff(): Promise<void> {
   const against = Number(element<HTMLSelectElement>("against").value) || base.version;
-  diff.show(await textOf(against), text());
+  const [before] = await Promise.all([textOf(against), compare()]);
+  diff.show(before, text());
 }
+
+/** compare loads the elements that compare texts. */
+const compare = () => import("./compare.ts");
 
 async function showHistory(): Promise<void> {
   let items: Version[];
@@ -311,10 +320,11 @@ async function conflict(): Promise<void> {
     return;
   }
   theirs = newest;
-  say("conflict", `${newest.created_by} has saved version ${newest.version} meanwhile${newest.comment ? `: ${newest.comment}` : ""}. Your text began with version ${base.version}. `, button("Merge", merge, "small"));
+  say("conflict", `${newest.created_by} has saved version ${newest.version} meanwhile${newest.comment ? `: ${newest.comment}` : ""}. Your text began with version ${base.version}. `, button("Merge", () => void merge(), "small"));
 }
 
-function merge(): void {
+async function merge(): Promise<void> {
+  await compare();
   if (!theirs) return;
   element("merge").hidden = false;
   element("merge-title").textContent = `Merge with version ${theirs.version} by ${theirs.created_by}`;
@@ -385,7 +395,7 @@ async function save(): Promise<void> {
     const refused = error instanceof Refusal ? error : undefined;
     if (refused?.status === 412) await conflict();
     if (refused?.problem.code === "template-breaks-deployments") needTick(Math.max(1, refused.problem.errors?.length ?? 0));
-    const again = refused?.status === 412 ? [" ", button("Merge", () => { element<HTMLDialogElement>("save-dialog").close(); merge(); }, "small")] : [];
+    const again = refused?.status === 412 ? [" ", button("Merge", () => { element<HTMLDialogElement>("save-dialog").close(); void merge(); }, "small")] : [];
     say("save-problem", refused ? [refused.message, ...(refused.problem.errors ?? []).map(({ message }) => message)].join("\n") : "No connection: nothing was saved. Your text is kept in this browser.", ...again);
   }
   press.disabled = !element("break-field").hidden && !element<HTMLInputElement>("break").checked;
@@ -396,6 +406,7 @@ async function start(): Promise<void> {
   base = newest;
   texts.set(newest.version, saved());
   restore(newest);
+  await turn();
   words = new Words(language);
   source.helpWith(words.complete, words.hover);
   source.addEventListener("edited", changed);

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/chromedp"
+
 	"github.com/berth-dev/berth/server/api"
 )
 
@@ -111,4 +113,47 @@ func TestSearchFindsRunsDeploymentsAndPools(t *testing.T) {
 	r.page("/search?q=nothing").is(http.StatusOK).has("Nothing is called like that")
 	r.page("/about").is(http.StatusOK).has("BERTH_API_URL=" + r.url)
 	r.page("/webhooks").is(http.StatusOK).has("No webhook yet")
+}
+
+// TestAnAdminBreaksTheGlassOnThePage: a change that needs an approval says so with its request, whatever the page, and an admin can
+// carry it out with a reason; others are not offered it.
+func TestAnAdminBreaksTheGlassOnThePage(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.deploy("hello", `,"schedules":[{"name":"nightly","cron":"30 2 * * *"}]`)
+	r.call(http.MethodPatch, "/api/v1/work-pools/local", `{"approvals":{"require":["deploys","templates","rules"]}}`).is(http.StatusOK)
+	editor, admin := r.signedIn(r.makeKey("editor", api.RoleEditor)), r.signedIn(r.makeKey("boss", api.RoleAdmin))
+	const path = "/deployments/hello/delete"
+	form := url.Values{"force": {"true"}}
+	asked := r.sendForm(path, form, "Cookie", editor).is(http.StatusConflict).has("The change needs an approval", `name="force" value="true"`, "The request</a>")
+	asked.hasNot("break-glass")
+	form.Set("break_glass", "hurry")
+	r.sendForm(path, form, "Cookie", editor).is(http.StatusForbidden)
+	form.Del("break_glass")
+	r.sendForm(path, form, "Cookie", admin).is(http.StatusConflict).has(`id="break-glass"`, `name="break_glass"`)
+	r.page("/deployments/hello", "Cookie", admin).is(http.StatusOK)
+	form.Set("break_glass", "INC-4711, the nightly load is down")
+	r.sendForm(path, form, "Cookie", admin).is(http.StatusSeeOther)
+	r.page("/deployments/hello", "Cookie", admin).is(http.StatusNotFound)
+	r.page("/approvals", "Cookie", editor).has("Without approval", "INC-4711")
+	rule := url.Values{"do": {"save"}, "rule": {"named"}, "action": {"deny"}, "pool": {"local"}, "expression": {"true"}, "message": {"no"}}
+	r.sendForm("/rules/edit", rule, "Cookie", admin).is(http.StatusConflict).has(`id="break-glass"`, `value="named"`)
+}
+
+// TestAnAdminSavesATemplateWithoutTheApproval: the editor asks for the reason once the server has asked for an approval.
+func TestAnAdminSavesATemplateWithoutTheApproval(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.saveText(aText, "").is(http.StatusOK)
+	r.call(http.MethodPatch, "/api/v1/work-pools/local", `{"approvals":{"require":["templates"]}}`).is(http.StatusOK)
+	ctx := browser(t)
+	do(t, ctx, "sign in", chromedp.Navigate(r.url+"/session?to=pools/local/template"), chromedp.SendKeys(chromedp.CSS("#key"), r.makeKey("boss", api.RoleAdmin)), press("main form button"))
+	arrives(t, ctx, "the editor", ready)
+	do(t, ctx, "save", write(strings.Replace(aText, "64Mi", "96Mi", 1)), holds(`() => !document.querySelector("#save").disabled`), press("#save"), shows("#save-title", "Save as version"),
+		press("#save-now:enabled"), shows("#save-problem a", "The request of local"), shows("#glass-field", "Save it without the approval"))
+	do(t, ctx, "without the approval", chromedp.SendKeys(chromedp.CSS("#glass"), "INC-4711"), press("#save-now"), hides("#save-title", "Save"))
+	r.page("/approvals", "Authorization", "Bearer "+r.admin).has("Without approval", "INC-4711")
+	if kept := read[api.TemplateVersion](r.call(http.MethodGet, templatePath, "")); !strings.Contains(kept.Source, "96Mi") {
+		t.Errorf("saved is %s", kept.Source)
+	}
 }

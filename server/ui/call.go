@@ -2,6 +2,7 @@ package ui
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/api/apiclient"
+	"github.com/berth-dev/berth/server/problem"
 )
 
 // client calls the API in process, as whoever asks for a page: rights, limits, audit and refusals are those of the API, and
@@ -28,8 +30,11 @@ const callsAtOnce = 8
 
 // newClient returns a client for one request of a browser. Cookies that the API sets go to the header of the answer.
 func newClient(handler http.Handler, r *http.Request, answer http.Header) *client {
-	calls := &inProcess{handler: handler, from: r, answer: answer}
-	made, err := apiclient.NewClientWithResponses("http://in-process", apiclient.WithHTTPClient(calls))
+	return (&inProcess{handler: handler, from: r, answer: answer}).client()
+}
+
+func (c *inProcess) client() *client {
+	made, err := apiclient.NewClientWithResponses("http://in-process", apiclient.WithHTTPClient(c))
 	if err != nil {
 		panic("ui: " + err.Error()) // the address is ours
 	}
@@ -41,8 +46,13 @@ type inProcess struct {
 	handler http.Handler
 	from    *http.Request
 
+	// breakGlass is the reason to make changes without an approval; empty: none is given.
+	breakGlass string
+
 	mu     sync.Mutex
 	answer http.Header
+	// refused is a change that needs an approval.
+	refused *api.Problem
 }
 
 // Do implements apiclient.HttpRequestDoer.
@@ -53,6 +63,11 @@ func (c *inProcess) Do(call *http.Request) (*http.Response, error) {
 				call.Header.Add(name, value)
 			}
 		}
+	}
+	if c.breakGlass != "" && call.Method != http.MethodGet {
+		query := call.URL.Query()
+		query.Set(breakGlassField, c.breakGlass)
+		call.URL.RawQuery = query.Encode()
 	}
 	call.RemoteAddr, call.Host, call.TLS = c.from.RemoteAddr, c.from.Host, c.from.TLS
 	call.RequestURI = call.URL.RequestURI()
@@ -67,6 +82,12 @@ func (c *inProcess) Do(call *http.Request) (*http.Response, error) {
 	c.mu.Lock()
 	for _, cookie := range answer.header.Values("Set-Cookie") {
 		c.answer.Add("Set-Cookie", cookie)
+	}
+	if answer.status == http.StatusConflict {
+		document := &api.Problem{}
+		if err := json.Unmarshal(answer.body.Bytes(), document); err == nil && document.Code == string(problem.ApprovalRequired) {
+			c.refused = document
+		}
 	}
 	c.mu.Unlock()
 	return &http.Response{

@@ -44,6 +44,9 @@ func (t templateView) Editor() bool { return t.Asset("template") != "" }
 // MaySave reports whether whoever looks may save the template.
 func (t templateView) MaySave() bool { return t.May("SetTemplate", t.Pool) }
 
+// MayBreakGlass reports whether whoever looks may save the template without the approval that the pool requires.
+func (t templateView) MayBreakGlass() bool { return t.isAdminIn(t.Pool) }
+
 // Lines is how many lines the text has, for the height of the plain form.
 func (t templateView) Lines() int {
 	const least, most = 12, 60

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -146,7 +147,8 @@ func (v *visit) comesFromElsewhere() bool {
 func (s *Site) handler(answer pageFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := &visit{Request: r, site: s, w: w, query: r.URL.Query()}
-		v.api = newClient(s.API, r, w.Header())
+		calls := &inProcess{handler: s.API, from: r, answer: w.Header()}
+		v.api = calls.client()
 		if v.comesFromElsewhere() {
 			page{template: "again", view: v.bareFrame("Berth")}.write(v)
 			return
@@ -157,7 +159,15 @@ func (s *Site) handler(answer pageFunc) http.Handler {
 		}
 		const formMax = 4 << 20
 		r.Body = http.MaxBytesReader(w, r.Body, formMax)
+		if err := r.ParseForm(); err != nil {
+			s.fail(v, badParameter("the form cannot be read: %v", err))
+			return
+		}
+		calls.breakGlass = strings.TrimSpace(r.PostForm.Get(breakGlassField))
 		made, err := answer(v)
+		if calls.refused != nil && r.Method == http.MethodPost {
+			made, err = v.approvalNeeded(calls.refused)
+		}
 		if err != nil {
 			s.fail(v, err)
 			return

@@ -12,7 +12,7 @@ interface Found { message: string; suggestion?: string; place?: Place }
 interface Summary { deployments: number; unchanged: number; changed: number; broken: number; newly_broken: number }
 interface Checked { version: number; document?: { variables?: { properties?: Variables } }; errors: Found[]; warnings: Found[]; yaml?: string; origins?: { line: number; from: number[] }[]; defaults?: Default[]; impact?: Summary; breaks?: { deployment: string; reason: string }[] }
 interface Impact { items: { deployment: string; verdict: string; errors: Found[]; text: string }[]; next_cursor?: string }
-interface Problem { title: string; detail?: string; code: string; errors?: Found[] }
+interface Problem { title: string; detail?: string; code: string; errors?: Found[]; approvals?: { id?: string; pool: string }[] }
 interface Draft { text: string; version: number; base: string; at: number }
 
 const PAUSE = 200; // milliseconds after the last key
@@ -386,17 +386,22 @@ async function save(): Promise<void> {
   const comment = element<HTMLInputElement>("comment");
   const content = text();
   const may = element<HTMLInputElement>("break").checked;
+  const glass = document.getElementById("glass") as HTMLInputElement | null; // only for whoever may do without an approval
+  const reason = glass?.value.trim() ?? "";
   try {
-    const version = await ask<Version>(`${template}?require_unbroken=${!may}`, "PUT", { source: content, ...(comment.value && { comment: comment.value }) }, { "If-Match": `"${base.version}"` });
+    const version = await ask<Version>(`${template}?require_unbroken=${!may}${reason && `&break_glass=${encodeURIComponent(reason)}`}`, "PUT", { source: content, ...(comment.value && { comment: comment.value }) }, { "If-Match": `"${base.version}"` });
     comment.value = "";
+    if (glass) { glass.value = ""; element("glass-field").hidden = true; }
     element<HTMLDialogElement>("save-dialog").close();
     open({ ...version, source: content }, text());
   } catch (error) {
     const refused = error instanceof Refusal ? error : undefined;
     if (refused?.status === 412) await conflict();
     if (refused?.problem.code === "template-breaks-deployments") needTick(Math.max(1, refused.problem.errors?.length ?? 0));
+    if (refused?.problem.code === "approval-required" && glass) element("glass-field").hidden = false;
+    const requests = (refused?.problem.approvals ?? []).flatMap(({ id, pool: of }) => id === undefined ? [] : [" ", make("a", { href: new URL(`../../approvals/${id}`, api).href }, `The request of ${of}`)]);
     const again = refused?.status === 412 ? [" ", button("Merge", () => { element<HTMLDialogElement>("save-dialog").close(); void merge(); }, "small")] : [];
-    say("save-problem", refused ? [refused.message, ...(refused.problem.errors ?? []).map(({ message }) => message)].join("\n") : "No connection: nothing was saved. Your text is kept in this browser.", ...again);
+    say("save-problem", refused ? [refused.message, ...(refused.problem.errors ?? []).map(({ message }) => message)].join("\n") : "No connection: nothing was saved. Your text is kept in this browser.", ...again, ...requests);
   }
   press.disabled = !element("break-field").hidden && !element<HTMLInputElement>("break").checked;
 }

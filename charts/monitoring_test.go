@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/berth-dev/berth/charts/dashboard"
 	"github.com/berth-dev/berth/internal/metricdoc"
 )
 
@@ -55,18 +56,49 @@ type panel struct {
 	Targets []struct{ Expr string }
 }
 
-func dashboard(t *testing.T) []panel {
+// dashboards are the panels of the dashboards in the chart, by their files.
+func dashboards(t *testing.T) map[string][]panel {
 	t.Helper()
 	configMap := find[*corev1.ConfigMap](t, render(t, "{metrics: {dashboard: {enabled: true}}}"),
 		"rel-berth-dashboard")
 	if configMap.Labels["grafana_dashboard"] != "1" {
 		t.Errorf("labels %v do not match the sidecar's selector", configMap.Labels)
 	}
-	var board struct{ Panels []panel }
-	if err := json.Unmarshal([]byte(configMap.Data["berth.json"]), &board); err != nil {
-		t.Fatal(err)
+	boards := map[string][]panel{}
+	for name, text := range configMap.Data {
+		var board struct{ Panels []panel }
+		if err := json.Unmarshal([]byte(text), &board); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		boards[name] = board.Panels
 	}
-	return board.Panels
+	return boards
+}
+
+// TestTheDashboardsAreThoseOfTheirSource: -update writes them.
+func TestTheDashboardsAreThoseOfTheirSource(t *testing.T) {
+	const dir = "berth/monitoring/dashboards/"
+	files := map[string]bool{}
+	for _, b := range dashboard.Boards() {
+		want, err := b.JSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[b.Name+".json"] = true
+		if *update {
+			if err := os.WriteFile(dir+b.Name+".json", want, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := os.ReadFile(dir + b.Name + ".json"); err != nil || string(got) != string(want) {
+			t.Errorf("%s differs from its source (%v); go test ./charts -update", b.Name, err)
+		}
+	}
+	for name := range dashboards(t) {
+		if !files[name] {
+			t.Errorf("%s has no source", name)
+		}
+	}
 }
 
 var (
@@ -76,7 +108,7 @@ var (
 )
 
 // targetLabels are labels that the scrape adds.
-var targetLabels = []string{"namespace", "pod", "instance", "le"}
+var targetLabels = []string{"cluster", "namespace", "pod", "instance", "le"}
 
 // queryProblems lists the metrics and labels of a query that the code does not export, rates of metrics other
 // than counters, and counters without a rate.
@@ -126,14 +158,16 @@ func TestAlertsAndDashboardUseExportedMetrics(t *testing.T) {
 			queries["alert "+rule.Alert] = rule.Expr
 		}
 	}
-	ids := map[int]bool{}
-	for _, p := range dashboard(t) {
-		if ids[p.ID] {
-			t.Errorf("duplicate panel ID %d", p.ID)
-		}
-		ids[p.ID] = true
-		for _, target := range p.Targets {
-			queries["panel "+p.Title+": "+target.Expr] = target.Expr
+	for name, panels := range dashboards(t) {
+		ids := map[int]bool{}
+		for _, p := range panels {
+			if ids[p.ID] {
+				t.Errorf("%s: duplicate panel ID %d", name, p.ID)
+			}
+			ids[p.ID] = true
+			for _, target := range p.Targets {
+				queries[name+", panel "+p.Title+": "+target.Expr] = target.Expr
+			}
 		}
 	}
 	if len(queries) < 40 {

@@ -272,6 +272,6 @@ func renders() map[string]string {
 		"sign-in":                     signIn,
 		"the server alone":            `{worker: {enabled: false}}`,
 		"secrets in the environment":  "{secretsAsFiles: false, database: {external: {existingSecret: postgres, ca: {existingSecret: ca}}}}",
-		"the parts of a database URL": databaseParts, "extensions": extensions(), "exposed": exposed,
+		"the parts of a database URL": databaseParts, "extensions": extensions(), "exposed": exposed, "declared files": applies,
 	}
 }

@@ -101,7 +101,10 @@ type Options struct {
 	AccessFile string
 
 	EnsurePools []PoolSpec
-	Engines     *templating.Registry // template engines; nil means the built-in ones
+	// Declared reads the files that the server applies by itself, at its start and when they change; nil for none. It
+	// needs BootstrapAdminKey, or AuthNone.
+	Declared func() []DeclaredFile
+	Engines  *templating.Registry // template engines; nil means the built-in ones
 	// Protected is what no Job may refer to: the objects of this installation in the cluster.
 	Protected reference.Protected
 	// KeepRuns, KeepLogs and KeepAudit are the retention periods of finished runs, of output and of the audit

@@ -257,6 +257,13 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 	if s.traces.On() {
 		loops.Go(func() error { return untilStopped(background, "traces", s.traces.Run) })
 	}
+	if s.Declared != nil {
+		declarations, err := s.newDeclarations(routes)
+		if err != nil {
+			return err
+		}
+		loops.Go(func() error { return untilStopped(background, "declared files", declarations.run) })
+	}
 	if identities != nil {
 		loops.Go(func() error {
 			return untilStopped(background, "signing keys", s.repeat("signing keys", rotateInterval, identities.Rotate))

@@ -83,8 +83,9 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	if s.Workloads, err = c.workloads(ctx); err != nil {
 		return Status{}, err
 	}
+	s.Findings = c.refusedFiles(ctx)
 	if !s.Healthy() {
-		s.Findings = append(s.scaledDown(), c.findings(ctx)...)
+		s.Findings = append(append(s.Findings, s.scaledDown()...), c.findings(ctx)...)
 	}
 	s.NextSteps = s.Next()
 	return s, nil

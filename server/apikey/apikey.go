@@ -9,6 +9,8 @@
 package apikey
 
 import (
+	"bytes"
+	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -45,6 +47,15 @@ type Key struct {
 
 // New creates a key from the system's random source.
 func New() (Key, error) { return newFrom(rand.Reader) }
+
+// Derive makes a key for a purpose from another key: always the same one, from which the other cannot be told.
+func Derive(from Key, purpose string) (Key, error) {
+	raw, err := hkdf.Key(sha256.New, []byte(from.Secret), nil, "berth "+purpose, idBytes+secretBytes)
+	if err != nil {
+		return Key{}, fmt.Errorf("derive a key for %s: %w", purpose, err)
+	}
+	return newFrom(bytes.NewReader(raw))
+}
 
 func newFrom(random io.Reader) (Key, error) {
 	raw := make([]byte, idBytes+secretBytes)

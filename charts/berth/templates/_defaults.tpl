@@ -1,5 +1,15 @@
 {{/* Written from values.yaml by `go test ./charts -update`. */}}
 {{- define "berth.defaults" -}}
+apply:
+  configMaps: []
+  file:
+    =: {}
+  files:
+    =: {}
+  hook:
+    activeDeadlineSeconds: 240
+    enabled: true
+  prune: false
 commonAnnotations:
   =: {}
 commonLabels:

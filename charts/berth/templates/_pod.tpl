@@ -136,6 +136,7 @@ resources:
 {{/*
 The spec of a hook's pod: (dict "root" . "component" "drain" "account" ACCOUNT "token" BOOL "runs" RUNS "env" TEXT "settings"
 SETTINGS). RUNS has a (list NAME ARGS) for each container. Without "env" and settings it is no client of the server.
+"mounts" and "volumes" are the text of more of them.
 */}}
 {{- define "berth.hookSpec" -}}
 {{- $hooks := .root.Values.hooks -}}
@@ -152,10 +153,10 @@ containers:
     args:
       {{- index . 1 | trim | nindent 6 }}
     {{- include "berth.section" (list "env" (get $hook "env") $hooks.extraEnv) | nindent 4 }}
-    {{- include "berth.section" (list "volumeMounts" (include "berth.client.mounts" $hook.settings) $hooks.extraVolumeMounts) | nindent 4 }}
+    {{- include "berth.section" (list "volumeMounts" (printf "%s\n%s" (include "berth.client.mounts" $hook.settings) (get $hook "mounts" | trim)) $hooks.extraVolumeMounts) | nindent 4 }}
   {{- end }}
   {{- with $hooks.extraContainers }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-{{- include "berth.section" (list "volumes" (include "berth.client.volumes" (list .root .settings)) $hooks.extraVolumes) }}
+{{- include "berth.section" (list "volumes" (printf "%s\n%s" (include "berth.client.volumes" (list .root .settings)) (get . "volumes" | trim)) $hooks.extraVolumes) }}
 {{- end }}

@@ -74,3 +74,37 @@
 {{- end }}
 {{- end }}
 {{- end }}
+
+{{/* Not empty if the server applies files by itself. */}}
+{{- define "berth.applies" -}}
+{{- if and .Values.server.enabled (or .Values.apply.file .Values.apply.configMaps) }}true{{ end }}
+{{- end }}
+
+{{/* The ConfigMaps that it applies, a directory each. */}}
+{{- define "berth.apply.configMaps" -}}
+{{- $names := .Values.apply.configMaps }}
+{{- if .Values.apply.file }}
+{{- $names = prepend $names (include "berth.named" (list . "apply")) }}
+{{- end }}
+{{- dict "items" ($names | default list) | toJson }}
+{{- end }}
+
+{{- define "berth.apply.mounts" -}}
+{{- if include "berth.applies" . }}
+{{- range $i, $name := (include "berth.apply.configMaps" . | fromJson).items }}
+- name: apply-{{ $i }}
+  mountPath: /etc/berth/apply/{{ $name }}
+  readOnly: true
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "berth.apply.volumes" -}}
+{{- if include "berth.applies" . }}
+{{- range $i, $name := (include "berth.apply.configMaps" . | fromJson).items }}
+- name: apply-{{ $i }}
+  configMap:
+    name: {{ $name | quote }}
+{{- end }}
+{{- end }}
+{{- end }}

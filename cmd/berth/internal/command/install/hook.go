@@ -13,7 +13,7 @@ import (
 func hookCommand(app *cli.App) *cobra.Command {
 	return cli.Group(
 		&cobra.Command{Use: "hook", Short: "Commands for the hooks of the Helm chart", Hidden: true},
-		hookDrainCommand(app), hookTestCommand(app))
+		hookDrainCommand(app), hookTestCommand(app), hookAppliedCommand(app))
 }
 
 // hookTestCommand is what the chart's test runs in the cluster.

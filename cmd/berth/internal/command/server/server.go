@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/berth-dev/berth/cmd/berth/internal/berthfile"
 	"github.com/berth-dev/berth/cmd/berth/internal/build"
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/flagset"
@@ -33,6 +34,8 @@ type serverFlags struct {
 	keepAudit, keepDeleted      cli.Period
 	keepStatistics              cli.Period
 	publicURL, identityKeyFile  string
+	applyDir                    string
+	applyPrune                  bool
 	signIn                      flagset.SignIn
 	webhookAllow                []string
 }
@@ -77,6 +80,10 @@ When the server accepts requests, it prints "ready URL" to standard output. It l
 		"file with a worker API key to create if it does not exist")
 	flags.StringSliceVar(&in.workerPools, "bootstrap-worker-pool", nil,
 		"pool that the bootstrap worker key is for (repeatable; default: all pools)")
+	flags.StringVar(&in.applyDir, "apply-dir", "",
+		"directory of directories with a berth.yaml each, which the server applies by itself when they change")
+	flags.BoolVar(&in.applyPrune, "apply-prune", false,
+		"with --apply-dir: delete what a file declared before and no longer declares")
 	flags.StringVar(&in.publicURL, "public-url", "",
 		"URL under which others reach the server, https://HOST[/PATH]; the issuer of run tokens, which are off "+
 			"without it")
@@ -145,6 +152,9 @@ func (in *serverFlags) options(app *cli.App) (server.Options, error) {
 	}
 	if err := in.check(); err != nil {
 		return o, err
+	}
+	if in.applyDir != "" {
+		o.Declared = func() []server.DeclaredFile { return berthfile.Declared(in.applyDir, in.applyPrune) }
 	}
 	var err error
 	if o.SignIn, o.AccessFile, err = in.signIn.Config(app, in.publicURL); err != nil {

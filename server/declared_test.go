@@ -1,0 +1,122 @@
+package server_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/berth-dev/berth/internal/pgtest"
+	"github.com/berth-dev/berth/server"
+	"github.com/berth-dev/berth/server/api"
+)
+
+// declaring is a directory of declared files that a test changes.
+type declaring struct {
+	mu    sync.Mutex
+	files map[string]string // the JSON of a file, by its name
+}
+
+func (d *declaring) set(name, text string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.files[name] = text
+}
+
+func (d *declaring) read() []server.DeclaredFile {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var files []server.DeclaredFile
+	for name, text := range d.files {
+		files = append(files, server.DeclaredFile{
+			Name: name, Digest: text,
+			Request: func(dryRun bool, plan string) (json.RawMessage, error) {
+				body := map[string]any{}
+				if err := json.Unmarshal([]byte(text), &body); err != nil {
+					return nil, err
+				}
+				body["dry_run"], body["project"] = dryRun, "declared:"+name
+				if plan != "" {
+					body["plan"] = plan
+				}
+				return json.Marshal(body)
+			},
+		})
+	}
+	return files
+}
+
+func (r *running) metric(line string) bool {
+	return strings.Contains(string(r.call(http.MethodGet, "/metrics", "").is(http.StatusOK).body), line+"\n")
+}
+
+const declaredReport = `{"deployments":[{"name":"report","pool":"local","job_variables":{"command":["true"]},"description":"first"}]}`
+
+// TestDeclaredFilesAreAppliedByTheServers by several at once, with the name of who applied in the audit.
+func TestDeclaredFilesAreAppliedByTheServers(t *testing.T) {
+	t.Parallel()
+	d := &declaring{files: map[string]string{"team": declaredReport}}
+	database := pgtest.Database(t)
+	declare := func(o *server.Options) { o.Declared = d.read }
+	one := start(t, on(database), declare)
+	two := start(t, on(database), declare, func(o *server.Options) { o.BootstrapAdminKey, o.BootstrapWorkerKey = one.admin, one.worker })
+	two.admin = one.admin
+	for _, r := range []*running{one, two} {
+		eventually(t, func() bool { return r.metric(`berth_apply_failing{file="team"} 0`) })
+	}
+	read[api.Deployment](one.call(http.MethodGet, "/api/v1/deployments/report", "").is(http.StatusOK))
+	made := 0
+	for _, entry := range read[api.AuditList](one.call(http.MethodGet, "/api/v1/audit", "").is(http.StatusOK)).Items {
+		if string(entry.Kind) == "deployment" {
+			made++
+			if entry.Actor != "declared-files" {
+				t.Errorf("the deployment is of %q", entry.Actor)
+			}
+		}
+	}
+	if made != 1 {
+		t.Errorf("two servers made the deployment %d times", made)
+	}
+}
+
+// TestABrokenDeclaredFileKeepsTheLastGoodState: nothing of it is applied, and the metric says so, until it is mended.
+func TestABrokenDeclaredFileKeepsTheLastGoodState(t *testing.T) {
+	t.Parallel()
+	d := &declaring{files: map[string]string{"team": declaredReport}}
+	r := start(t, func(o *server.Options) { o.Declared = d.read })
+	eventually(t, func() bool { return r.metric(`berth_apply_failing{file="team"} 0`) })
+
+	for name, broken := range map[string]string{
+		"a field that does not exist": strings.Replace(declaredReport, `"description"`, `"descripton"`, 1),
+		"half of it is wrong":         `{"variables":[{"name":"half","value":"1"}],"deployments":[{"name":"report","pool":"nowhere","job_variables":{}}]}`,
+	} {
+		d.set("team", broken)
+		eventually(t, func() bool { return r.metric(`berth_apply_failing{file="team"} 1`) })
+		if got := read[api.Deployment](r.call(http.MethodGet, "/api/v1/deployments/report", "").is(http.StatusOK)); got.Description != "first" {
+			t.Errorf("%s: the deployment is now %+v", name, got)
+		}
+		r.call(http.MethodGet, "/api/v1/variables/half", "").is(http.StatusNotFound)
+		d.set("team", declaredReport)
+		eventually(t, func() bool { return r.metric(`berth_apply_failing{file="team"} 0`) })
+	}
+	d.set("team", strings.Replace(declaredReport, "first", "second", 1))
+	eventually(t, func() bool {
+		return read[api.Deployment](r.call(http.MethodGet, "/api/v1/deployments/report", "").is(http.StatusOK)).Description == "second"
+	})
+}
+
+// TestADeclaredFileWaitsForItsApproval like the deploy of anyone else, and is applied once it is given.
+func TestADeclaredFileWaitsForItsApproval(t *testing.T) {
+	t.Parallel()
+	d := &declaring{files: map[string]string{}}
+	r := start(t, func(o *server.Options) { o.Declared = d.read })
+	r.call(http.MethodPatch, "/api/v1/work-pools/local", `{"approvals":{"require":["deploys"]}}`).is(http.StatusOK)
+	d.set("team", declaredReport)
+	eventually(t, func() bool { return r.metric(`berth_apply_failing{file="team"} 1`) })
+	r.call(http.MethodGet, "/api/v1/deployments/report", "").is(http.StatusNotFound)
+	open := read[api.ApprovalList](r.call(http.MethodGet, "/api/v1/approvals", "").is(http.StatusOK)).Items
+	if len(open) != 1 || open[0].AskedBy != "declared-files" {
+		t.Errorf("the approvals are %+v", open)
+	}
+}

@@ -86,15 +86,51 @@ func TestTheStreamOfChangesTellsWhatHasChanged(t *testing.T) {
 	awaitTopic(t, told, "variable:day")
 }
 
+// TestTheStreamOfChangesTellsALimitedCallerOfItsPoolsOnly changes all kinds of things of another pool, in turns with a thing of
+// the caller's: nothing is told of the others, before or after.
 func TestTheStreamOfChangesTellsALimitedCallerOfItsPoolsOnly(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	r.call(http.MethodPost, "/api/v1/work-pools", `{"name":"hidden","type":"process"}`).is(http.StatusCreated)
-	told := r.changes(r.makeKey("limited", api.RoleViewer, "local"))
-	r.call(http.MethodPut, "/api/v1/work-pools/hidden/queues/secret", `{}`)
-	r.call(http.MethodPatch, "/api/v1/work-pools/hidden", `{"description":"secret"}`).is(http.StatusOK)
 	r.deploy("hello", "")
-	run := r.startRun("hello", `{}`)
-	r.call(http.MethodPost, "/api/v1/runs/"+run.ID.String()+"/cancel", "").is(http.StatusOK)
-	awaitTopic(t, told, "run:"+run.ID.String(), "pool:hidden", "queue:secret", "queue")
+	all, told := r.changes(r.admin), r.changes(r.makeKey("limited", api.RoleViewer, "local"))
+	forbidden := []string{"pool:hidden", "template:hidden", "deployment:secret", "queue:secret", "worker:hidden-worker"}
+	for i, change := range []func(){
+		func() {
+			r.call(http.MethodPatch, "/api/v1/work-pools/hidden", `{"description":"secret"}`).is(http.StatusOK)
+		},
+		func() {
+			r.call(http.MethodPost, "/api/v1/work-pools/hidden/queues", `{"name":"secret"}`).is(http.StatusCreated)
+		},
+		func() {
+			r.call(http.MethodPut, "/api/v1/work-pools/hidden/template", encode(t, api.TemplateSave{Source: aText})).is(http.StatusOK)
+		},
+		func() {
+			r.call(http.MethodPost, "/api/v1/apply", `{"deployments":[{"name":"secret","pool":"hidden"}]}`).is(http.StatusOK)
+		},
+		func() {
+			forbidden = append(forbidden, "run:"+r.startRun("secret", `{}`).ID.String())
+		},
+		func() {
+			w := r.newWorkerOf("hidden", api.Process, "hidden-worker")
+			claim := w.claimOne()
+			w.begin(claim)
+			w.write(claim, 0, "secret\n")
+			w.finish(claim, 1, "secret")
+		},
+		func() {
+			r.call(http.MethodPatch, "/api/v1/work-pools/hidden", `{"paused":true,"pause_reason":"secret"}`).is(http.StatusOK)
+		},
+		func() { r.call(http.MethodDelete, "/api/v1/deployments/secret?force=true", "").is(http.StatusOK) },
+	} {
+		change()
+		run := r.startRun("hello", `{}`).ID.String()
+		r.call(http.MethodPost, "/api/v1/runs/"+run+"/cancel", "").is(http.StatusOK)
+		own := "run:" + run
+		awaitTopic(t, all, own)
+		awaitTopic(t, told, own, forbidden...)
+		if t.Failed() {
+			t.Fatalf("after change %d", i+1)
+		}
+	}
 }

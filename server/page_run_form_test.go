@@ -185,6 +185,23 @@ func TestF3NumbersKeepTheirDigits(t *testing.T) {
 	yaml.press(r, path, "form").has(`value="12345678901234567890123"`, `value="1.10"`)
 }
 
+// TestF3NumbersOfJobVariablesKeepTheirDigits: in the form, on the page of the run, and when it is run again.
+func TestF3NumbersOfJobVariablesKeepTheirDigits(t *testing.T) {
+	r := withText(t)
+	r.saveText(replaced("    image:\n", "    rate: {type: number, default: 1.50}\n    large: {type: integer, default: 9007199254740993}\n    image:\n"), "").is(http.StatusOK)
+	r.deploy("exact", `,"job_variables":{"rate":7.500}`)
+	const path = "/deployments/exact/run"
+	form := r.page(path).is(http.StatusOK).has(`value="7.500"`, `value="9007199254740993"`)
+	run := form.press(r, path, "run", "/job_variables/large", "9007199254740995", "/job_variables/rate", "8.500").startedRun(r)
+	if text := string(run.JobVariables); text != `{"large":9007199254740995,"rate":8.500}` {
+		t.Errorf("the run has %s", text)
+	}
+	r.page("/runs/"+run.ID.String()).is(http.StatusOK).has("9007199254740995", "8.500")
+	r.page(path+"?from="+run.ID.String()).is(http.StatusOK).has(`value="9007199254740995"`, `value="8.500"`)
+	yaml := form.press(r, path, "yaml", "/job_variables/large", "12345678901234567890123").has("12345678901234567890123")
+	yaml.press(r, path, "form").has(`value="12345678901234567890123"`)
+}
+
 // TestF4RefusalsStandAtTheirFields: with what was typed, and the focus on the first.
 func TestF4RefusalsStandAtTheirFields(t *testing.T) {
 	r := start(t, withoutKeys)

@@ -443,3 +443,70 @@ func BenchmarkGraph(b *testing.B) {
 	defer packed.Body.Close()
 	b.ReportMetric(float64(len(expect(io.ReadAll(packed.Body))(b))), "weight-B")
 }
+
+// TestW3TheItemsOfAMapAreCountedLive: a map counts its items where it stands, in both pictures, and needs no box for each.
+func TestW3TheItemsOfAMapAreCountedLive(t *testing.T) {
+	t.Parallel()
+	p := newGraphPage(t)
+	for _, element := range []string{"graph", "gantt"} {
+		p.opens(t, element+"?of=sales", holds(`() => document.querySelector(":is(berth-graph, berth-gantt)").textContent.includes("6,400 of 10,000")`))
+		tasks := evaluateAwaited[string](t, p.ctx, `(async () => {
+			const tasks = [];
+			new PerformanceObserver((list) => { for (const one of list.getEntries()) tasks.push(one.duration); }).observe({type: "longtask"});
+			const element = document.querySelector(":is(berth-graph, berth-gantt)");
+			for (let n = 0; n <= 3000; n += 30) { // 1,500 ends a second
+				const counts = {succeeded: 6397 + n, failed: 3, active: 50, waiting: 3550 - n};
+				element.dispatchEvent(new CustomEvent("delta", {detail: {nodes: [{id: "load", map: {total: 10000, items: "items", counts, bands: []}}]}}));
+				await new Promise((settled) => setTimeout(settled, 20));
+			}
+			return JSON.stringify(tasks.filter((ms) => ms > `+fmt.Sprint(patient*50)+`));
+		})()`)
+		if strings.Count(tasks, ",") > 0 {
+			t.Errorf("%s: tasks took %s ms", element, tasks)
+		}
+		do(t, p.ctx, "all that ended are counted", holds(`() => document.querySelector(":is(berth-graph, berth-gantt)").textContent.includes("9,400 of 10,000")`))
+		if n := evaluate[int](t, p.ctx, `document.querySelectorAll(":is(berth-graph, berth-gantt) :is(.box, .row)").length`); n > 500 {
+			t.Errorf("%s: %d boxes", element, n)
+		}
+		p.quiet(t)
+	}
+}
+
+// TestW1TheGanttChartIsZoomed: 10,000 rows, in and out, and what is under the pointer stays there.
+func TestW1TheGanttChartIsZoomed(t *testing.T) {
+	t.Parallel()
+	p := newGraphPage(t)
+	p.opens(t, "gantt?of=layered")
+	text := evaluateAwaited[string](t, p.ctx, `(async () => {`+figures+`
+		const wide = () => view.scrollWidth;
+		const before = wide();
+		let tasks = 0;
+		new PerformanceObserver((list) => { for (const one of list.getEntries()) tasks += one.duration > `+fmt.Sprint(patient*50)+` ? 1 : 0; }).observe({type: "longtask"});
+		const zoom = await frames(60, () => wheel({deltaY: -30, ctrlKey: true}));
+		const into = wide();
+		await frames(60, () => wheel({deltaY: 30, ctrlKey: true}));
+		return JSON.stringify({zoom, tasks, before, into, after: wide(), rows: document.querySelectorAll("berth-gantt .row").length});
+	})()`)
+	var m struct{ Zoom, Tasks, Before, Into, After, Rows float64 }
+	if err := json.Unmarshal([]byte(text), &m); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%+v", m)
+	if m.Into <= m.Before || m.After >= m.Into {
+		t.Errorf("it is not zoomed: %+v", m)
+	}
+	if m.Tasks > 1 || m.Rows > 500 { // how late a frame is depends on what else the machine does
+		t.Errorf("it is slow: %+v", m)
+	}
+	p.quiet(t)
+}
+
+// evaluateAwaited returns the value that a promise of the page is kept with.
+func evaluateAwaited[T any](t *testing.T, ctx context.Context, expression string) T {
+	t.Helper()
+	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
+}

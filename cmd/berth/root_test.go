@@ -70,7 +70,7 @@ func TestCompletionKnowsCommandsAndFormats(t *testing.T) {
 func TestVersionSaysWhatThisIs(t *testing.T) {
 	u := user{home: t.TempDir()}
 	demand(t, "version", u.ok(t, "version"), "berth ")
-	demand(t, "version -o json", u.ok(t, "version", "-o", "json"), `"version": "`, `"platform": "`)
+	demand(t, "version -o json", u.ok(t, "version", "-o", "json"), `"version": "`, `"platform": "`, `"page": "`)
 }
 
 // TestTheURLOfAServerMayEndInThePathOfItsAPI, as that of other servers does.

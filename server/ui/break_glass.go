@@ -15,7 +15,6 @@ const breakGlassField = "break_glass"
 // sent again: once it is approved, or by an admin with a reason.
 type approvalNeededView struct {
 	Frame
-	Detail  string
 	Needs   []api.ApprovalNeed
 	Fields  []field // of the form, hidden
 	MayPass bool    // without the approval
@@ -30,7 +29,7 @@ func (v *visit) approvalNeeded(refused *api.Problem) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	view := approvalNeededView{Frame: f, Detail: valueOf(refused.Detail), Needs: valueOf(refused.Approvals), Back: f.Root + back, Label: label}
+	view := approvalNeededView{Frame: f, Needs: valueOf(refused.Approvals), Back: f.Root + back, Label: label}
 	view.MayPass = !slices.ContainsFunc(view.Needs, func(need api.ApprovalNeed) bool { return !f.isAdminIn(need.Pool) })
 	for _, name := range sortedNames(v.PostForm) {
 		for _, value := range v.PostForm[name] {

@@ -9,31 +9,33 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/berth-dev/berth/server/api"
 )
 
 // functions of the templates.
 var functions = template.FuncMap{
-	"ago":       ago,
-	"iso":       iso,
-	"lower":     strings.ToLower,
-	"number":    number,
-	"join":      strings.Join,
-	"text":      text,
-	"took":      took,
-	"shape":     shape,
-	"nav":       func() []navigationEntry { return navigation },
-	"size":      size,
-	"dict":      dict,
-	"seconds":   seconds,
-	"rawText":   func(document api.JSONValue) string { return string(document) },
-	"or0":       func(n *int32) int32 { return valueOf(n) },
-	"slots":     func(used int32, limit *int32) slotBar { return slotBar{used, limit} },
-	"columns":   columnsOf,
-	"whyListed": whyListed,
-	"later":     func(r api.Run) bool { return r.State.Type == api.SCHEDULED && time.Until(r.ScheduledTime) > 0 },
-	"impact":    func(s *api.TemplateImpactSummary) string { return impactText(*s) },
+	"ago":        ago,
+	"iso":        iso,
+	"lower":      strings.ToLower,
+	"number":     number,
+	"join":       strings.Join,
+	"text":       text,
+	"took":       took,
+	"shape":      shape,
+	"stateWords": stateWords,
+	"nav":        func() []navigationEntry { return navigation },
+	"size":       size,
+	"dict":       dict,
+	"seconds":    seconds,
+	"rawText":    func(document api.JSONValue) string { return string(document) },
+	"or0":        func(n *int32) int32 { return valueOf(n) },
+	"slots":      func(used int32, limit *int32) slotBar { return slotBar{used, limit} },
+	"columns":    columnsOf,
+	"whyListed":  whyListed,
+	"later":      func(r api.Run) bool { return r.State.Type == api.SCHEDULED && time.Until(r.ScheduledTime) > 0 },
+	"impact":     func(s *api.TemplateImpactSummary) string { return impactText(*s) },
 }
 
 // navigationEntry is a place of the navigation. Needs is the operation of the API that its page calls, where not all roles may.
@@ -96,6 +98,19 @@ func text(of any) string {
 var shapes = map[api.StateType]string{
 	api.SCHEDULED: "○", api.PENDING: "◐", api.RUNNING: "●", api.COMPLETED: "✓", api.FAILED: "✕", api.CRASHED: "▲",
 	api.CANCELLING: "⊘", api.CANCELLED: "⊘",
+}
+
+// stateWords is the name of a state as words: "Awaiting slot" for AwaitingSlot.
+func stateWords(name string) string {
+	var text strings.Builder
+	for i, c := range name {
+		if i > 0 && unicode.IsUpper(c) {
+			text.WriteByte(' ')
+			c = unicode.ToLower(c)
+		}
+		text.WriteRune(c)
+	}
+	return text.String()
 }
 
 func shape(state api.State) string {

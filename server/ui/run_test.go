@@ -37,3 +37,11 @@ func TestTheTimelineOfAnAttemptSaysHowItEnded(t *testing.T) {
 		t.Errorf("waited %+v, ran %+v", waited, ran)
 	}
 }
+
+func TestTheNameOfAStateIsShownAsWords(t *testing.T) {
+	for name, want := range map[string]string{"AwaitingSlot": "Awaiting slot", "OutOfMemory": "Out of memory", "Late": "Late", "": ""} {
+		if got := stateWords(name); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/berth-dev/berth/cmd/berth/internal/build"
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/server/ui"
 )
 
 func Command(app *cli.App) *cobra.Command {
@@ -18,9 +19,14 @@ func Command(app *cli.App) *cobra.Command {
 			Version  string `json:"version"`
 			Go       string `json:"go"`
 			Platform string `json:"platform"`
-		}{build.Version(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
+			// Page is "complete", or "plain" without the editor, the log viewer and all that needs a script.
+			Page string `json:"page"`
+		}{build.Version(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH, "plain"}
+		if ui.Built() {
+			info.Page = "complete"
+		}
 		if *format == cli.Table {
-			return app.Printf("berth %s (%s, %s)\n", info.Version, info.Go, info.Platform)
+			return app.Printf("berth %s (%s, %s, %s page)\n", info.Version, info.Go, info.Platform, info.Page)
 		}
 		return app.PrintDocument(*format, info)
 	}

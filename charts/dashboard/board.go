@@ -118,7 +118,7 @@ func pools() Board {
 					perMinute("berth_attempts_total", "$in", "pool, outcome, category"), "By outcome and category."),
 				one("Disruptions per minute", "short", poolLegend+" {{reason}}", perMinute("berth_worker_evictions_total", "$in", "pool, reason"),
 					"Attempts that the infrastructure took away."),
-				one("Template errors and denials per minute", "short", poolLegend+" {{rule}}", perMinute("berth_rule_denials_total", "$in", "pool, rule"),
+				one("Refusals by rules per minute", "short", poolLegend+" {{rule}}", perMinute("berth_rule_denials_total", "$in", "pool, rule"),
 					"Runs that a rule refused."),
 			}},
 		},

@@ -7,7 +7,7 @@ LDFLAGS := -s -w -X github.com/berth-dev/berth/cmd/berth/internal/build.version=
 CLUSTER := go -C e2e/cluster run .
 
 .DEFAULT_GOAL := help
-.PHONY: help page build run test test-unit e2e storm record bench screenshots lint generate verify fmt image cluster-up cluster-down cluster-load cluster-status setup clean
+.PHONY: help page build run test test-unit e2e storm record bench screenshots lint generate verify fmt image cluster-up cluster-down cluster-load cluster-status setup clean chart chart-push
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,13 @@ fmt: ## format all Go files
 
 image: build ## pack the container image as build/berth-image.tar, without Docker
 	@go -C e2e/cluster run . image --binary $(CURDIR)/$(BUILD)/berth --version $(VERSION) --output $(CURDIR)/$(BUILD)/berth-image.tar
+
+chart: ## package the chart with the helm program, as build/berth-*.tgz
+	@helm package charts/berth --destination $(BUILD)
+
+chart-push: chart ## push that package to an OCI registry (REGISTRY=oci://registry.example.com/charts)
+	@[ -n "$(REGISTRY)" ] || { echo "chart-push: set REGISTRY=oci://HOST/PATH" >&2; exit 2; }
+	@helm push $$(ls -t $(BUILD)/berth-*.tgz | head -1) $(REGISTRY)
 
 cluster-up: ## start a Kubernetes cluster: E2E_KUBECONFIG, else kind with Docker, else built from source
 	@$(CLUSTER) up

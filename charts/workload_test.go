@@ -156,7 +156,7 @@ func TestKeysComeFromTheHooksSecret(t *testing.T) {
 	wantSetting(t, objects, "rel-berth-server", "BERTH_BOOTSTRAP_WORKER_KEY", "rel-berth-keys", "worker")
 	wantSetting(t, objects, "rel-berth-worker", "BERTH_API_KEY", "rel-berth-keys", "worker")
 	hook := find[*batchv1.Job](t, objects, "rel-berth-keys")
-	want := []string{"keys", "ensure", "--namespace=berth-system", "--secret=rel-berth-keys"}
+	want := []string{"keys", "ensure", "--namespace=berth-system", "--secret=rel-berth-keys", "--log-format=json"}
 	if args := hook.Spec.Template.Spec.Containers[0].Args; !slices.Equal(args, want) {
 		t.Errorf("the hook runs %v, want %v", args, want)
 	}

@@ -21,9 +21,9 @@ type ruleGroup struct {
 	Rules []struct {
 		Alert       string            `json:"alert"`
 		Expr        string            `json:"expr"`
-		For         string            `json:"for"`
+		For         string            `json:"for,omitempty"`
 		Labels      map[string]string `json:"labels"`
-		Annotations map[string]string `json:"annotations"`
+		Annotations map[string]string `json:"annotations,omitempty"`
 	} `json:"rules"`
 }
 
@@ -127,7 +127,7 @@ func queryProblems(metrics []metricdoc.Metric, query string) []string {
 			continue
 		}
 		if counts := metrics[i].Kind != "gauge"; counts != ranged &&
-			!strings.Contains(query, name+matchers+" offset") {
+			!strings.Contains(query, name+matchers+" offset") && !strings.Contains(query, "last_over_time("+name) {
 			problems = append(problems, name+" is a "+metrics[i].Kind)
 		}
 		known = append(known, metrics[i].Labels...)

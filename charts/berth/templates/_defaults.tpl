@@ -1,15 +1,5 @@
 {{/* Written from values.yaml by `go test ./charts -update`. */}}
 {{- define "berth.defaults" -}}
-apply:
-  configMaps: []
-  file:
-    =: {}
-  files:
-    =: {}
-  hook:
-    activeDeadlineSeconds: 240
-    enabled: true
-  prune: false
 commonAnnotations:
   =: {}
 commonLabels:
@@ -132,23 +122,20 @@ metrics:
     labels:
       =:
         grafana_dashboard: "1"
-  podMonitor:
-    annotations:
-      =: {}
-    enabled: false
-    interval: ""
-    labels:
-      =: {}
-    metricRelabelings: []
-    relabelings: []
-    scrapeTimeout: ""
+  deployments: 1000
   prometheusRule:
+    alertLabels:
+      =: {}
+    alerts:
+      =: {}
     annotations:
       =: {}
     disabled: []
     enabled: false
+    keepLabels: []
     labels:
       =: {}
+    runbookURL: ""
     selector: ""
   scrapeAnnotations: false
   serviceMonitor:
@@ -158,27 +145,9 @@ metrics:
     interval: ""
     labels:
       =: {}
-    metricRelabelings: []
-    relabelings: []
     scrapeTimeout: ""
 nameOverride: ""
 namespaceOverride: ""
-networkPolicy:
-  enabled: false
-  metricsFrom: []
-  postgresql:
-    from: []
-    podSelector:
-      =: {}
-    port: 5432
-    protect: false
-  server:
-    egress: []
-    from: []
-    restrictEgress: false
-  worker:
-    egress: []
-    restrictEgress: false
 podSecurityContext:
   =:
     fsGroup: 65532
@@ -222,27 +191,6 @@ server:
   extraVolumeMounts: []
   extraVolumes: []
   hostAliases: []
-  httpRoute:
-    annotations:
-      =: {}
-    enabled: false
-    filters: []
-    hostnames: []
-    labels:
-      =: {}
-    parentRefs: []
-    path: /
-  ingress:
-    annotations:
-      =: {}
-    className: ""
-    enabled: false
-    hosts: []
-    labels:
-      =: {}
-    path: /
-    pathType: Prefix
-    tls: []
   keep:
     audit: 365d
     deleted: 30d
@@ -309,17 +257,9 @@ server:
   service:
     annotations:
       =: {}
-    externalTrafficPolicy: ""
-    internalTrafficPolicy: ""
-    ipFamilies: []
-    ipFamilyPolicy: ""
     labels:
       =: {}
-    loadBalancerClass: ""
-    loadBalancerSourceRanges: []
-    nodePort: 0
     port: 4200
-    trafficDistribution: ""
     type: ClusterIP
   serviceAccount:
     annotations:
@@ -370,7 +310,6 @@ tracing:
 worker:
   affinity:
     =: {}
-  allNamespaces: false
   annotations:
     =: {}
   apiKey:
@@ -421,18 +360,7 @@ worker:
     existingSecret: ""
     key: ""
     url: ""
-  jobNamespace: ""
   jobSecrets: false
-  keda:
-    authenticationRef: ""
-    cooldownPeriod: 0
-    enabled: false
-    maxReplicas: 10
-    minReplicas: 1
-    pollingInterval: 0
-    prometheusURL: ""
-    query: ""
-    queueAgeSeconds: 60
   kueue: false
   labels:
     =: {}
@@ -492,6 +420,4 @@ worker:
   terminationGracePeriodSeconds: 45
   tolerations: []
   topologySpreadConstraints: []
-workers:
-  =: {}
 {{- end }}

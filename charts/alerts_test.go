@@ -1,7 +1,6 @@
 package charts
 
 import (
-	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -59,19 +58,21 @@ func promtool(t *testing.T, args ...string) {
 	}
 }
 
-// runAlertTests runs a file of testdata/alerts against the alerts of two installations.
-func runAlertTests(t *testing.T, file string) alertTests {
+// runAlertTests runs a file of testdata/alerts against the alerts of installations in some namespaces.
+func runAlertTests(t *testing.T, file string, namespaces ...string) alertTests {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", "alerts", file))
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	ruleFile(t, filepath.Join(dir, "berth.yaml"), "berth")
-	ruleFile(t, filepath.Join(dir, "two.yaml"), "two")
+	var files []string
+	for _, namespace := range namespaces {
+		ruleFile(t, filepath.Join(dir, namespace+".yaml"), namespace)
+		files = append(files, namespace+".yaml")
+	}
 	path := filepath.Join(dir, file)
-	whole := append([]byte("rule_files: [berth.yaml, two.yaml]\n"), bytes.TrimPrefix(text, []byte("# rule_files"))...)
-	if err := os.WriteFile(path, whole, 0o600); err != nil {
+	if err := os.WriteFile(path, append([]byte("rule_files: ["+strings.Join(files, ", ")+"]\n"), text...), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	promtool(t, "test", "rules", path)
@@ -83,14 +84,14 @@ func runAlertTests(t *testing.T, file string) alertTests {
 }
 
 func TestAlertsGetTheSituationsRight(t *testing.T) {
-	if n := len(runAlertTests(t, "situations.yaml").Tests); n < 6 {
+	if n := len(runAlertTests(t, "situations.yaml", "berth", "two").Tests); n < 6 {
 		t.Errorf("there are only %d situations", n)
 	}
 }
 
 func TestEveryAlertDoesNotFireThenFiresThenResolves(t *testing.T) {
 	tested := map[string]bool{}
-	for _, test := range runAlertTests(t, "rules.yaml").Tests {
+	for _, test := range runAlertTests(t, "rules.yaml", "berth").Tests {
 		var fires []bool
 		for _, at := range test.AlertRuleTests {
 			if at.AlertName != test.Name {

@@ -2338,10 +2338,18 @@ type PurgeRequest struct {
 	Pool *string `json:"pool,omitempty"`
 }
 
+// QueueObjective The longest that a due run is to wait in the queue, in seconds, minutes, hours or days. Nothing depends on it but the metric berth_queue_objective_seconds and the alert that compares with it
+//
+// Example: 5m
+type QueueObjective = string
+
 // QueueSpec Fields that are not set keep their value
 type QueueSpec struct {
 	ConcurrencyLimit *int32 `json:"concurrency_limit,omitempty"`
 	Name             Name   `json:"name"`
+
+	// Objective The longest that a due run is to wait in the queue, such as 5m; null removes it
+	Objective *string `json:"objective,omitempty"`
 
 	// Priority Lower numbers are served first
 	Priority *int32 `json:"priority,omitempty"`
@@ -4255,11 +4263,16 @@ type WorkPoolUpdate struct {
 	RunTokenAudiences *RunTokenAudiences `json:"run_token_audiences,omitempty"`
 }
 
-// WorkQueue Example: {"concurrency_limit":5,"id":"0197a0b2-1e42-7d5a-b6c0-5a1f2e3d4c03","name":"nightly","paused":false,"pool":"analytics","priority":2,"slots_used":0,"wait":{"p50_seconds":0.6,"p95_seconds":240,"runs":50},"waiting":0}
+// WorkQueue Example: {"concurrency_limit":5,"id":"0197a0b2-1e42-7d5a-b6c0-5a1f2e3d4c03","name":"nightly","objective":"5m","paused":false,"pool":"analytics","priority":2,"slots_used":0,"wait":{"p50_seconds":0.6,"p95_seconds":240,"runs":50},"waiting":0}
 type WorkQueue struct {
 	ConcurrencyLimit *int32             `json:"concurrency_limit,omitempty"`
 	ID               openapi_types.UUID `json:"id"`
 	Name             string             `json:"name"`
+
+	// Objective The longest that a due run is to wait in the queue, in seconds, minutes, hours or days. Nothing depends on it but the metric berth_queue_objective_seconds and the alert that compares with it
+	//
+	// Example: 5m
+	Objective *QueueObjective `json:"objective,omitempty"`
 
 	// OldestDue Since when the first of them is due
 	OldestDue *time.Time `json:"oldest_due,omitempty"`
@@ -4280,10 +4293,15 @@ type WorkQueue struct {
 	Waiting *int32 `json:"waiting,omitempty"`
 }
 
-// WorkQueueCreate Example: {"concurrency_limit":5,"name":"express","priority":1}
+// WorkQueueCreate Example: {"concurrency_limit":5,"name":"express","objective":"5m","priority":1}
 type WorkQueueCreate struct {
 	ConcurrencyLimit *int32 `json:"concurrency_limit,omitempty"`
 	Name             Name   `json:"name"`
+
+	// Objective The longest that a due run is to wait in the queue, in seconds, minutes, hours or days. Nothing depends on it but the metric berth_queue_objective_seconds and the alert that compares with it
+	//
+	// Example: 5m
+	Objective *QueueObjective `json:"objective,omitempty"`
 
 	// Priority Lower numbers are served first
 	Priority *int32 `json:"priority,omitempty"`
@@ -4294,13 +4312,21 @@ type WorkQueueList struct {
 	Items []WorkQueue `json:"items"`
 }
 
-// WorkQueueUpdate Example: {"paused":true,"priority":2}
+// WorkQueueUpdate Example: {"objective":"5m","paused":true,"priority":2}
 type WorkQueueUpdate struct {
 	// ConcurrencyLimit Maximum number of active attempts; 0 allows none
 	ConcurrencyLimit *int32 `json:"concurrency_limit,omitempty"`
 
 	// NoConcurrencyLimit Remove the limit
 	NoConcurrencyLimit *bool `json:"no_concurrency_limit,omitempty"`
+
+	// NoObjective Remove the objective
+	NoObjective *bool `json:"no_objective,omitempty"`
+
+	// Objective The longest that a due run is to wait in the queue, in seconds, minutes, hours or days. Nothing depends on it but the metric berth_queue_objective_seconds and the alert that compares with it
+	//
+	// Example: 5m
+	Objective *QueueObjective `json:"objective,omitempty"`
 
 	// PauseReason With a pause: why, shown wherever the pause is
 	PauseReason *string `json:"pause_reason,omitempty"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/store"
@@ -32,8 +33,8 @@ func (p *planner) applyQueues(ctx context.Context, i int, spec api.PoolSpec) err
 		at := slices.IndexFunc(current, func(c store.Queue) bool { return c.Name == queue.Name })
 		switch {
 		case at >= 0:
-			limitDeclared := p.declares("pools", i, "queues", j, "concurrency_limit")
-			err = p.updateQueue(ctx, current[at], queue, limitDeclared)
+			declares := func(field string) bool { return p.declares("pools", i, "queues", j, field) }
+			err = p.updateQueue(ctx, current[at], queue, declares)
 		case slices.ContainsFunc(queues[:j], sameName): // has a finding already
 		default:
 			err = p.createQueue(ctx, spec.Name, queue)
@@ -46,11 +47,16 @@ func (p *planner) applyQueues(ctx context.Context, i int, spec api.PoolSpec) err
 }
 
 func (p *planner) createQueue(ctx context.Context, pool string, spec api.QueueSpec) error {
-	_, err := p.tx.CreateQueue(ctx, store.Queue{
+	objective, err := wire.ReadObjective(spec.Objective)
+	if err != nil {
+		return err
+	}
+	_, err = p.tx.CreateQueue(ctx, store.Queue{
 		Pool:             pool,
 		Name:             spec.Name,
 		Priority:         wire.Or(spec.Priority, 1),
 		ConcurrencyLimit: spec.ConcurrencyLimit,
+		Objective:        wire.Or(objective, 0),
 	}, p.By.Name)
 	if err != nil {
 		return err
@@ -60,9 +66,9 @@ func (p *planner) createQueue(ctx context.Context, pool string, spec api.QueueSp
 	})
 }
 
-// updateQueue changes an existing queue. limitDeclared is true where the file has a limit, or null for none.
+// updateQueue changes an existing queue. declares is true for fields that the file has, be it as null for none.
 func (p *planner) updateQueue(
-	ctx context.Context, current store.Queue, spec api.QueueSpec, limitDeclared bool,
+	ctx context.Context, current store.Queue, spec api.QueueSpec, declares func(field string) bool,
 ) error {
 	c := newChange(api.ChangeKindQueue, queueName(current.Pool, current.Name), current.Pool)
 	var fields store.QueueUpdate
@@ -70,9 +76,17 @@ func (p *planner) updateQueue(
 		fields.Priority = spec.Priority
 		c.set("priority", int64(current.Priority), int64(*spec.Priority))
 	}
-	if limitDeclared && !equalLimit(spec.ConcurrencyLimit, current.ConcurrencyLimit) {
+	if declares("concurrency_limit") && !equalLimit(spec.ConcurrencyLimit, current.ConcurrencyLimit) {
 		fields.ConcurrencyLimit, fields.NoConcurrencyLimit = spec.ConcurrencyLimit, spec.ConcurrencyLimit == nil
 		c.set("concurrency_limit", limitValue(current.ConcurrencyLimit), limitValue(spec.ConcurrencyLimit))
+	}
+	read, err := wire.ReadObjective(spec.Objective)
+	if err != nil {
+		return err
+	}
+	if objective := wire.Or(read, 0); declares("objective") && objective != current.Objective {
+		fields.Objective = &objective
+		c.set("objective", objectiveValue(current.Objective), objectiveValue(objective))
 	}
 	if len(c.fields) > 0 {
 		if _, err := p.tx.UpdateQueue(ctx, current.Pool, current.Name, fields, p.By.Name); err != nil {
@@ -80,6 +94,13 @@ func (p *planner) updateQueue(
 		}
 	}
 	return p.record(ctx, c)
+}
+
+func objectiveValue(d time.Duration) any {
+	if text := wire.Objective(d); text != nil {
+		return *text
+	}
+	return nil
 }
 
 func queueName(pool, queue string) string { return pool + "/" + queue }

@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"time"
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/api/apiserver"
@@ -29,11 +30,16 @@ func (h *Handler) ListWorkQueues(
 func (h *Handler) CreateWorkQueue(
 	ctx context.Context, r apiserver.CreateWorkQueueRequestObject,
 ) (apiserver.CreateWorkQueueResponseObject, error) {
+	objective, err := wire.ReadObjective(r.Body.Objective)
+	if err != nil {
+		return nil, err
+	}
 	queue, err := h.store.CreateQueue(ctx, store.Queue{
 		Pool:             r.Pool,
 		Name:             r.Body.Name,
 		Priority:         wire.Or(r.Body.Priority, 1),
 		ConcurrencyLimit: r.Body.ConcurrencyLimit,
+		Objective:        wire.Or(objective, 0),
 	}, actor(ctx))
 	if err != nil {
 		return nil, err
@@ -64,6 +70,16 @@ func (h *Handler) UpdateWorkQueue(
 	if err := checkLimit(r.Body.ConcurrencyLimit, noLimit); err != nil {
 		return nil, err
 	}
+	objective, err := wire.ReadObjective(r.Body.Objective)
+	if err != nil {
+		return nil, err
+	}
+	if wire.Or(r.Body.NoObjective, false) {
+		if objective != nil {
+			return nil, invalidField("/no_objective", "cannot be combined with objective")
+		}
+		objective = new(time.Duration)
+	}
 	pause, err := wire.PauseChange(r.Body.Paused, r.Body.PauseReason)
 	if err != nil {
 		return nil, err
@@ -72,6 +88,7 @@ func (h *Handler) UpdateWorkQueue(
 		Priority:           r.Body.Priority,
 		ConcurrencyLimit:   r.Body.ConcurrencyLimit,
 		NoConcurrencyLimit: noLimit,
+		Objective:          objective,
 		Pause:              pause,
 	}, actor(ctx))
 	if err != nil {

@@ -70,6 +70,7 @@ func (tx *Tx) queueChanged(ctx context.Context, action AuditAction, before, afte
 	}
 	d.field("priority", valueOrNil(before.Priority), after.Priority).
 		field("concurrency_limit", before.ConcurrencyLimit, after.ConcurrencyLimit).
+		field("objective", durationOrNil(before.Objective), durationOrNil(after.Objective)).
 		field("paused", before.Paused, after.Paused).
 		field("pause_reason", before.Pause.reason(), after.Pause.reason())
 	return tx.auditChanges(ctx, d,

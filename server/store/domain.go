@@ -93,6 +93,7 @@ type Queue struct {
 	Name             string
 	Priority         int32
 	ConcurrencyLimit *int32
+	Objective        time.Duration // the longest that a due run is to wait, for alerts; 0: none
 	Paused           bool
 	Pause            *Pause // nil unless paused
 	SlotsUsed        int32

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -16,12 +17,13 @@ type queueRow struct {
 	ConcurrencyLimit *int32                      `db:"concurrency_limit"`
 	Paused           bool                        `db:"paused"`
 	Pause            database.Structured[*Pause] `db:"pause"`
+	ObjectiveUS      *int64                      `db:"objective_us"`
 	SlotsUsed        int32                       `db:"slots_used"`
 }
 
 const listQueuesSQL = `
 SELECT
-	q.id, q.name, q.priority, q.concurrency_limit, q.paused, q.pause,
+	q.id, q.name, q.priority, q.concurrency_limit, q.objective_us, q.paused, q.pause,
 	(SELECT COUNT(*) FROM live l WHERE l.pool_id = q.pool_id AND l.queue_id = q.id) AS slots_used
 FROM queues q
 WHERE q.pool_id = ?
@@ -42,10 +44,26 @@ func (q Reader) ListQueues(ctx context.Context, pool string) ([]Queue, error) {
 	for i, r := range rows {
 		queues[i] = Queue{
 			ID: r.ID, Pool: pool, Name: r.Name, Priority: r.Priority, ConcurrencyLimit: r.ConcurrencyLimit,
-			Paused: r.Paused, Pause: r.Pause.V, SlotsUsed: r.SlotsUsed,
+			Objective: objectiveOf(r.ObjectiveUS), Paused: r.Paused, Pause: r.Pause.V, SlotsUsed: r.SlotsUsed,
 		}
 	}
 	return queues, nil
+}
+
+// objectiveOf reads an objective; 0 is none.
+func objectiveOf(us *int64) time.Duration {
+	if us == nil {
+		return 0
+	}
+	return time.Duration(*us) * time.Microsecond
+}
+
+func objectiveColumn(d time.Duration) *int64 {
+	if d == 0 {
+		return nil
+	}
+	us := d.Microseconds()
+	return &us
 }
 
 const poolIDSQL = `
@@ -63,11 +81,12 @@ func (q Reader) poolRef(ctx context.Context, name string) (uuid.UUID, error) {
 }
 
 const insertQueueSQL = `
-INSERT INTO queues (id, pool_id, name, priority, concurrency_limit, paused, pause, created_at, created_by)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO queues (id, pool_id, name, priority, concurrency_limit, objective_us, paused, pause, created_at, created_by)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (pool_id, name) DO UPDATE
 SET priority = excluded.priority,
 	concurrency_limit = excluded.concurrency_limit,
+	objective_us = excluded.objective_us,
 	paused = excluded.paused,
 	pause = excluded.pause,
 	created_at = excluded.created_at,
@@ -114,7 +133,8 @@ func (tx *Tx) addQueue(ctx context.Context, q Queue, actor string) (*Queue, erro
 		return nil, err
 	}
 	var ids []uuid.UUID
-	if err := tx.db.All(ctx, &ids, insertQueueSQL, q.ID, p.ID, q.Name, q.Priority, q.ConcurrencyLimit, q.Paused, pause, now, actor); err != nil {
+	if err := tx.db.All(ctx, &ids, insertQueueSQL, q.ID, p.ID, q.Name, q.Priority, q.ConcurrencyLimit,
+		objectiveColumn(q.Objective), q.Paused, pause, now, actor); err != nil {
 		return nil, fmt.Errorf("create queue %q of work pool %q: %w", q.Name, q.Pool, err)
 	}
 	if len(ids) == 0 {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // QueueUpdate holds the fields to change; nil leaves a field as it is.
@@ -10,6 +11,7 @@ type QueueUpdate struct {
 	Priority           *int32
 	ConcurrencyLimit   *int32
 	NoConcurrencyLimit bool
+	Objective          *time.Duration // 0: none from now on
 	Pause              *PauseChange
 }
 
@@ -31,6 +33,7 @@ const updateQueueSQL = `
 UPDATE queues
 SET priority = ?,
 	concurrency_limit = ?,
+	objective_us = ?,
 	paused = ?,
 	pause = ?
 WHERE id = ?`
@@ -57,6 +60,9 @@ func (tx *Tx) UpdateQueue(
 	if c.NoConcurrencyLimit {
 		q.ConcurrencyLimit = nil
 	}
+	if c.Objective != nil {
+		q.Objective = *c.Objective
+	}
 	if c.Pause != nil {
 		now, err := tx.db.Now(ctx)
 		if err != nil {
@@ -68,7 +74,7 @@ func (tx *Tx) UpdateQueue(
 	if err != nil {
 		return nil, err
 	}
-	if _, err := tx.db.Exec(ctx, updateQueueSQL, q.Priority, q.ConcurrencyLimit, q.Paused, pause, q.ID); err != nil {
+	if _, err := tx.db.Exec(ctx, updateQueueSQL, q.Priority, q.ConcurrencyLimit, objectiveColumn(q.Objective), q.Paused, pause, q.ID); err != nil {
 		return nil, fmt.Errorf("change queue %q of work pool %q: %w", name, pool, err)
 	}
 	tx.db.Hint(PoolTopic(pool))

@@ -83,10 +83,7 @@ func (d DeploymentStats) Gate(used int64) ClaimGate { return d.gate(d.ID, d.Name
 
 // Objective is the longest that a due run is to wait in the queue; 0: there is none.
 func (q QueueStats) Objective() time.Duration {
-	if q.ObjectiveUS == nil {
-		return 0
-	}
-	return time.Duration(*q.ObjectiveUS) * time.Microsecond
+	return objectiveOf(q.ObjectiveUS)
 }
 
 // LiveStats counts attempts under way that are alike.

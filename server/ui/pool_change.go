@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/berth-dev/berth/server/api"
 )
@@ -223,7 +224,7 @@ func (s *Site) changeLimit(v *visit) (page, error) {
 	return q.again(v, err)
 }
 
-// queueQuestion asks for the priority and the limit of a queue.
+// queueQuestion asks for the priority, the limit and the objective of a queue.
 func queueQuestion(v *visit) (questionView, error) {
 	q, err := v.poolQuestion("UpdateWorkQueue", "Work queue "+v.path("pool")+"/"+v.path("queue"), "Save", nil)
 	if err != nil {
@@ -237,6 +238,14 @@ func queueQuestion(v *visit) (questionView, error) {
 		Kind: "number", Name: "priority", Label: "Priority", Value: strconv.Itoa(int(queue.Priority)),
 		Hint: "Lower numbers are served first.", Required: true,
 	}}, limitFields(queue.ConcurrencyLimit)...)
+	objective := ""
+	if queue.Objective != nil {
+		objective = *queue.Objective
+	}
+	q.Fields = append(q.Fields, field{
+		Kind: "text", Name: "objective", Label: "Objective", Value: objective,
+		Hint: "The longest that a due run is to wait, for alerts: 30s, 5m, 2h or 1d. Empty for none.",
+	})
 	return q, nil
 }
 
@@ -249,6 +258,11 @@ func changeQueue(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return check(v.api.UpdateWorkQueueWithResponse(v.Context(), v.path("pool"), v.path("queue"),
-		api.WorkQueueUpdate{Priority: priority, ConcurrencyLimit: limit, NoConcurrencyLimit: none}))
+	change := api.WorkQueueUpdate{Priority: priority, ConcurrencyLimit: limit, NoConcurrencyLimit: none}
+	if objective := strings.TrimSpace(v.PostFormValue("objective")); objective != "" {
+		change.Objective = &objective
+	} else {
+		change.NoObjective = new(true)
+	}
+	return check(v.api.UpdateWorkQueueWithResponse(v.Context(), v.path("pool"), v.path("queue"), change))
 }

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 	"time"
 
@@ -68,10 +69,43 @@ func WorkQueue(q store.Queue) api.WorkQueue {
 		Name:             q.Name,
 		Priority:         q.Priority,
 		ConcurrencyLimit: q.ConcurrencyLimit,
+		Objective:        Objective(q.Objective),
 		SlotsUsed:        q.SlotsUsed,
 		Paused:           q.Paused,
 		Pause:            Pause(q.Pause),
 	}
+}
+
+// objectiveUnits are the units of objectives, the longest first.
+var objectiveUnits = []struct {
+	letter string
+	unit   time.Duration
+}{{"d", 24 * time.Hour}, {"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}}
+
+// Objective writes the objective of a queue; nil for none.
+func Objective(d time.Duration) *string {
+	for _, u := range objectiveUnits {
+		if d > 0 && d%u.unit == 0 {
+			text := strconv.FormatInt(int64(d/u.unit), 10) + u.letter
+			return &text
+		}
+	}
+	return nil
+}
+
+// ReadObjective reads the objective of a queue; nil where there is none.
+func ReadObjective(text *string) (*time.Duration, error) {
+	if text == nil {
+		return nil, nil
+	}
+	for _, u := range objectiveUnits {
+		number, ok := strings.CutSuffix(*text, u.letter)
+		if n, err := strconv.ParseUint(number, 10, 17); ok && err == nil && n > 0 {
+			objective := time.Duration(n) * u.unit
+			return &objective, nil
+		}
+	}
+	return nil, problem.Newf(problem.InvalidParameter, "objective %q must be a number and a unit: 30s, 5m, 2h or 1d", *text)
 }
 
 // WorkQueueWithWait converts a queue and what waits in it.

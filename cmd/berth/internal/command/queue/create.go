@@ -11,6 +11,7 @@ import (
 
 func createCommand(app *cli.App, pool *string) *cobra.Command {
 	var priority, limit int32
+	var objective string
 	cmd := &cobra.Command{
 		Use:   "create NAME --pool POOL",
 		Short: "Create a queue in a pool",
@@ -20,6 +21,7 @@ func createCommand(app *cli.App, pool *string) *cobra.Command {
 		Int32Var(&priority, "priority", 0, "priority; 1 is served first (default: after the existing queues)")
 	cmd.Flags().
 		Int32Var(&limit, "concurrency-limit", 0, "maximum number of concurrent attempts; 0 for none (default: no limit)")
+	cmd.Flags().StringVar(&objective, "objective", "", "longest that a due run is to wait, such as 30s, 5m, 2h or 1d, for alerts")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		body := api.WorkQueueCreate{Name: args[0]}
@@ -28,6 +30,9 @@ func createCommand(app *cli.App, pool *string) *cobra.Command {
 		}
 		if cmd.Flags().Changed("concurrency-limit") {
 			body.ConcurrencyLimit = &limit
+		}
+		if cmd.Flags().Changed("objective") {
+			body.Objective = &objective
 		}
 		queue, err := cli.Created(client.CreateWorkQueueWithResponse(ctx, *pool, body))
 		if err != nil {

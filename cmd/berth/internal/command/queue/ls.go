@@ -33,6 +33,12 @@ func lsCommand(app *cli.App, pool *string) *cobra.Command {
 			},
 			{Title: "waiting", Cell: func(q api.WorkQueue) string { return waiting(app, q) }},
 			{Title: "p95 wait", Cell: usualWait},
+			{Title: "objective", Cell: func(q api.WorkQueue) string {
+				if q.Objective == nil {
+					return "-"
+				}
+				return *q.Objective
+			}},
 		})
 	})
 	return cmd

@@ -1,5 +1,15 @@
 {{/* Written from values.yaml by `go test ./charts -update`. */}}
 {{- define "berth.defaults" -}}
+apply:
+  configMaps: []
+  file:
+    =: {}
+  files:
+    =: {}
+  hook:
+    activeDeadlineSeconds: 240
+    enabled: true
+  prune: false
 commonAnnotations:
   =: {}
 commonLabels:
@@ -123,6 +133,16 @@ metrics:
       =:
         grafana_dashboard: "1"
   deployments: 1000
+  podMonitor:
+    annotations:
+      =: {}
+    enabled: false
+    interval: ""
+    labels:
+      =: {}
+    metricRelabelings: []
+    relabelings: []
+    scrapeTimeout: ""
   prometheusRule:
     alertLabels:
       =: {}
@@ -145,9 +165,27 @@ metrics:
     interval: ""
     labels:
       =: {}
+    metricRelabelings: []
+    relabelings: []
     scrapeTimeout: ""
 nameOverride: ""
 namespaceOverride: ""
+networkPolicy:
+  enabled: false
+  metricsFrom: []
+  postgresql:
+    from: []
+    podSelector:
+      =: {}
+    port: 5432
+    protect: false
+  server:
+    egress: []
+    from: []
+    restrictEgress: false
+  worker:
+    egress: []
+    restrictEgress: false
 podSecurityContext:
   =:
     fsGroup: 65532
@@ -191,6 +229,27 @@ server:
   extraVolumeMounts: []
   extraVolumes: []
   hostAliases: []
+  httpRoute:
+    annotations:
+      =: {}
+    enabled: false
+    filters: []
+    hostnames: []
+    labels:
+      =: {}
+    parentRefs: []
+    path: /
+  ingress:
+    annotations:
+      =: {}
+    className: ""
+    enabled: false
+    hosts: []
+    labels:
+      =: {}
+    path: /
+    pathType: Prefix
+    tls: []
   keep:
     audit: 365d
     deleted: 30d
@@ -257,9 +316,17 @@ server:
   service:
     annotations:
       =: {}
+    externalTrafficPolicy: ""
+    internalTrafficPolicy: ""
+    ipFamilies: []
+    ipFamilyPolicy: ""
     labels:
       =: {}
+    loadBalancerClass: ""
+    loadBalancerSourceRanges: []
+    nodePort: 0
     port: 4200
+    trafficDistribution: ""
     type: ClusterIP
   serviceAccount:
     annotations:
@@ -310,6 +377,7 @@ tracing:
 worker:
   affinity:
     =: {}
+  allNamespaces: false
   annotations:
     =: {}
   apiKey:
@@ -360,7 +428,18 @@ worker:
     existingSecret: ""
     key: ""
     url: ""
+  jobNamespace: ""
   jobSecrets: false
+  keda:
+    authenticationRef: ""
+    cooldownPeriod: 0
+    enabled: false
+    maxReplicas: 10
+    minReplicas: 1
+    pollingInterval: 0
+    prometheusURL: ""
+    query: ""
+    queueAgeSeconds: 60
   kueue: false
   labels:
     =: {}
@@ -420,4 +499,6 @@ worker:
   terminationGracePeriodSeconds: 45
   tolerations: []
   topologySpreadConstraints: []
+workers:
+  =: {}
 {{- end }}

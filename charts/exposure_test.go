@@ -111,18 +111,18 @@ func TestAutoscalersDecideTheNumberOfReplicas(t *testing.T) {
 }
 
 func TestNetworkPoliciesLetInWhoIsNamed(t *testing.T) {
-	objects := render(t, exposed)
+	objects := render(t, exposed+"\napply: {file: {variables: []}}")
 	server := find[*networkingv1.NetworkPolicy](t, objects, "rel-berth-server").Spec
 	worker := find[*networkingv1.NetworkPolicy](t, objects, "rel-berth-worker").Spec
 	postgres := find[*networkingv1.NetworkPolicy](t, objects, "rel-berth-postgresql").Spec
 	// Every pod of the release that calls the server may.
-	for _, of := range []string{"rel-berth-worker", "rel-berth-drain"} {
+	for _, of := range []string{"rel-berth-worker", "rel-berth-drain", "rel-berth-apply"} {
 		pod := podTemplates(objects)[of]
 		if !selected(t, server.Ingress[1].From, pod.Labels) {
 			t.Errorf("%s may not call the server: %+v", of, server.Ingress[1])
 		}
 	}
-	if len(server.Ingress[1].From) != 5 || server.Ingress[0].From[0].NamespaceSelector.MatchLabels["name"] != "monitoring" {
+	if len(server.Ingress[1].From) != 6 || server.Ingress[0].From[0].NamespaceSelector.MatchLabels["name"] != "monitoring" {
 		t.Errorf("%+v", server.Ingress)
 	}
 	// DNS, what was added, and PostgreSQL.

@@ -107,9 +107,7 @@ func (d *declarations) run(ctx context.Context) error {
 	ticker := time.NewTicker(declaredPoll)
 	defer ticker.Stop()
 	for {
-		for _, file := range d.read() {
-			d.bring(ctx, file)
-		}
+		d.bringAll(ctx)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -118,15 +116,26 @@ func (d *declarations) run(ctx context.Context) error {
 	}
 }
 
-// bring applies a file that is new, changed, or was refused a while ago.
-func (d *declarations) bring(ctx context.Context, file DeclaredFile) {
+// bringAll brings every file. What was refused is tried again as long as others change something: it may need what they declare.
+func (d *declarations) bringAll(ctx context.Context) {
+	files := d.read()
+	for changed, again := true, false; changed; again = true {
+		changed = false
+		for _, file := range files {
+			changed = d.bring(ctx, file, again) || changed
+		}
+	}
+}
+
+// bring applies a file that is new, changed, or was refused a while ago, or now if again. It is true if that changed something.
+func (d *declarations) bring(ctx context.Context, file DeclaredFile, again bool) bool {
 	before, known := d.files[file.Name]
-	if known && before.digest == file.Digest && (before.failed == "" || d.now().Before(before.next)) {
-		return
+	if known && before.digest == file.Digest && (before.failed == "" || !again && d.now().Before(before.next)) {
+		return false
 	}
 	changes, err := d.apply(ctx, file)
 	if ctx.Err() != nil {
-		return
+		return false
 	}
 	state := declaredState{digest: file.Digest, next: d.now().Add(declaredRetry)}
 	if err != nil {
@@ -140,6 +149,7 @@ func (d *declarations) bring(ctx context.Context, file DeclaredFile) {
 		d.logger.Info("declared file is applied", "file", file.Name, "changes", changes)
 	}
 	d.files[file.Name] = state
+	return err == nil && changes > 0
 }
 
 // declaredTries bounds how often a plan is made again after a change by someone else, such as another server.

@@ -2,7 +2,9 @@ package server_test
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -14,8 +16,9 @@ import (
 
 // declaring is a directory of declared files that a test changes.
 type declaring struct {
-	mu    sync.Mutex
-	files map[string]string // the JSON of a file, by its name
+	mu      sync.Mutex
+	files   map[string]string // the JSON of a file, by its name
+	ordered []string          // names in the order of the directory; nil: any
 }
 
 func (d *declaring) set(name, text string) {
@@ -28,7 +31,12 @@ func (d *declaring) read() []server.DeclaredFile {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var files []server.DeclaredFile
-	for name, text := range d.files {
+	names := d.ordered
+	if names == nil {
+		names = slices.Collect(maps.Keys(d.files))
+	}
+	for _, name := range names {
+		text := d.files[name]
 		files = append(files, server.DeclaredFile{
 			Name: name, Digest: text,
 			Request: func(dryRun bool, plan string) (json.RawMessage, error) {
@@ -104,6 +112,19 @@ func TestABrokenDeclaredFileKeepsTheLastGoodState(t *testing.T) {
 	eventually(t, func() bool {
 		return read[api.Deployment](r.call(http.MethodGet, "/api/v1/deployments/report", "").is(http.StatusOK)).Description == "second"
 	})
+}
+
+// TestDeclaredFilesNeedNoOrder: the first needs what the second declares.
+func TestDeclaredFilesNeedNoOrder(t *testing.T) {
+	t.Parallel()
+	d := &declaring{ordered: []string{"b", "a"}, files: map[string]string{
+		"a": `{"pools":[{"name":"deep","type":"process","queues":[{"name":"night"}]}]}`,
+		"b": `{"deployments":[{"name":"report","pool":"deep","queue":"night","job_variables":{"command":["true"]}}]}`,
+	}}
+	r := start(t, func(o *server.Options) { o.Declared = d.read })
+	for _, name := range d.ordered {
+		eventually(t, func() bool { return r.metric(`berth_apply_failing{file="` + name + `"} 0`) })
+	}
 }
 
 // TestADeclaredFileWaitsForItsApproval like the deploy of anyone else, and is applied once it is given.

@@ -11,7 +11,7 @@ needs=(
   containerd=containerd runc=runc containernetworking-plugins=/usr/lib/cni/ptp
   iptables=iptables conntrack=conntrack mount=mount
   busybox-static=/bin/busybox ca-certificates=/etc/ssl/certs/ca-certificates.crt tzdata=/usr/share/zoneinfo/UTC
-  shellcheck=shellcheck
+  shellcheck=shellcheck prometheus=promtool
   nodejs=node npm=npm python3=python3 python3-venv=/usr/lib/python3*/ensurepip
 )
 

@@ -154,10 +154,10 @@ func TestSeveralServersSendEachSpanOnce(t *testing.T) {
 				first, stopFirst := serve(t, s)
 				second, stopSecond := serve(t, s)
 				ids := complete(t, s, runs)
-				spans := receiver.Await(t, "all spans", arrived(runs))
+				receiver.Await(t, "all spans", arrived(runs))
 				stopFirst()
 				stopSecond()
-				spans = receiver.Spans()
+				spans := receiver.Spans()
 				if len(spans) != runs*spansOfOne {
 					t.Errorf("%d spans arrived, want %d", len(spans), runs*spansOfOne)
 				}

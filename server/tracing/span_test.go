@@ -178,7 +178,7 @@ func TestAttributesFollowTheConventions(t *testing.T) {
 	for _, s := range spans {
 		got := map[string]string{}
 		for _, a := range s.attributes {
-			got[string(a.Key)] = a.Value.Emit()
+			got[string(a.Key)] = a.Value.String()
 		}
 		for key, value := range want[s.name] {
 			if got[key] != value {

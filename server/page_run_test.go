@@ -187,7 +187,10 @@ func TestTheSameFailureLeadsToItsOtherRuns(t *testing.T) {
 	alone := fail("etl", 1, "disk full\n")
 	fail("other", 1, fmt.Sprintf(trace, 0))
 	shown := r.page("/runs/"+ids[0]).is(http.StatusOK).has("exit code 1: psycopg2.errors.UndefinedTable: relation &#34;x_100%&#34; does not exist", ">2 other runs</a>")
-	_, rest, _ := strings.Cut(string(shown.body), `The same failure in <a href="`)
+	_, rest, found := strings.Cut(string(shown.body), `the same failure in <a href="`)
+	if !found {
+		t.Fatal("the page has no link to them")
+	}
 	address, _, _ := strings.Cut(rest, `"`)
 	list := r.page(html.UnescapeString(strings.TrimPrefix(address, ".."))).is(http.StatusOK).has("3 found")
 	for _, id := range ids {

@@ -245,7 +245,7 @@ func TestCommandsSayWhatTheyDid(t *testing.T) {
 		{"queue create fast --pool quick --priority 1", "queue \"fast\" of pool \"quick\" created\n"},
 		{"queue update fast --pool quick --concurrency-limit 2", "queue \"fast\" of pool \"quick\" updated\n"},
 		{"queue pause fast --pool quick", "queue \"fast\" of pool \"quick\" paused\n"},
-		{"queue ls --pool quick", "NAME PRIORITY STATUS SLOTS WAITING P95 WAIT\ndefault 1 active 0 0 -\nfast 1 paused by anonymous TIME 0/2 0 -\n"},
+		{"queue ls --pool quick", "NAME PRIORITY STATUS SLOTS WAITING P95 WAIT OBJECTIVE\ndefault 1 active 0 0 - -\nfast 1 paused by anonymous TIME 0/2 0 - -\n"},
 		{"queue resume fast --pool quick", "queue \"fast\" of pool \"quick\" resumed\n"},
 		{"queue delete fast --pool quick --yes", "queue \"fast\" of pool \"quick\" deleted; berth queue restore fast --pool quick brings it back until DAY\n"},
 		{"deployment ls --pool quick", "NAME POOL QUEUE STATUS VERSION UPDATED\netl quick default active - TIME\n"},

@@ -108,9 +108,6 @@ func TestF10ManySlotsAreStartedInParts(t *testing.T) {
 	do(t, ctx, "the form", chromedp.Navigate(r.url+"/deployments/often/run?when=slots&first=2024-03-01T00:00&last=2024-03-31T23:00"),
 		shows("#slots h2", "744 runs"), shows("#slots", "Sun 2024-03-31 23:00 +00:00"))
 	do(t, ctx, "a network that loses the second answer", chromedp.Evaluate[chromedp.Void](`void (() => {
-		globalThis.seen = [];
-		new MutationObserver(() => { const at = document.querySelector("#slots-progress progress"); if (at) seen.push(at.value); })
-			.observe(document.body, {childList: true, subtree: true});
 		const real = XMLHttpRequest.prototype.send;
 		let parts = 0;
 		XMLHttpRequest.prototype.send = function (body) {
@@ -142,5 +139,117 @@ func TestF10TheCommandHasATimeForEachSlot(t *testing.T) {
 	}
 	if got := fmt.Sprint(len(preview.Next), " ", preview.Next[2].Format(time.RFC3339)); got != "3 2024-01-01T03:00:00Z" {
 		t.Errorf("the slots until a time are %s", strings.TrimSpace(got))
+	}
+}
+
+const hourly = `,"schedules":[{"name":"hourly","cron":"0 * * * *"},{"name":"half","cron":"30 * * * *"}],` +
+	`"parameter_schema":{"type":"object","properties":{"rows":{"type":"integer","default":5}}}`
+
+// march asks for 744 slots, whose first 250 are done.
+func march(form answer) url.Values {
+	values := form.formValues()
+	for name, value := range map[string]string{
+		"when": "slots", "schedule": "hourly", "first": "2024-03-01T00:00", "last": "2024-03-31T23:00",
+		"made": "250", "done": "2024-03-11T09:00:00Z", "done-of": "hourly 2024-03-01T00:00 2024-03-31T23:00",
+	} {
+		values.Set(name, value)
+	}
+	return values
+}
+
+func (r *running) runs() int64 {
+	r.t.Helper()
+	return read[api.RunCounts](r.call(http.MethodGet, "/api/v1/runs/count", "").is(http.StatusOK)).Total
+}
+
+// TestF10OnlyAPartThatWasStartedLeadsToTheNext: whoever changes the form in between, or types a wrong value, is asked again.
+func TestF10OnlyAPartThatWasStartedLeadsToTheNext(t *testing.T) {
+	r := start(t, withoutKeys)
+	r.deploy("etl", hourly)
+	const path, goOn = "/deployments/etl/run", "data-go-on"
+	send := func(button string, typed ...string) answer {
+		values := march(r.page(path))
+		values.Set("do", button)
+		for i := 0; i+1 < len(typed); i += 2 {
+			values.Set(typed[i], typed[i+1])
+		}
+		return r.sendForm(path, values)
+	}
+	for _, button := range []string{"preview", "reset:/parameters/rows", "yaml"} {
+		send(button).is(http.StatusOK).has("250 of 744 runs are started").hasNot(goOn)
+	}
+	send("run", "/parameters/rows", "many").is(http.StatusUnprocessableEntity).has("250 of 744 runs are started").hasNot(goOn)
+	if n := r.runs(); n != 0 {
+		t.Errorf("%d runs", n)
+	}
+	send("run").is(http.StatusOK).has("500 of 744 runs are started", goOn)
+	if n := r.runs(); n != 250 {
+		t.Errorf("%d runs, want the next 250", n)
+	}
+}
+
+// TestF10WhatIsDoneIsOfOneScheduleAndTime: the slots of another schedule, or of an earlier beginning, are all started.
+func TestF10WhatIsDoneIsOfOneScheduleAndTime(t *testing.T) {
+	r := start(t, withoutKeys)
+	r.deploy("etl", hourly)
+	const path = "/deployments/etl/run"
+	for _, other := range [][2]string{{"schedule", "half"}, {"first", "2024-02-29T00:00"}, {"last", "2024-03-30T23:00"}} {
+		values := march(r.page(path))
+		values.Set(other[0], other[1])
+		values.Set("do", "preview")
+		r.sendForm(path, values).is(http.StatusOK).has(`<div id="slots">`).hasNot("runs are started")
+	}
+	values := march(r.page(path))
+	values.Set("schedule", "half")
+	values.Set("do", "run")
+	first := r.sendForm(path, values).is(http.StatusOK).has("250 of 743 runs are started", "data-go-on")
+	if done := first.hiddenField("done"); done != "2024-03-11T09:30:00Z" {
+		t.Errorf("done until %s", done)
+	}
+	first.press(r, path, "run").is(http.StatusOK).has("500 of 743 runs are started")
+}
+
+// TestF10ARefusedKeyKeepsWhatIsDone: with another key the next press starts what is left, and none a second time.
+func TestF10ARefusedKeyKeepsWhatIsDone(t *testing.T) {
+	r := start(t, withoutKeys)
+	r.deploy("etl", hourly)
+	const path = "/deployments/etl/run"
+	values := march(r.page(path))
+	values.Set("do", "run")
+	r.sendForm(path, values).is(http.StatusOK).has("500 of 744 runs are started") // an answer that was lost
+	values.Set("/parameters/rows", "6")
+	refused := r.sendForm(path, values).is(http.StatusConflict).has("250 of 744 runs are started", "Press Run once more").hasNot("data-go-on")
+	if done := refused.hiddenField("done"); done != "2024-03-11T09:00:00Z" {
+		t.Errorf("done until %s", done)
+	}
+	refused.press(r, path, "run").is(http.StatusOK).has("500 of 744 runs are started", "data-go-on")
+}
+
+// TestF10WhatIsTypedAsYAMLIsRefusedWithAReason: fields that are not shown refuse nothing.
+func TestF10WhatIsTypedAsYAMLIsRefusedWithAReason(t *testing.T) {
+	r := start(t, withoutKeys)
+	r.deploy("etl", `,"schedules":[{"name":"hourly","cron":"0 * * * *","parameters":{"day":"all"}}],`+
+		`"parameter_schema":{"type":"object","properties":{"day":{"type":"string"},"rows":{"type":"integer"}},"required":["day"]}`)
+	const path = "/deployments/etl/run"
+	form := r.page(path).press(r, path, "preview", "when", "slots", "first", "2024-03-01T00:00", "last", "2024-03-01T01:00", "mode", "yaml",
+		"yaml", "parameters:\n  rows: many\n").is(http.StatusOK)
+	form.press(r, path, "run").is(http.StatusUnprocessableEntity).has("/parameters/rows", "0 of 2 runs are started")
+	form.press(r, path, "run", "yaml", "parameters:\n  rows: 7\n").is(http.StatusSeeOther)
+}
+
+// TestF10AnHourThatClocksShowTwiceIsWhole: from its first moment, to its second.
+func TestF10AnHourThatClocksShowTwiceIsWhole(t *testing.T) {
+	r := start(t, withoutKeys)
+	const path = "/deployments/etl/run"
+	for _, of := range [][3]string{
+		{"Europe/Berlin", "2024-10-27T02:00", "2024-10-27T00:00:00Z 2024-10-27T01:00:00Z"},
+		{"America/New_York", "2024-11-03T01:30", "2024-11-03T05:30:00Z 2024-11-03T06:30:00Z"},
+	} {
+		r.deploy("etl", fmt.Sprintf(`,"schedules":[{"name":"often","cron":"*/30 * * * *","timezone":%q}]`, of[0]))
+		first, last, _ := strings.Cut(of[2], " ")
+		shown := r.page(path).press(r, path, "preview", "when", "slots", "first", of[1], "last", of[1]).is(http.StatusOK).has("<h2>3 runs</h2>")
+		if !regexp.MustCompile(`for at in ` + first + ` \S+ ` + last + `; do`).Match(shown.body) {
+			t.Errorf("%s: not from %s to %s:\n%s", of[0], first, last, shown.body)
+		}
 	}
 }

@@ -33,6 +33,7 @@ type slotsForm struct {
 	// Done is the newest slot whose run was started, and Made how many were: a form with many slots is sent in parts.
 	Done    string
 	Made    int
+	GoOn    bool   // a part was started just now, and slots are left: the browser sends the next
 	Refused string // why no more were started
 
 	spec     api.ScheduleSpec
@@ -71,7 +72,13 @@ func (f *runFormView) readSlots(form url.Values) {
 	if made, err := strconv.Atoi(form.Get("made")); err == nil && made > 0 {
 		s.Made = made
 	}
+	if form.Get("done-of") != s.Of() { // what is done says nothing about the slots of another schedule or time
+		s.Done, s.Made = "", 0
+	}
 }
+
+// Of names the slots that the form asks for.
+func (s *slotsForm) Of() string { return s.Chosen + " " + s.From + " " + s.To }
 
 // findSlots finds the slots that the form asks for, or says why there are none.
 func (v *visit) findSlots(view *runFormView) error {
@@ -115,10 +122,10 @@ func (s *slotsForm) read(now time.Time) string {
 		zone = time.UTC
 	}
 	var wrong error
-	if s.from, wrong = time.ParseInLocation(atLayout, s.From, zone); wrong != nil {
+	if s.from, wrong = atClock(s.From, zone, false); wrong != nil {
 		return "write from when, as 2026-01-31T00:00"
 	}
-	if s.to, wrong = time.ParseInLocation(atLayout, s.To, zone); wrong != nil {
+	if s.to, wrong = atClock(s.To, zone, true); wrong != nil {
 		return "write until when, as 2026-01-31T23:59"
 	}
 	switch {
@@ -129,6 +136,24 @@ func (s *slotsForm) read(now time.Time) string {
 	}
 	s.from, s.to = s.from.In(zone), s.to.In(zone)
 	return ""
+}
+
+// atClock is when the clocks of a zone show a time: the first or the last moment, where they are set back and show it twice.
+func atClock(text string, zone *time.Location, last bool) (time.Time, error) {
+	at, err := time.ParseInLocation(atLayout, text, zone)
+	if err != nil {
+		return at, err
+	}
+	_, offset := at.Zone()
+	begins, ends := at.ZoneBounds()
+	for _, beside := range []time.Time{begins.Add(-time.Nanosecond), ends} {
+		_, there := beside.Zone()
+		other := at.Add(time.Duration(offset-there) * time.Second)
+		if other.Format(atLayout) == at.Format(atLayout) && other.After(at) == last {
+			return other, nil
+		}
+	}
+	return at, nil
 }
 
 // show says which slots there are.
@@ -188,7 +213,7 @@ func (v *visit) createSlots(view *runFormView, body api.RunCreate) (page, error)
 		return page{}, err
 	}
 	s := &view.Slots
-	if view.hasProblem() {
+	if s.Problem != "" || !view.IsYAML && view.hasProblem() { // what is typed as YAML is checked by the API
 		view.focusProblem()
 		return v.showRunForm(view, http.StatusUnprocessableEntity)
 	}
@@ -212,6 +237,7 @@ func (v *visit) createSlots(view *runFormView, body api.RunCreate) (page, error)
 		s.Done = part[len(part)-1].UTC().Format(time.RFC3339)
 	}
 	if len(s.left()) > 0 {
+		s.GoOn = true
 		return v.showRunForm(view, http.StatusOK)
 	}
 	to := v.redirectTo("runs")
@@ -235,9 +261,6 @@ func (v *visit) refuseSlots(view *runFormView, err error, part []time.Time) (pag
 	s := &view.Slots
 	refused := &apiError{}
 	if errors.As(err, &refused) {
-		if refused.status == http.StatusConflict {
-			s.Done, s.Made = "", 0 // the next press starts from the beginning
-		}
 		s.Refused = fmt.Sprintf("%s of %s runs are started.", number(s.Made), number(s.Count))
 		one := *refused
 		found := []api.Finding{}

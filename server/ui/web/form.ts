@@ -57,7 +57,7 @@ async function press(action: string): Promise<void> {
   try {
     const { page, status, url } = await post(action);
     const fresh = page.getElementById("run-form");
-    const goesOn = page.querySelector("[data-go-on]") !== null; // a part of many runs was started
+    const goesOn = action === "run" && status < 300 && page.querySelector("[data-go-on]") !== null; // a part of many runs was started
     if (!fresh && status >= 400) { refuse(page.querySelector("main")?.textContent?.trim() ?? `The server answered ${status}.`); return; }
     if (action === "run" && status < 300 && !goesOn || !fresh) { location.href = url; return; }
     const open = document.querySelector<HTMLDetailsElement>("#job-variables")?.open;

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -330,4 +331,24 @@ func (l slotList) CountReady(
 	context.Context, store.ReadyKey, int64,
 ) ([]store.ReadyCount, *store.ReadyKey, error) {
 	return nil, nil, nil
+}
+
+// TestAPoolThatIsCreatedWhileFiguresAreRead has none yet: series without the name of a pool would exist twice.
+func TestAPoolThatIsCreatedWhileFiguresAreRead(t *testing.T) {
+	w := newWorld()
+	for range 2 {
+		pool := uuid.New()
+		w.facts.Queues = append(w.facts.Queues, store.QueueStats{ID: uuid.New(), PoolID: pool, Name: "default"})
+		w.facts.Deployments = append([]store.DeploymentStats{{ID: uuid.New(), PoolID: pool, Name: "a"}}, w.facts.Deployments...)
+	}
+	f := w.figures()
+	if len(f.Queues) != 1 || f.Queues[0].Pool != "p" {
+		t.Errorf("queues %+v", f.Queues)
+	}
+	if len(f.Deployments) != 1 || f.Deployments[0].Pool != "p" || f.DeploymentsOmitted != 1 {
+		t.Errorf("deployments %+v, and %d", f.Deployments, f.DeploymentsOmitted)
+	}
+	if slices.ContainsFunc(f.Runs, func(r Runs) bool { return r.Pool == "" }) {
+		t.Errorf("runs %+v", f.Runs)
+	}
 }

@@ -134,6 +134,8 @@ func figuresOf(facts *store.Stats, ready readyCounts, slots map[uuid.UUID]int, d
 	for _, p := range facts.Pools {
 		t.pools[p.ID] = p
 	}
+	t.facts = t.ofPoolsRead()
+	facts = t.facts
 	for _, q := range facts.Queues {
 		t.queues[q.ID] = q
 	}
@@ -159,6 +161,16 @@ func figuresOf(facts *store.Stats, ready readyCounts, slots map[uuid.UUID]int, d
 	f.Paused = t.paused(deployments)
 	f.Workers, f.Schedules = t.perPool(), t.schedules()
 	return f
+}
+
+// ofPoolsRead leaves out queues and deployments of pools that were created after the pools were read.
+func (t *tally) ofPoolsRead() *store.Stats {
+	facts := *t.facts
+	notRead := func(pool uuid.UUID) bool { _, read := t.pools[pool]; return !read }
+	facts.Queues = slices.DeleteFunc(slices.Clone(facts.Queues), func(q store.QueueStats) bool { return notRead(q.PoolID) })
+	facts.Deployments = slices.DeleteFunc(slices.Clone(facts.Deployments),
+		func(d store.DeploymentStats) bool { return notRead(d.PoolID) })
+	return &facts
 }
 
 // stillWaiting leaves out what was counted in lines that are empty by now.

@@ -303,27 +303,46 @@ const (
 	dropTracesSQL = `
 DELETE FROM trace_ends
 WHERE id IN (SELECT id FROM trace_ends WHERE recorded_at < ? ORDER BY id LIMIT ?)`
-	dropTracesOverSQL = `
+	dropOldestTracesSQL = `
 DELETE FROM trace_ends
-WHERE id IN (SELECT id FROM trace_ends ORDER BY id DESC LIMIT ? OFFSET ?)`
+WHERE id IN (SELECT id FROM trace_ends ORDER BY id LIMIT ?)`
+	countTracesSQL = `
+SELECT COUNT(*)
+FROM trace_ends`
+	// dropTracesStep bounds a transaction.
 	dropTracesStep = 10_000
 )
 
 // DropTracedEnds forgets ends that have waited longer than age, and the oldest beyond the number most. It returns how many.
 func (s *Store) DropTracedEnds(ctx context.Context, age time.Duration, most int) (dropped int64, err error) {
+	for {
+		n, err := s.dropTraces(ctx, age, most)
+		dropped += n
+		if err != nil || n == 0 {
+			return dropped, wrapTraces("drop old spans", err)
+		}
+	}
+}
+
+// dropTraces is a step of DropTracedEnds; it drops nothing when there is nothing more to drop.
+func (s *Store) dropTraces(ctx context.Context, age time.Duration, most int) (dropped int64, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		now, err := tx.db.Now(ctx)
 		if err != nil {
 			return err
 		}
-		if dropped, err = tx.db.Exec(ctx, dropTracesSQL, now.Add(-age), dropTracesStep); err != nil {
+		dropped, err = tx.db.Exec(ctx, dropTracesSQL, now.Add(-age), dropTracesStep)
+		if err != nil || dropped > 0 {
 			return err
 		}
-		more, err := tx.db.Exec(ctx, dropTracesOverSQL, dropTracesStep, most)
-		dropped += more
+		var count []int
+		if err := tx.db.All(ctx, &count, countTracesSQL); err != nil || count[0] <= most {
+			return err
+		}
+		dropped, err = tx.db.Exec(ctx, dropOldestTracesSQL, min(count[0]-most, dropTracesStep))
 		return err
 	})
-	return dropped, wrapTraces("drop old spans", err)
+	return dropped, err
 }
 
 func wrapTraces(what string, err error) error {

@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"database/sql"
+	"fmt"
 	"testing"
 	"time"
 
@@ -144,6 +146,33 @@ func TestWhatWaitsForTooLongIsDropped(t *testing.T) {
 			if n, err := w.DropTracedEnds(t.Context(), want.age, want.most); err != nil || n != want.dropped {
 				t.Errorf("dropped %d older than %s or beyond %d (%v), want %d", n, want.age, want.most, err, want.dropped)
 			}
+		}
+	})
+}
+
+// TestNoMoreEndsWaitThanMay however many came since the last look: the oldest go, a step of 10,000 after the other.
+func TestNoMoreEndsWaitThanMay(t *testing.T) {
+	onEach(t, func(w *world) {
+		w.one()
+		w.traceAll()
+		c := w.claimOne("w")
+		w.accepts(running(c), succeeded(c))
+		w.past(func(db *sql.DB) error {
+			const more = 20_050
+			copied := `
+INSERT INTO trace_ends (id, run_id, attempt, due_at, recorded_at, state_type, category, ended_at, last_event, taken_until)
+SELECT %s, run_id, attempt, due_at, recorded_at, state_type, category, ended_at, last_event, taken_until
+FROM trace_ends, %s`
+			id, numbers := "gen_random_uuid()", fmt.Sprintf("generate_series(1, %d) AS n", more)
+			if !w.Postgres {
+				id = "randomblob(16)"
+				numbers = fmt.Sprintf("(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < %d) SELECT i FROM n)", more)
+			}
+			_, err := db.ExecContext(t.Context(), fmt.Sprintf(copied, id, numbers))
+			return err
+		})
+		if n, err := w.DropTracedEnds(t.Context(), time.Hour, 50); err != nil || n != 20_001 || w.rows("trace_ends") != 50 {
+			t.Errorf("dropped %d (%v), %d wait", n, err, w.rows("trace_ends"))
 		}
 	})
 }

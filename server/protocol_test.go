@@ -4,6 +4,8 @@ import (
 	"database/sql"
 	"fmt"
 	"net/http"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -41,6 +43,37 @@ func TestNewRunEndsAWaitingClaim(t *testing.T) {
 	run := r.startRun("hello", `{}`)
 	if got := await(t, claims, "the waiting claim"); len(got) != 1 || got[0].RunID != run.ID {
 		t.Errorf("claimed %+v, want run %s", got, run.ID)
+	}
+}
+
+// TestAClaimIsTimedFromWhenItWasPossible: what a pause or a limit held up is not the server's time.
+func TestAClaimIsTimedFromWhenItWasPossible(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.deploy("hello", "")
+	pause := func(body string) {
+		r.call(http.MethodPatch, "/api/v1/work-pools/local/queues/default", body).is(http.StatusOK)
+	}
+	pause(`{"paused":true}`)
+	r.startRun("hello", `{}`)
+	first := r.newWorker("w1")
+	claims := async(func() []api.Claim { return first.claim(1, 30) })
+	if got := r.newWorker("w2").claim(1, 2); len(got) != 0 { // two seconds in which the first waits
+		t.Fatalf("claimed %+v of a queue that is paused", got)
+	}
+	resumed := time.Now()
+	pause(`{"paused":false}`)
+	if got := await(t, claims, "the waiting claim"); len(got) != 1 {
+		t.Fatalf("claimed %+v", got)
+	}
+	most := time.Since(resumed).Seconds()
+	metrics := string(r.call(http.MethodGet, "/metrics", "").is(http.StatusOK).body)
+	sum := regexp.MustCompile(`berth_run_claim_seconds_sum{pool="local"} (\S+)`).FindStringSubmatch(metrics)
+	if sum == nil {
+		t.Fatal("no claim is timed")
+	}
+	if took, err := strconv.ParseFloat(sum[1], 64); err != nil || took > most {
+		t.Errorf("the claim took %s s (%v), and was possible for %.3f s", sum[1], err, most)
 	}
 }
 

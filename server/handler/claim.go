@@ -71,7 +71,8 @@ type claimPoll struct {
 	// cancelsAfter is when the newest cancel was requested that the worker knows.
 	cancelsAfter *time.Time
 	full         bool // the last claim may have left something that another can take
-	// emptyAt is when the last claim that got nothing began: what there is now, it could not get then.
+	// emptyAt is when the last claim that got nothing began, or when the hint came that ended the wait after it: what
+	// there is now, the worker could not get before.
 	emptyAt time.Time
 	dryRuns bool // the worker answers dry runs
 }
@@ -120,6 +121,7 @@ func (p *claimPoll) await(ctx context.Context, wait time.Duration) (*api.ClaimRe
 		select {
 		case <-hints.C():
 			hints.Next()
+			p.emptyAt = time.Now()
 		case <-asked.C():
 			asked.Next()
 			look = p.dryRuns

@@ -99,7 +99,8 @@ func (p *Protocol) SetPools(names []string) {
 	}
 }
 
-// ObserveClaims counts takeovers, and times claims: since the run was due, or since the worker's last claim that got nothing.
+// ObserveClaims counts takeovers, and times claims: since the run was due, or since the worker's last claim that got nothing or the
+// hint after it.
 // Claims that repeat an earlier request are not counted again.
 func (p *Protocol) ObserveClaims(claims []store.Claim, asking time.Duration) {
 	for _, claim := range claims {

@@ -136,8 +136,9 @@ func TestN9TheManifestIsComparedWithOthers(t *testing.T) {
 	job := func(c api.Claim, run api.Run, image string) {
 		w.see(c, api.ReportKindManifest, func(report *api.Report) {
 			report.Manifest = json.RawMessage(fmt.Sprintf(`{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"etl-%[1]s-%[2]d",
-				"labels":{"berth.dev/run-id":%[1]q,"berth.dev/attempt":"%[2]d"}},"status":{},"spec":{"template":{"spec":{"containers":[{"name":"job","image":%[3]q,
-				"args":["%[1]s"],"env":[{"name":"BERTH_RUN_ID","value":%[1]q},{"name":"BERTH_SCHEDULED_TIME","value":"at %[1]s"}]}]}}}}`, run.ID, c.Attempt, image))
+				"creationTimestamp":"2026-01-01T00:00:0%[2]dZ","labels":{"berth.dev/run-id":%[1]q,"berth.dev/attempt":"%[2]d"}},"status":{"active":%[2]d},
+				"spec":{"template":{"metadata":{"annotations":{"creationTimestamp":%[3]q}},"spec":{"containers":[{"name":"job","image":%[3]q,
+				"args":["%[1]s"],"env":[{"name":"BERTH_RUN_ID","value":%[1]q},{"name":"BERTH_SCHEDULED_TIME","value":"at %[1]s"},{"name":"status","value":%[3]q}]}]}}}}`, run.ID, c.Attempt, image))
 		})
 		w.see(c, api.ReportKindRunning, nil)
 	}
@@ -154,9 +155,10 @@ func TestN9TheManifestIsComparedWithOthers(t *testing.T) {
 	path := "/runs/" + bad.ID.String() + "/attempts/2/manifest"
 	r.page(path).is(http.StatusOK).has("image: etl:2", `href="?attempt=1"`, "the last run that completed, good", `href="?now=true"`, `name="run"`)
 	for _, query := range []string{"?attempt=1", "?run=good", "?run=" + good.ID.String()} {
-		shown := r.page(path+query).is(http.StatusOK).has("-          image: etl:1\n", "&#43;          image: etl:2\n")
-		if n := strings.Count(string(shown.body), `class="added"`) + strings.Count(string(shown.body), `class="removed"`); n != 2 {
-			t.Errorf("%s: %d lines differ, want 2", query, n)
+		shown := r.page(path+query).is(http.StatusOK).has("-          image: etl:1\n", "&#43;          image: etl:2\n",
+			"&#43;              value: etl:2\n", "&#43;        creationTimestamp: etl:2\n")
+		if n := strings.Count(string(shown.body), `class="added"`) + strings.Count(string(shown.body), `class="removed"`); n != 6 {
+			t.Errorf("%s: %d lines differ, want 6", query, n)
 		}
 	}
 	r.page("/runs/"+bad.ID.String()+"/attempts/1/manifest?run=good").has("Nothing differs.", "image: etl:1")

@@ -169,7 +169,6 @@ var ofTheRun = []string{
 	manifest.LabelRunID, manifest.LabelAttempt, manifest.LabelReleased, manifest.AnnotationLeaseEpoch, manifest.AnnotationRunName,
 	manifest.AnnotationSecret, manifest.EnvRunID, manifest.EnvRunName, manifest.EnvAttempt, manifest.EnvScheduledTime,
 	manifest.EnvScheduledDate, manifest.EnvScheduledTimezone,
-	"status", "creationTimestamp", // nothing yet, where a Job was sent
 }
 
 // withoutRun is a Job without what tells its run from others, so that two can be compared.
@@ -187,7 +186,18 @@ func withoutRun(job any) any {
 			pairs = append(pairs, pair[0], pair[1])
 		}
 	}
-	return without(job, strings.NewReplacer(pairs...))
+	made := without(job, strings.NewReplacer(pairs...))
+	if top, is := made.(map[string]any); is { // what says nothing yet, where a Job was sent
+		delete(top, "status")
+		for _, path := range [][]string{{"metadata"}, {"spec", "template", "metadata"}} {
+			at := top
+			for _, step := range path {
+				at, _ = at[step].(map[string]any)
+			}
+			delete(at, "creationTimestamp")
+		}
+	}
+	return made
 }
 
 // without drops the members and the named entries of ofTheRun, and replaces in texts.

@@ -49,16 +49,20 @@ func TestG11SignOutEndsAllTabs(t *testing.T) {
 	do(t, first, "a tab", chromedp.Navigate(r.url+"/session"))
 	second, closeTab := chromedp.NewContext(first)
 	t.Cleanup(closeTab)
+	third, closeTab := chromedp.NewContext(first)
+	t.Cleanup(closeTab)
 	signIn := func() {
 		t.Helper()
 		do(t, first, "sign in", chromedp.Navigate(r.url+"/session"), chromedp.SendKeys(chromedp.CSS("#key"), key), press("main button"))
 		arrives(t, first, "the overview", shows("h1", "Overview"))
 		do(t, second, "another tab", chromedp.Navigate(r.url+"/deployments/hello#schedules"), shows("#link", "live"))
+		do(t, third, "a tab that shows nothing that changes", chromedp.Navigate(r.url+"/search?q=hello"), shows("main", "hello"))
 	}
 	signIn()
 	do(t, first, "sign out", chromedp.Evaluate[chromedp.Void](`void document.querySelector('form[action$="session/end"] button').click()`))
 	arrives(t, first, "signed out", shows("h1", "Signed out"))
 	arrives(t, second, "the sign-in", shows("h1", "Sign in"))
+	arrives(t, third, "the sign-in in the third tab", shows("h1", "Sign in"))
 	if to := evaluate[string](t, second, `document.querySelector("[name=to]").value`); to != "deployments/hello" {
 		t.Errorf("the other tab returns to %q", to)
 	}
@@ -68,4 +72,5 @@ func TestG11SignOutEndsAllTabs(t *testing.T) {
 	r.call(http.MethodDelete, "/api/v1/api-keys/"+id, "").is(http.StatusNoContent)
 	arrives(t, second, "the sign-in after the key was revoked", shows("h1", "Sign in"))
 	arrives(t, first, "the sign-in of the first tab", shows("h1", "Sign in"))
+	arrives(t, third, "the sign-in of the third tab", shows("h1", "Sign in"))
 }

@@ -85,13 +85,15 @@ function leave(): void {
   location.replace(here);
 }
 
+/** open listens for changes of what the page shows and, where one is signed in, for the end of the session. */
 function open(): void {
-  if (port || topics.length === 0) return;
+  if (port || topics.length === 0 && !document.querySelector('form[action$="session/end"]')) return;
   port = connect();
   if (!port) return;
   port.addEventListener("message", ({ data }: MessageEvent<Message>) => {
-    if ("link" in data) show(data.link);
-    else if ("over" in data) leave();
+    if ("over" in data) leave();
+    else if (topics.length === 0) return; // it shows nothing that changes, or what is shown once
+    else if ("link" in data) show(data.link);
     else void refresh();
   });
   port.start();

@@ -134,9 +134,32 @@ func TestG6TheEditorLoadsWhatComparesTextsWhenItIsLookedAt(t *testing.T) {
 	if n := evaluate[int](t, ctx, loaded); n != 0 {
 		t.Errorf("%d scripts to compare texts are loaded with the page", n)
 	}
-	do(t, ctx, "the difference", press("#tab-diff"), holds(`() => document.querySelector("#diff").shadowRoot?.querySelector(".cm-content") !== null`),
+	do(t, ctx, "the difference", press("#tab-diff"), holds(`() => document.querySelector("#diff").shadowRoot?.querySelector(".cm-content") != null`),
 		holds(`() => customElements.get("berth-diff") !== undefined`))
 	if n := evaluate[int](t, ctx, loaded); n != 1 {
 		t.Errorf("%d scripts to compare texts are loaded with the tab", n)
 	}
+}
+
+// TestG6WhatCannotBeLoadedIsSaid: a page that is open while the server is upgraded asks for a script that is there no longer.
+func TestG6WhatCannotBeLoadedIsSaid(t *testing.T) {
+	t.Parallel()
+	r := start(t, withoutKeys)
+	r.saveText(aText, "")
+	proxy := newInterruptibleProxy(t, r)
+	proxy.stop()
+	through := proxy.handler
+	proxy.handler = http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		if strings.Contains(request.URL.Path, "/compare-") {
+			http.NotFound(w, request)
+			return
+		}
+		through.ServeHTTP(w, request)
+	})
+	proxy.start()
+	ctx := browser(t)
+	do(t, ctx, "the editor", chromedp.Navigate("http://"+proxy.address+"/pools/local/template"), ready)
+	const said = "What compares texts cannot be loaded. Reload the page"
+	do(t, ctx, "the difference", press("#tab-diff"), shows("#draft", said+"."))
+	do(t, ctx, "a text that is not saved", write(replaced("64Mi", "65Mi")), shows("#draft", said+": your text is kept in this browser."))
 }

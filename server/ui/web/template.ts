@@ -216,12 +216,21 @@ async function textOf(version: number): Promise<string> {
 
 async function showDiff(): Promise<void> {
   const against = Number(element<HTMLSelectElement>("against").value) || base.version;
-  const [before] = await Promise.all([textOf(against), compare()]);
-  diff.show(before, text());
+  const [before, loaded] = await Promise.all([textOf(against), compare()]);
+  if (loaded) diff.show(before, text());
 }
 
-/** compare loads the elements that compare texts. */
-const compare = () => import("./compare.ts");
+/** compare loads the elements that compare texts, or says that it cannot: after an upgrade, the server has others. */
+async function compare(): Promise<boolean> {
+  try {
+    await import("./compare.ts");
+    return true;
+  } catch {
+    const kept = readDraft()?.text === text() ? ": your text is kept in this browser" : "";
+    say("draft", `What compares texts cannot be loaded. Reload the page${kept}.`);
+    return false;
+  }
+}
 
 async function showHistory(): Promise<void> {
   let items: Version[];
@@ -324,8 +333,7 @@ async function conflict(): Promise<void> {
 }
 
 async function merge(): Promise<void> {
-  await compare();
-  if (!theirs) return;
+  if (!await compare() || !theirs) return;
   element("merge").hidden = false;
   element("merge-title").textContent = `Merge with version ${theirs.version} by ${theirs.created_by}`;
   element("merge-note").textContent = "";

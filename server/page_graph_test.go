@@ -472,7 +472,7 @@ func TestW3TheItemsOfAMapAreCountedLive(t *testing.T) {
 	}
 }
 
-// TestW1TheGanttChartIsZoomed: 10,000 rows, in and out, and what is under the pointer stays there.
+// TestW1TheGanttChartIsZoomed: 10,000 rows, in and out, without long tasks.
 func TestW1TheGanttChartIsZoomed(t *testing.T) {
 	t.Parallel()
 	p := newGraphPage(t)

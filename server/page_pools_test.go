@@ -86,11 +86,14 @@ func TestP1SlotsAndQueuesAreThoseOfExplainAndOfTheMetrics(t *testing.T) {
 		`berth_slots{kind="used",pool="local",queue=""} 1`, `berth_slots{kind="limit",pool="local",queue=""} 1`,
 		`berth_slots{kind="used",pool="local",queue="default"} 1`, `berth_runs{pool="local",queue="default",state="SCHEDULED"} 2`,
 		fmt.Sprintf(`berth_runs_waiting{pool="local",queue="default",reason="%s"} 2`, e.Reasons[0].Code),
-		`berth_deployment_runs{deployment="etl",pool="local",state="SCHEDULED"} 2`, `berth_statistics_age_seconds `,
+		`berth_deployment_runs{deployment="etl",pool="local",state="SCHEDULED"} 2`,
 	} {
-		if !strings.Contains(metrics, want) {
+		if !strings.Contains(metrics, "\n"+want+"\n") {
 			t.Errorf("the metrics lack %s", want)
 		}
+	}
+	if !strings.Contains(metrics, "\nberth_statistics_age_seconds ") {
+		t.Error("the metrics lack the age of the statistics")
 	}
 	age := regexp.MustCompile(`berth_run_queue_age_seconds{pool="local",queue="default"} (\S+)`).FindStringSubmatch(metrics)
 	if age == nil {

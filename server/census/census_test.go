@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,6 +20,7 @@ import (
 
 // source answers what a test says.
 type source struct {
+	mu    sync.Mutex // tests change what it answers while it is read
 	facts store.Stats
 	steps [][]store.ReadyCount // of the walk, in turn
 	step  int
@@ -28,12 +30,17 @@ type source struct {
 }
 
 func (s *source) GetStats(ctx context.Context) (*store.Stats, error) {
+	s.mu.Lock()
 	s.reads++
+	slow := s.slow
+	s.mu.Unlock()
 	select {
-	case <-time.After(s.slow):
+	case <-time.After(slow):
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	facts := s.facts
 	facts.Now = time.Now()
 	return &facts, s.err
@@ -46,6 +53,8 @@ func (s *source) ListScheduleSlots(context.Context, int) ([]store.ScheduleSlots,
 func (s *source) CountReady(
 	_ context.Context, after store.ReadyKey, _ int64,
 ) ([]store.ReadyCount, *store.ReadyKey, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if after == (store.ReadyKey{}) {
 		s.step = 0
 	}
@@ -55,6 +64,19 @@ func (s *source) CountReady(
 		return counts, nil, nil
 	}
 	return counts, &store.ReadyKey{Run: uuid.New()}, nil
+}
+
+// change makes it answer otherwise from now on.
+func (s *source) change(do func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	do()
+}
+
+// timesRead is how often the facts were read.
+func (s *source) timesRead() (n int) {
+	s.change(func() { n = s.reads })
+	return n
 }
 
 // world is a pool with a queue and two deployments, one of which has a limit of 1.
@@ -195,7 +217,7 @@ func run(t *testing.T, s Source, check func(*Census)) {
 func TestAScrapeReadsNothingWhileFiguresAreFresh(t *testing.T) {
 	w := newWorld()
 	run(t, w, func(c *Census) {
-		if w.reads != 0 {
+		if w.timesRead() != 0 {
 			t.Error("it reads before it is asked")
 		}
 		for range 10 {
@@ -203,13 +225,13 @@ func TestAScrapeReadsNothingWhileFiguresAreFresh(t *testing.T) {
 				t.Fatal("there are no figures")
 			}
 		}
-		if w.reads != 1 {
-			t.Errorf("ten scrapes read %d times", w.reads)
+		if w.timesRead() != 1 {
+			t.Errorf("ten scrapes read %d times", w.timesRead())
 		}
 		time.Sleep(freshFor)
 		c.Latest()
-		if w.reads != 2 {
-			t.Errorf("a scrape later read %d times in all", w.reads)
+		if w.timesRead() != 2 {
+			t.Errorf("a scrape later read %d times in all", w.timesRead())
 		}
 	})
 }
@@ -218,7 +240,7 @@ func TestASlowDatabaseDoesNotHoldUpAScrape(t *testing.T) {
 	w := newWorld()
 	run(t, w, func(c *Census) {
 		c.Latest()
-		w.slow = 20 * time.Second
+		w.change(func() { w.slow = 20 * time.Second })
 		for range 4 {
 			time.Sleep(freshFor)
 			began := time.Now()
@@ -236,7 +258,7 @@ func TestFiguresThatCannotBeReadAreLeftOutAfterAMinute(t *testing.T) {
 	w := newWorld()
 	run(t, w, func(c *Census) {
 		c.Latest()
-		w.err = errors.New("no database")
+		w.change(func() { w.err = errors.New("no database") })
 		time.Sleep(30 * time.Second)
 		if c.Latest() == nil || c.Age() < 30*time.Second {
 			t.Errorf("after half a minute: %v, %s old", c.Latest(), c.Age())
@@ -245,7 +267,7 @@ func TestFiguresThatCannotBeReadAreLeftOutAfterAMinute(t *testing.T) {
 		if c.Latest() != nil || c.Age() < 90*time.Second {
 			t.Errorf("after a minute and a half: %v, %s old", c.Latest(), c.Age())
 		}
-		w.err = nil
+		w.change(func() { w.err = nil })
 		time.Sleep(time.Second)
 		if c.Latest() == nil || c.Age() > freshFor {
 			t.Errorf("with the database again: %v, %s old", c.Latest(), c.Age())
@@ -270,13 +292,13 @@ func TestAWalkOfManyStepsEndsWithoutFurtherScrapes(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if n := w.reads; n != 10 {
+		if n := w.timesRead(); n != 10 {
 			t.Errorf("the walk took %d steps", n)
 		}
 		if n := waiting(); n != 95 {
 			t.Errorf("the walk counts %d", n)
 		}
-		w.steps = w.steps[:1] // the others have been claimed
+		w.change(func() { w.steps = w.steps[:1] }) // the others have been claimed
 		time.Sleep(freshFor)
 		waiting()
 		time.Sleep(time.Minute)

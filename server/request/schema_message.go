@@ -130,6 +130,8 @@ func patternMessage(pattern string) string {
 		return "want letters (a-z), digits and ._- with a letter or digit first"
 	case `^[A-Za-z0-9_][A-Za-z0-9_-]*$`:
 		return "want letters (a-z), digits, _ and - with no - first"
+	case `^[1-9][0-9]{0,4}[smhd]$`:
+		return "want a number and a unit: 30s, 5m, 2h or 1d"
 	case `^[0-9a-fA-F][0-9a-fA-F-]{3,35}$`:
 		return "want the first 4 to 36 characters of a run ID: hexadecimal digits and -"
 	}

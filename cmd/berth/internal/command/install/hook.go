@@ -2,6 +2,7 @@ package install
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,6 +21,7 @@ func hookCommand(app *cli.App) *cobra.Command {
 func hookTestCommand(app *cli.App) *cobra.Command {
 	var o linkOptions
 	var pools []string
+	var patience time.Duration
 	cmd := &cobra.Command{
 		Use:   "test --pool POOL",
 		Short: "Run a job through server, worker and log, and say which link is broken",
@@ -28,13 +30,18 @@ func hookTestCommand(app *cli.App) *cobra.Command {
 	cli.ClientFlags(cmd)
 	cmd.Flags().StringSliceVar(&pools, "pool", nil, "work pool of the job (repeatable, a job each; default: the only one with a live worker)")
 	cmd.Flags().StringVar(&o.image, "image", "", "image of Berth, of which the job prints the version")
-	cli.PeriodVar(cmd.Flags(), &o.patience, "timeout", 2*time.Minute, "time for all of it")
+	cli.PeriodVar(cmd.Flags(), &patience, "timeout", 2*time.Minute, "time for all pools")
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, _ []string) error {
 		if len(pools) == 0 {
 			pools = []string{""}
 		}
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
 		for _, pool := range pools {
-			o.pool = pool
+			o.pool, o.patience = pool, linkPatience(ctx, patience)
+			if o.patience <= 0 {
+				return fmt.Errorf("pool %q is not tested: the time for all pools is over", pool)
+			}
 			if err := testLinks(ctx, app, client, o); err != nil {
 				return err
 			}
@@ -43,3 +50,11 @@ func hookTestCommand(app *cli.App) *cobra.Command {
 	})
 	return cmd
 }
+
+// linkPatience is how long the next pool may take. Some of the time is kept for saying which link is broken.
+func linkPatience(ctx context.Context, whole time.Duration) time.Duration {
+	deadline, _ := ctx.Deadline()
+	return time.Until(deadline) - min(namingTime, whole/4)
+}
+
+const namingTime = 10 * time.Second

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -34,54 +35,115 @@ func hookAppliedCommand(app *cli.App) *cobra.Command {
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, _ []string) error {
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
-		for _, file := range berthfile.Declared(dir, prune) {
-			if err := untilApplied(ctx, client, file); err != nil {
-				return fmt.Errorf("declared file %s: %w", file.Name, err)
-			}
-			if err := app.Printf("%s is applied\n", file.Name); err != nil {
-				return err
-			}
-		}
-		return nil
+		w := applyWait{poll: appliedPoll, plan: plansOf(client), applied: func(name string) error {
+			return app.Printf("%s is applied\n", name)
+		}}
+		return w.run(ctx, berthfile.Declared(dir, prune))
 	})
 	return cmd
 }
 
 const appliedPoll = 2 * time.Second
 
-// untilApplied waits until a plan of the file changes nothing. A refusal is final; a server that is not there yet is not.
-func untilApplied(ctx context.Context, client *cli.Client, file server.DeclaredFile) error {
-	if file.Err != nil {
-		return file.Err
-	}
-	body, err := file.Request(true, "")
-	if err != nil {
-		return err
-	}
-	ticker := time.NewTicker(appliedPoll)
-	defer ticker.Stop()
-	for {
-		plan, err := cli.Value(client.ApplyWithBodyWithResponse(ctx, &api.ApplyParams{}, "application/json", bytes.NewReader(body)))
-		var refusal *cli.ProblemError
-		switch {
-		case errors.As(err, &refusal) && refusal.Problem.Status < 500:
-			refusal.Locate = file.Locate
-			return err
-		case err == nil && plan.Broken != nil:
-			return fmt.Errorf("runs of %s would be refused: %s", cli.CommaList(*plan.Broken), warnings(plan))
-		case err == nil && !changes(plan):
-			return nil
-		case err == nil && plan.Approvals != nil:
-			err = errors.New("it waits for an approval: berth approval ls")
-		case err == nil:
-			err = errors.New("the server has not applied it: read the server's log")
+// applyWait waits until the server has applied files.
+type applyWait struct {
+	poll    time.Duration
+	plan    func(context.Context, server.DeclaredFile) (api.ApplyResult, error)
+	applied func(name string) error
+}
+
+func plansOf(client *cli.Client) func(context.Context, server.DeclaredFile) (api.ApplyResult, error) {
+	return func(ctx context.Context, file server.DeclaredFile) (api.ApplyResult, error) {
+		body, err := file.Request(true, "")
+		if err != nil {
+			return api.ApplyResult{}, err
 		}
+		return cli.Value(client.ApplyWithBodyWithResponse(ctx, &api.ApplyParams{}, "application/json", bytes.NewReader(body)))
+	}
+}
+
+// run asks for a plan of each file, round after round, until none changes anything. The server applies files in any order,
+// so a refusal may only mean that another file is not applied yet: refusals are final once a round has nothing else.
+func (w applyWait) run(ctx context.Context, files []server.DeclaredFile) error {
+	ticker := time.NewTicker(w.poll)
+	defer ticker.Stop()
+	reasons := map[string]error{}
+	for {
+		var left []server.DeclaredFile
+		refusals := 0
+		for _, file := range files {
+			refused, err := w.ask(ctx, file)
+			if err == nil {
+				if err := w.applied(file.Name); err != nil {
+					return err
+				}
+				continue
+			}
+			left = append(left, file)
+			if refused {
+				refusals++
+			}
+			if ctx.Err() == nil || reasons[file.Name] == nil {
+				reasons[file.Name] = fmt.Errorf("declared file %s: %w", file.Name, err)
+			}
+		}
+		if len(left) == 0 {
+			return nil
+		}
+		if refusals == len(files) {
+			return joinReasons(left, reasons)
+		}
+		files = left
 		select {
 		case <-ctx.Done():
-			return err
+			return joinReasons(left, reasons)
 		case <-ticker.C:
 		}
 	}
+}
+
+// ask returns nil if the file is applied, else why it is not, and whether it is refused as things are.
+func (w applyWait) ask(ctx context.Context, file server.DeclaredFile) (refused bool, err error) {
+	if file.Err != nil {
+		return true, file.Err
+	}
+	plan, err := w.plan(ctx, file)
+	var problem *cli.ProblemError
+	switch {
+	case errors.As(err, &problem):
+		problem.Locate = file.Locate
+		return problem.Status == http.StatusBadRequest || problem.Status == http.StatusUnprocessableEntity, err
+	case err != nil:
+		return false, err
+	case plan.Broken != nil:
+		return true, fmt.Errorf("runs of %s would be refused: %s", cli.CommaList(*plan.Broken), warnings(plan))
+	case !changes(plan):
+		return false, nil
+	case plan.Approvals != nil:
+		return false, waitsForApproval(*plan.Approvals)
+	}
+	return false, errors.New("the server has not applied it: read the server's log")
+}
+
+func waitsForApproval(needs []api.ApprovalNeed) error {
+	var ids []string
+	for _, need := range needs {
+		if need.ID != nil {
+			ids = append(ids, need.ID.String())
+		}
+	}
+	if len(ids) == 0 {
+		return errors.New("it waits for an approval: berth approval ls")
+	}
+	return fmt.Errorf("it waits for approval %s: berth approval ls", cli.CommaList(ids))
+}
+
+func joinReasons(files []server.DeclaredFile, reasons map[string]error) error {
+	all := make([]error, 0, len(files))
+	for _, file := range files {
+		all = append(all, reasons[file.Name])
+	}
+	return errors.Join(all...)
 }
 
 func changes(plan api.ApplyResult) bool {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"time"
 )
 
@@ -28,20 +29,22 @@ var settingName = regexp.MustCompile(`^[A-Z][A-Z0-9_]*$`)
 // ErrSettingsChanged is why a process ends that was told to restart with other settings.
 var ErrSettingsChanged = errors.New("a file of the settings directory changed")
 
-// addSettings adds the files of the settings directory to the environment. A variable that is set wins.
+// addSettings adds the files of the settings directory that are named like variables to the environment. A variable that
+// is set wins.
 func (a *App) addSettings() error {
 	settings, err := readSettings(a.Env[settingsDirVariable])
 	if err != nil {
 		return err
 	}
 	for name, value := range settings {
-		if a.Env[name] == "" {
-			a.Env[name] = value
+		if settingName.MatchString(name) && a.Env[name] == "" {
+			a.Env[name] = trimmed(value)
 		}
 	}
 	return nil
 }
 
+// readSettings returns the text of all files, of which some are not variables but certificates. Kubelet's own begin with "..".
 func readSettings(dir string) (map[string]string, error) {
 	settings := map[string]string{}
 	if dir == "" {
@@ -52,17 +55,19 @@ func readSettings(dir string) (map[string]string, error) {
 		return nil, Usagef("%s: %v", settingsDirVariable, err)
 	}
 	for _, entry := range entries {
-		if !settingName.MatchString(entry.Name()) {
-			continue
+		path := filepath.Join(dir, entry.Name())
+		info, err := os.Stat(path)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && info.IsDir() || strings.HasPrefix(entry.Name(), "..") {
+			continue // an optional key that was just removed is not there
 		}
-		text, err := os.ReadFile(filepath.Join(dir, entry.Name()))
+		text, err := os.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // an optional key that was just removed
+			continue
 		}
 		if err != nil {
 			return nil, Usagef("%s: %v", settingsDirVariable, err)
 		}
-		settings[entry.Name()] = trimmed(string(text))
+		settings[entry.Name()] = string(text)
 	}
 	return settings, nil
 }

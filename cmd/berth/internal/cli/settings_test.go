@@ -22,6 +22,7 @@ func TestFilesOfTheSettingsDirectoryAreVariables(t *testing.T) {
 	writeSetting(t, dir, "BERTH_API_KEY", "from-file\n")
 	writeSetting(t, dir, "BERTH_API_URL", "http://file:1")
 	writeSetting(t, dir, "..data", "not a variable")
+	writeSetting(t, dir, "ca.crt", "not a variable")
 	app := &App{Env: map[string]string{settingsDirVariable: dir, "BERTH_API_URL": "http://env:2"}}
 	if err := app.addSettings(); err != nil {
 		t.Fatal(err)
@@ -36,17 +37,21 @@ func TestFilesOfTheSettingsDirectoryAreVariables(t *testing.T) {
 }
 
 func TestAProcessEndsWhenItsSettingsChange(t *testing.T) {
-	dir := t.TempDir()
-	writeSetting(t, dir, "BERTH_API_KEY", "old")
-	app := &App{Env: map[string]string{settingsDirVariable: dir}}
-	err := app.withSettings(t.Context(), slog.New(slog.DiscardHandler), time.Millisecond, time.Millisecond,
-		func(ctx context.Context) error {
-			writeSetting(t, dir, "BERTH_API_KEY", "new")
-			<-ctx.Done()
-			return ctx.Err()
-		})
-	if err != nil {
-		t.Errorf("the process fails: %v", err)
+	for _, name := range []string{"BERTH_API_KEY", "ca.crt", "database-ca.crt"} {
+		dir := t.TempDir()
+		writeSetting(t, dir, name, "old")
+		app := &App{Env: map[string]string{settingsDirVariable: dir}}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		err := app.withSettings(ctx, slog.New(slog.DiscardHandler), time.Millisecond, time.Millisecond,
+			func(ctx context.Context) error {
+				writeSetting(t, dir, name, "new")
+				<-ctx.Done()
+				return ctx.Err()
+			})
+		cancel()
+		if err != nil {
+			t.Errorf("%s: the process fails: %v", name, err)
+		}
 	}
 }
 

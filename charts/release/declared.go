@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,13 +14,18 @@ import (
 // failingFile is a series of a server's metrics that says that it refuses a declared file.
 var failingFile = regexp.MustCompile(`(?m)^berth_apply_failing\{file="([^"]*)"\} 1$`)
 
+// metricsTimeout bounds the reading of all metrics: a pod may be unreachable for minutes.
+const metricsTimeout = 10 * time.Second
+
 // refusedFiles says which declared files the servers refuse. It asks for their metrics through the API server, and
 // without the permission to, it knows of none.
-func (c *Client) refusedFiles(ctx context.Context) []string {
+func (c *Client) refusedFiles(ctx context.Context, timeout time.Duration) []string {
 	set, err := c.config.KubernetesClientSet()
 	if err != nil {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	pods, err := set.CoreV1().Pods(c.objects).List(ctx,
 		metav1.ListOptions{LabelSelector: "app.kubernetes.io/instance=" + c.name + ",app.kubernetes.io/component=server"})
 	if err != nil {

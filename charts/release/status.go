@@ -83,7 +83,7 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	if s.Workloads, err = c.workloads(ctx); err != nil {
 		return Status{}, err
 	}
-	s.Findings = c.refusedFiles(ctx)
+	s.Findings = c.refusedFiles(ctx, metricsTimeout)
 	if !s.Healthy() {
 		s.Findings = append(append(s.Findings, s.scaledDown()...), c.findings(ctx)...)
 	}

@@ -74,8 +74,11 @@ func checkUninstall(
 	return &NoUninstallError{fmt.Sprintf("release %s/%s is %s, so that no uninstall is under way", r.Namespace, r.Name, status)}
 }
 
-// newestStatus is what Helm's record of the newest revision says; empty without a record.
+// newestStatus is what Helm's record of the newest revision says; empty without a record. Roles that operators write may
+// name only some of the records, so that a forbidden one counts only where none can be read.
 func newestStatus(ctx context.Context, records metadata.Interface, r HelmRelease) (string, error) {
+	readable := false
+	var forbidden error
 	for revision := r.Revision + HelmRevisions; revision >= r.Revision; revision-- {
 		name := fmt.Sprintf("sh.helm.release.v1.%s.v%d", r.Name, revision)
 		for _, kind := range []string{"secrets", "configmaps"} { // by HELM_DRIVER
@@ -84,10 +87,18 @@ func newestStatus(ctx context.Context, records metadata.Interface, r HelmRelease
 			if err == nil && record.Labels["owner"] == "helm" {
 				return record.Labels["status"], nil
 			}
-			if err != nil && !apierrors.IsNotFound(err) {
+			switch {
+			case err == nil || apierrors.IsNotFound(err):
+				readable = true
+			case apierrors.IsForbidden(err):
+				forbidden = err
+			default:
 				return "", err
 			}
 		}
+	}
+	if !readable {
+		return "", forbidden
 	}
 	return "", nil
 }

@@ -3,14 +3,17 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/fake"
 	metadatafake "k8s.io/client-go/metadata/fake"
+	ktesting "k8s.io/client-go/testing"
 )
 
 // record is Helm's record of a revision, as its metadata shows it.
@@ -19,6 +22,36 @@ func record(kind string, revision int, status string) *metav1.PartialObjectMetad
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: kind},
 		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: fmt.Sprintf("sh.helm.release.v1.berth.v%d", revision),
 			Labels: map[string]string{"owner": "helm", "name": "berth", "status": status}},
+	}
+}
+
+// TestARoleThatNamesFewerRecordsIsEnough, as long as one of them can be read.
+func TestARoleThatNamesFewerRecordsIsEnough(t *testing.T) {
+	for name, test := range map[string]struct {
+		readable []string
+		says     string // empty: the drain goes on
+	}{
+		"the newest record": {[]string{"sh.helm.release.v1.berth.v1"}, ""},
+		"none of them":      {nil, "forbidden"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			scheme := metadatafake.NewTestScheme()
+			if err := metav1.AddMetaToScheme(scheme); err != nil {
+				t.Fatal(err)
+			}
+			records := metadatafake.NewSimpleMetadataClient(scheme, record("Secret", 1, "uninstalling"))
+			records.PrependReactor("get", "*", func(action ktesting.Action) (bool, runtime.Object, error) {
+				of := action.(ktesting.GetAction).GetName()
+				if slices.Contains(test.readable, of) {
+					return false, nil, nil
+				}
+				return true, nil, apierrors.NewForbidden(action.GetResource().GroupResource(), of, errors.New("no rule"))
+			})
+			err := checkUninstall(t.Context(), fake.NewClientset(), "ns", records, HelmRelease{Namespace: "ns", Name: "berth", Revision: 1})
+			if (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {
+				t.Errorf("error = %v, want %q", err, test.says)
+			}
+		})
 	}
 }
 

@@ -51,6 +51,9 @@ func TestTheServerAppliesWhatIsDeclared(t *testing.T) {
 		for _, v := range podTemplates(objects)[of].Spec.Volumes {
 			if v.ConfigMap != nil {
 				volumes[v.Name] = v.ConfigMap.Name
+				if strings.HasPrefix(v.Name, "apply-") && (v.ConfigMap.Optional == nil || !*v.ConfigMap.Optional) {
+					t.Errorf("%s does not start without ConfigMap %s", of, v.ConfigMap.Name)
+				}
 			}
 		}
 		for _, name := range []string{"rel-berth-apply", "team-a"} {

@@ -150,3 +150,13 @@ jobs: {namespaceAnnotations: {at: jobs}, serviceAccount: {labels: {at: account}}
 		}
 	}
 }
+
+// TestTheTestPodCanBeLeftOut where tools apply hooks like any other object.
+func TestTheTestPodCanBeLeftOut(t *testing.T) {
+	rendered := names(render(t, "{hooks: {test: {enabled: false}}, worker: {drain: {enabled: false}}, keys: {existingSecret: k}}"))
+	for _, name := range rendered {
+		if strings.HasPrefix(name, "Pod/") || strings.HasPrefix(name, "Job/") {
+			t.Errorf("there is %s", name)
+		}
+	}
+}

@@ -100,3 +100,21 @@ worker: {apiKey: {existingSecret: wk}}`)
 		}
 	}
 }
+
+// TestAWorkerOfAllNamespacesNamesNoAccountOfOne: the account that the chart creates is in one namespace.
+func TestAWorkerOfAllNamespacesNamesNoAccountOfOne(t *testing.T) {
+	for values, want := range map[string]string{
+		"{worker: {allNamespaces: true}}":                                         "",
+		"{worker: {allNamespaces: true}, jobs: {serviceAccount: {name: runner}}}": "--job-service-account=runner",
+	} {
+		got := ""
+		for _, arg := range container(t, render(t, values), "rel-berth-worker").Args {
+			if strings.HasPrefix(arg, "--job-service-account") {
+				got = arg
+			}
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", values, got, want)
+		}
+	}
+}

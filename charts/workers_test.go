@@ -193,3 +193,38 @@ func TestANamedWorkerHasNoDrainOfItsName(t *testing.T) {
 		}
 	}
 }
+
+// TestWorkersWithoutTheFirstHaveTheirAlerts: worker.enabled is only that of the first.
+func TestWorkersWithoutTheFirstHaveTheirAlerts(t *testing.T) {
+	groups := func(values string) []string {
+		var names []string
+		for _, group := range alerts(t, values+", metrics: {prometheusRule: {enabled: true}}}") {
+			names = append(names, group.Name)
+		}
+		return names
+	}
+	if got := groups("{worker: {enabled: false}, workers: {etl: {}}"); !slices.Contains(got, "berth-worker") {
+		t.Errorf("the groups are %v", got)
+	}
+	if got := groups("{worker: {enabled: false}"); slices.Contains(got, "berth-worker") {
+		t.Errorf("without a worker, the groups are %v", got)
+	}
+}
+
+// TestWhatCanBeSeveralHasABudgetAndIsSpread, whoever decides how many there are.
+func TestWhatCanBeSeveralHasABudgetAndIsSpread(t *testing.T) {
+	for values, several := range map[string]bool{
+		"{worker: {replicas: 1}}": false,
+		"{worker: {replicas: 2}}": true,
+		"{worker: {replicas: 1, autoscaling: {enabled: true, maxReplicas: 5}}}":                              true,
+		"{worker: {replicas: 3, autoscaling: {enabled: true, minReplicas: 1, maxReplicas: 1}}}":              false,
+		"{worker: {replicas: 1, keda: {enabled: true, prometheusURL: 'http://prometheus', maxReplicas: 5}}}": true,
+	} {
+		objects := render(t, values)
+		budget := slices.Contains(names(objects), "PodDisruptionBudget/berth-system/rel-berth-worker")
+		spread := podTemplates(objects)["rel-berth-worker"].Spec.TopologySpreadConstraints
+		if budget != several || (len(spread) > 0) != several {
+			t.Errorf("%s: a budget: %t, spread: %v", values, budget, spread)
+		}
+	}
+}

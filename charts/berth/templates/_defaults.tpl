@@ -94,6 +94,8 @@ hooks:
         memory: 32Mi
   runtimeClassName: ""
   schedulerName: ""
+  test:
+    enabled: true
   tolerations: []
 image:
   digest: ""

@@ -65,6 +65,17 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
+{{/* Not empty if a component can have more than one pod: VALUES of server or worker. */}}
+{{- define "berth.several" -}}
+{{- $most := .replicas }}
+{{- if .autoscaling.enabled }}
+{{- $most = .autoscaling.maxReplicas }}
+{{- else if dig "keda" "enabled" false . }}
+{{- $most = .keda.maxReplicas }}
+{{- end }}
+{{- if gt (int $most) 1 }}true{{ end }}
+{{- end }}
+
 {{/* Topology spread constraints of a component: (list . "server" VALUES). */}}
 {{- define "berth.spread" -}}
 {{- $args := . -}}
@@ -72,7 +83,7 @@ imagePullSecrets:
 {{- if $values.topologySpreadConstraints }}
 topologySpreadConstraints:
   {{- toYaml $values.topologySpreadConstraints | nindent 2 }}
-{{- else if or (gt (int $values.replicas) 1) $values.autoscaling.enabled }}
+{{- else if include "berth.several" $values }}
 topologySpreadConstraints:
   {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
   - maxSkew: 1

@@ -105,6 +105,8 @@
 - name: apply-{{ $i }}
   configMap:
     name: {{ $name | quote }}
+    # One that is missing is refused like a broken one; the server starts.
+    optional: true
 {{- end }}
 {{- end }}
 {{- end }}

@@ -22,8 +22,12 @@ import (
 const (
 	// declaredPoll is how often the declared files are read. Kubernetes itself takes up to a minute to update them.
 	declaredPoll = 5 * time.Second
-	// declaredRetry is how often a file that was refused is tried again: what it needs may come from elsewhere.
+	// declaredRetry is how often a file that has not changed is planned again: what a refused one needs may come from
+	// elsewhere, and someone else may change what an applied one declares.
 	declaredRetry = time.Minute
+	// declaredDrift is how often in a row a plan of an applied file must change something before it is applied again. By then
+	// Kubernetes has brought a newer version of the file, if another server has applied that.
+	declaredDrift = 3
 	// declaredActor is the name of the key that applies declared files, in the audit log and for rules.
 	declaredActor = "declared-files"
 )
@@ -59,6 +63,7 @@ type declaredState struct {
 	digest string
 	failed string // why it is refused; empty if it is applied
 	next   time.Time
+	drift  int // plans in a row that change something although the file is applied
 }
 
 func (s *server) newDeclarations(routes http.Handler) (*declarations, error) {
@@ -127,17 +132,26 @@ func (d *declarations) bringAll(ctx context.Context) {
 	}
 }
 
-// bring applies a file that is new, changed, or was refused a while ago, or now if again. It is true if that changed something.
+// bring applies a file that is new, changed, or was planned a while ago, or, if it was refused and again, now. It is true if
+// that changed something.
 func (d *declarations) bring(ctx context.Context, file DeclaredFile, again bool) bool {
 	before, known := d.files[file.Name]
-	if known && before.digest == file.Digest && (before.failed == "" || !again && d.now().Before(before.next)) {
+	if known && before.digest == file.Digest && d.now().Before(before.next) && (before.failed == "" || !again) {
 		return false
 	}
-	changes, err := d.apply(ctx, file)
+	applied := known && before.digest == file.Digest && before.failed == ""
+	changes, drift, err := 0, 0, error(nil)
+	if applied {
+		drift, err = d.drift(ctx, file, before.drift)
+	}
+	if err == nil && (!applied || drift == declaredDrift) {
+		drift = 0
+		changes, err = d.apply(ctx, file)
+	}
 	if ctx.Err() != nil {
 		return false
 	}
-	state := declaredState{digest: file.Digest, next: d.now().Add(declaredRetry)}
+	state := declaredState{digest: file.Digest, next: d.now().Add(declaredRetry), drift: drift}
 	if err != nil {
 		state.failed = err.Error()
 		d.metric.Failed(file.Name)
@@ -146,10 +160,37 @@ func (d *declarations) bring(ctx context.Context, file DeclaredFile, again bool)
 		}
 	} else {
 		d.metric.Applied(file.Name, d.now())
-		d.logger.Info("declared file is applied", "file", file.Name, "changes", changes)
+		if !applied || changes > 0 {
+			d.logger.Info("declared file is applied", "file", file.Name, "changes", changes)
+		}
 	}
 	d.files[file.Name] = state
 	return err == nil && changes > 0
+}
+
+// drift counts the plans of an applied file that change something, this one included.
+func (d *declarations) drift(ctx context.Context, file DeclaredFile, before int) (int, error) {
+	if file.Err != nil {
+		return 0, file.Err
+	}
+	plan, refused := d.call(ctx, file, true, "")
+	if refused != nil {
+		return 0, refused.in(file)
+	}
+	if changesOf(plan) == 0 {
+		return 0, nil
+	}
+	return before + 1, nil
+}
+
+func changesOf(plan *api.ApplyResult) int {
+	changes := 0
+	for _, c := range plan.Changes {
+		if c.Action != api.Unchanged {
+			changes++
+		}
+	}
+	return changes
 }
 
 // declaredTries bounds how often a plan is made again after a change by someone else, such as another server.
@@ -168,13 +209,7 @@ func (d *declarations) apply(ctx context.Context, file DeclaredFile) (changes in
 		if plan.Broken != nil {
 			return 0, brokenError(file, plan)
 		}
-		changes = 0
-		for _, c := range plan.Changes {
-			if c.Action != api.Unchanged {
-				changes++
-			}
-		}
-		if changes == 0 {
+		if changes = changesOf(plan); changes == 0 {
 			return 0, nil
 		}
 		if _, refused = d.call(ctx, file, false, plan.Plan); refused == nil {

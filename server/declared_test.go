@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/berth-dev/berth/internal/pgtest"
 	"github.com/berth-dev/berth/server"
@@ -140,4 +141,39 @@ func TestADeclaredFileWaitsForItsApproval(t *testing.T) {
 	if len(open) != 1 || open[0].AskedBy != "declared-files" {
 		t.Errorf("the approvals are %+v", open)
 	}
+}
+
+// TestDeclaredStateWins over what someone else changes, once it is seen in minutes in a row: the server may have an older
+// version of the file than another, for Kubernetes needs a minute to bring one.
+func TestDeclaredStateWins(t *testing.T) {
+	t.Parallel()
+	d := &declaring{files: map[string]string{"team": declaredReport}}
+	clock := &clock{}
+	r := start(t, func(o *server.Options) { o.Declared, o.Now = d.read, clock.now })
+	eventually(t, func() bool { return r.metric(`berth_apply_failing{file="team"} 0`) })
+	description := func() string {
+		return read[api.Deployment](r.call(http.MethodGet, "/api/v1/deployments/report", "").is(http.StatusOK)).Description
+	}
+	r.call(http.MethodPatch, "/api/v1/deployments/report", `{"description":"by hand"}`).is(http.StatusOK)
+	minutes := 0
+	eventually(t, func() bool {
+		before := r.lastApplied()
+		clock.forward(time.Minute)
+		eventually(t, func() bool { return r.lastApplied() != before })
+		minutes++
+		return description() == "first"
+	})
+	if minutes != 3 {
+		t.Errorf("the change was undone after %d minutes", minutes)
+	}
+}
+
+// lastApplied is the metric of when a file was last found applied.
+func (r *running) lastApplied() string {
+	for line := range strings.Lines(string(r.call(http.MethodGet, "/metrics", "").is(http.StatusOK).body)) {
+		if strings.HasPrefix(line, "berth_apply_last_success_timestamp_seconds{") {
+			return line
+		}
+	}
+	return ""
 }

@@ -154,7 +154,7 @@ func TestDeclaredStateWins(t *testing.T) {
 	description := func() string {
 		return read[api.Deployment](r.call(http.MethodGet, "/api/v1/deployments/report", "").is(http.StatusOK)).Description
 	}
-	r.call(http.MethodPatch, "/api/v1/deployments/report", `{"description":"by hand"}`).is(http.StatusOK)
+	r.call(http.MethodPost, "/api/v1/apply", strings.Replace(declaredReport, "first", "by hand", 1)).is(http.StatusOK)
 	minutes := 0
 	eventually(t, func() bool {
 		before := r.lastApplied()

@@ -51,3 +51,13 @@ func TestObjectsAreWhereTheValuesPutThem(t *testing.T) {
 		}
 	}
 }
+
+func TestAWorkloadThatIsScaledDownSaysWhatThatMeans(t *testing.T) {
+	for name, effect := range map[string]string{
+		"berth-server": "nothing answers requests", "berth-worker": "runs wait", "berth-worker-etl": "runs wait", "berth-worker-server": "runs wait",
+	} {
+		if got := (Status{Workloads: []Workload{{Kind: "Deployment", Name: name}}}).scaledDown(); len(got) != 1 || !strings.HasSuffix(got[0], effect) {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}

@@ -61,9 +61,9 @@ func (s Status) scaledDown() []string {
 		if w.Want > 0 {
 			continue
 		}
-		effect := "nothing answers requests"
-		if strings.HasSuffix(w.Name, "-worker") {
-			effect = "runs wait"
+		effect := "runs wait" // workers are named *-worker or *-worker-NAME
+		if strings.HasSuffix(w.Name, "-server") && !strings.HasSuffix(w.Name, "-worker-server") {
+			effect = "nothing answers requests"
 		}
 		lines = append(lines, fmt.Sprintf("%s %s is scaled to 0: %s", strings.ToLower(w.Kind), w.Name, effect))
 	}

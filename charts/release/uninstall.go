@@ -71,7 +71,7 @@ func (c *Client) sweepHooks(ctx context.Context) error {
 		return fmt.Errorf("connect to the cluster: %w", err)
 	}
 	foreground := metav1.DeletePropagationForeground
-	hooks := c.selector("") + ",app.kubernetes.io/component in (keys, drain)"
+	hooks := c.selector("") + ",app.kubernetes.io/component in (keys, drain, apply)"
 	err = set.BatchV1().Jobs(c.objects).DeleteCollection(ctx,
 		metav1.DeleteOptions{PropagationPolicy: &foreground}, metav1.ListOptions{LabelSelector: hooks})
 	if err != nil {

@@ -3,6 +3,8 @@ package tracing
 import (
 	"encoding/binary"
 	"fmt"
+	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +25,9 @@ type config struct {
 	// links is false if callers' traceparent headers are ignored.
 	links bool
 }
+
+// headerName is a token of HTTP.
+var headerName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 
 const (
 	protocolGRPC     = "grpc"
@@ -63,11 +68,33 @@ func readConfig(env func(string) string) (config, error) {
 	if propagators := get("OTEL_PROPAGATORS"); propagators != "" {
 		c.links = slices.Contains(strings.Split(strings.ReplaceAll(propagators, " ", ""), ","), "tracecontext")
 	}
+	for _, name := range []string{"OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"} {
+		if err := checkHeaders(name, get(name)); err != nil {
+			return c, err
+		}
+	}
 	var err error
 	if c.sampled, err = readSampler(get("OTEL_TRACES_SAMPLER"), get("OTEL_TRACES_SAMPLER_ARG")); err != nil {
 		return c, err
 	}
 	return c, c.readBatch(get)
+}
+
+// checkHeaders refuses what the exporters would leave out. Its error does not repeat the headers: they are secrets.
+func checkHeaders(variable, headers string) error {
+	if headers == "" {
+		return nil
+	}
+	number := 0
+	for header := range strings.SplitSeq(headers, ",") {
+		number++
+		name, value, found := strings.Cut(header, "=")
+		_, err := url.PathUnescape(value)
+		if !found || err != nil || !headerName.MatchString(strings.TrimSpace(name)) {
+			return fmt.Errorf("header %d in %s is not NAME=VALUE with a URL-encoded value", number, variable)
+		}
+	}
+	return nil
 }
 
 // readBatch reads how the batch processor of OpenTelemetry would work.

@@ -52,6 +52,30 @@ func TestTheEnvironmentTurnsTracingOn(t *testing.T) {
 	}
 }
 
+func TestHeadersThatCannotBeReadAreRefusedWithoutTheirText(t *testing.T) {
+	for headers, good := range map[string]bool{
+		"authorization=Bearer%20hunter2":      true,
+		"a=hunter2, b=hunter2==":              true,
+		"authorization: Bearer hunter2":       false,
+		"a=hunter2,":                          false,
+		"a=hunter2%zz":                        false,
+		"my header=hunter2":                   false,
+		"=hunter2":                            false,
+		"authorization:hunter2=,x=y,z=hunter": false,
+	} {
+		for _, name := range []string{"OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"} {
+			env := map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", name: headers}
+			_, err := readConfig(func(name string) string { return env[name] })
+			if good != (err == nil) {
+				t.Errorf("%s=%s: %v", name, headers, err)
+			}
+			if err != nil && (strings.Contains(err.Error(), "hunter") || !strings.Contains(err.Error(), name)) {
+				t.Errorf("%s=%s: the error is %q", name, headers, err)
+			}
+		}
+	}
+}
+
 // TestARatioOfTheRunsIsSampled: the IDs of runs are not random in all their bits.
 func TestARatioOfTheRunsIsSampled(t *testing.T) {
 	const n = 20_000

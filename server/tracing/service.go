@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/google/uuid"
 	"go.opentelemetry.io/otel"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -75,7 +76,8 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	if !s.On() {
 		return s, nil
 	}
-	// What the SDK cannot return, such as a header that it cannot read, it says here. There is one for the process.
+	// What the SDK cannot return it says here; its log may have headers, which are secrets. There is one of both for the process.
+	otel.SetLogger(logr.Discard())
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { o.Logger.Warn("OpenTelemetry reports an error", "error", err) }))
 	if s.exporters, err = newExporters(ctx, s.config); err != nil {
 		return nil, fmt.Errorf("configure OpenTelemetry: %w", err)

@@ -95,7 +95,8 @@ func TestArchivedOutputIsReadAsBefore(t *testing.T) {
 	var log logged
 	r = begin(&log)
 	r.admin, r.worker = admin, worker
-	awaitLog(t, &log, `msg="archiving output" archive=file://`+archiveDir)
+	awaitLog(t, &log, `msg="archiving output"`)
+	awaitLog(t, &log, ` archive=file://`+archiveDir)
 	path := "/api/v1/runs/" + run.ID.String()
 	if got := string(r.call(http.MethodGet, path+"/logs", "").is(http.StatusOK).body); got != text.String() {
 		t.Errorf("read %d bytes, want %d", len(got), text.Len())

@@ -50,7 +50,7 @@ func TestFinishedRunsExpire(t *testing.T) {
 		"")); got.Run.State.Type != api.SCHEDULED {
 		t.Errorf("the live one is %s", got.Run.State.Type)
 	}
-	if !strings.Contains(log.String(), `msg="removed expired objects" runs=1`) {
+	if text := log.String(); !strings.Contains(text, `msg="removed expired objects"`) || !strings.Contains(text, " runs=1") {
 		t.Error("the removal is not logged")
 	}
 }

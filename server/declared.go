@@ -130,6 +130,12 @@ func (d *declarations) bringAll(ctx context.Context) {
 			changed = d.bring(ctx, file, again) || changed
 		}
 	}
+	for name := range d.files {
+		if !slices.ContainsFunc(files, func(f DeclaredFile) bool { return f.Name == name }) {
+			delete(d.files, name)
+			d.metric.Delete(name)
+		}
+	}
 }
 
 // bring applies a file that is new, changed, or was planned a while ago, or, if it was refused and again, now. It is true if

@@ -109,6 +109,12 @@ func TestABrokenDeclaredFileKeepsTheLastGoodState(t *testing.T) {
 		d.set("team", declaredReport)
 		eventually(t, func() bool { return r.metric(`berth_apply_failing{file="team"} 0`) })
 	}
+	d.set("gone", "{")
+	eventually(t, func() bool { return r.metric(`berth_apply_failing{file="gone"} 1`) })
+	d.mu.Lock()
+	delete(d.files, "gone")
+	d.mu.Unlock()
+	eventually(t, func() bool { return !r.metric(`berth_apply_failing{file="gone"} 1`) })
 	d.set("team", strings.Replace(declaredReport, "first", "second", 1))
 	eventually(t, func() bool {
 		return read[api.Deployment](r.call(http.MethodGet, "/api/v1/deployments/report", "").is(http.StatusOK)).Description == "second"

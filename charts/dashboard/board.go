@@ -206,7 +206,7 @@ func servers() Board {
 				one("Traces per minute", "short", "{{namespace}} {{result}}", perMinute("berth_trace_ends_total", "$where", "result"), "Ends of attempts and runs whose spans were sent."),
 				one("API keys that expire", "s", "{{namespace}} {{key}}", orZero("min by ($by, key) (berth_api_key_expiry_seconds{$where}) - time()"), "In this time."),
 				one("Certificate", "s", podLegend, orZero("min by ($by, pod) (berth_tls_certificate_expiry_seconds{$where}) - time()"), "Expires in this time."),
-				one("Refused sign-ins per minute", "short", "{{namespace}} {{result}}", perMinute("berth_sign_ins_total", "$where", "result"), "By result."),
+				one("Refused sign-ins per minute", "short", "{{namespace}} {{result}}", perMinute("berth_sign_ins_total", `$where, result!="ok"`, "result"), "By result."),
 			}},
 		},
 	}

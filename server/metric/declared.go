@@ -34,3 +34,9 @@ func (m *Declared) Applied(file string, at time.Time) {
 	m.failing.WithLabelValues(file).Set(0)
 	m.applied.WithLabelValues(file).Set(float64(at.Unix()))
 }
+
+// Delete takes away the series of a file that is no longer declared.
+func (m *Declared) Delete(file string) {
+	m.failing.DeleteLabelValues(file)
+	m.applied.DeleteLabelValues(file)
+}

@@ -18,7 +18,7 @@ type deploymentOutcome struct {
 	Failures       int64               `json:"failures"`
 }
 
-// addOutcomesSQL adds what ended runs say. Runs of a deployment that was deleted have no place any more.
+// addOutcomesSQL adds what ended runs say, also late: a completion that is older than another one changes nothing. Runs of a deployment that was deleted have no place any more.
 func addOutcomesSQL(d database.Dialect) string {
 	return `
 INSERT INTO deployment_outcomes (deployment_id, last_state, last_end, last_completion, failures)
@@ -35,9 +35,14 @@ SET last_state = CASE
 		WHEN excluded.last_end >= deployment_outcomes.last_end THEN excluded.last_end
 		ELSE deployment_outcomes.last_end
 	END,
-	last_completion = COALESCE(excluded.last_completion, deployment_outcomes.last_completion),
+	last_completion = CASE
+		WHEN deployment_outcomes.last_completion IS NULL OR excluded.last_completion > deployment_outcomes.last_completion
+			THEN excluded.last_completion
+		ELSE deployment_outcomes.last_completion
+	END,
 	failures = excluded.failures + CASE
-		WHEN excluded.last_completion IS NULL THEN deployment_outcomes.failures
+		WHEN excluded.last_completion IS NULL OR excluded.last_completion < deployment_outcomes.last_completion
+			THEN deployment_outcomes.failures
 		ELSE 0
 	END`
 }

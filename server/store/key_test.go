@@ -18,6 +18,23 @@ func everywhere(role string) []store.Binding {
 	return []store.Binding{{Role: role, Pool: store.AllPools}}
 }
 
+// TestExpiredKeysHideNoneThatEndsSoon among those whose expiry the metrics show, of which there are a hundred.
+func TestExpiredKeysHideNoneThatEndsSoon(t *testing.T) {
+	onEach(t, func(w *world) {
+		for i := range 101 {
+			expires := w.Now().Add(-time.Hour)
+			if i == 100 {
+				expires = w.Now().Add(time.Hour)
+			}
+			id := fmt.Sprint("k", i)
+			w.check(w.CreateKey(t.Context(), store.Key{ID: id, Name: id, Bindings: everywhere("viewer"), SecretHash: id, ExpiresAt: &expires}))
+		}
+		if keys := w.getStats().Keys; len(keys) != 100 || keys[0].Name != "k100" {
+			t.Errorf("%d keys, first %+v", len(keys), keys[0])
+		}
+	})
+}
+
 func TestKeysAreCreatedListedAndRevoked(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()

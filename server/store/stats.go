@@ -274,14 +274,15 @@ JOIN deployments d ON d.id = s.deployment_id
 JOIN pools p ON p.id = d.pool_id
 WHERE d.deleted_at IS NULL
 ORDER BY d.name, s.name`
-	// keyExpiriesSQL leaves out keys that rules made: they last for minutes, and are made anew.
+	// keyExpiriesSQL leaves out keys that rules made: they last for minutes, and are made anew. Valid ones come
+	// first, so that expired ones hide none of them.
 	keyExpiriesSQL = `
 SELECT name, expires_at
 FROM api_keys
 WHERE revoked_at IS NULL
 	AND trust_rule = ''
 	AND expires_at > ?
-ORDER BY expires_at
+ORDER BY CASE WHEN expires_at > ? THEN 0 ELSE 1 END, expires_at
 LIMIT ?`
 )
 
@@ -331,7 +332,7 @@ func (q Reader) GetStats(ctx context.Context) (*Stats, error) {
 		{"the first waiting runs", &st.Lines, lineStatsSQL(), nil},
 		{"workers", &st.Workers, workerStatsSQL, nil},
 		{"schedules", &st.Schedules, scheduleStatsSQL, nil},
-		{"API keys", &st.Keys, keyExpiriesSQL, []any{now.Add(-keyToldAfter), keysToldMax}},
+		{"API keys", &st.Keys, keyExpiriesSQL, []any{now.Add(-keyToldAfter), now, keysToldMax}},
 	} {
 		if err := q.db.All(ctx, read.dest, read.query, read.args...); err != nil {
 			return nil, fmt.Errorf("read %s for the metrics: %w", read.what, err)

@@ -313,6 +313,32 @@ func TestADeploymentsOutcomesAreCountedFromTheLastCompletion(t *testing.T) {
 	})
 }
 
+// TestALateCompletionTakesNoFailureBack: it was reported when a newer completion and a failure had been.
+func TestALateCompletionTakesNoFailureBack(t *testing.T) {
+	onEachLayout(t, func(w *world) {
+		w.pool("p")
+		w.deployment("d", "p")
+		w.runs("d", 3)
+		claims := w.claim(request("p", "w", 3))
+		w.Advance(10 * time.Second)
+		at := func(r store.Report, ago time.Duration) store.Report {
+			when := w.Now().Add(-ago)
+			r.At = &when
+			return r
+		}
+		for _, report := range []store.Report{
+			at(succeeded(claims[0]), 2*time.Second), at(failed(claims[1], lifecycle.App), time.Second), at(succeeded(claims[2]), 3*time.Second),
+		} {
+			w.accepts(report)
+			w.check(w.RollUpRuns(t.Context()))
+		}
+		d := w.getStats().Deployments[0]
+		if since := w.Now().Sub(d.LastCompletion.Time()); d.Failures != 1 || since > 2900*time.Millisecond {
+			t.Errorf("%d failures, the last completion was %s ago", d.Failures, since)
+		}
+	})
+}
+
 func TestAWorkerIsStoredWhenItRegisters(t *testing.T) {
 	onEachLayout(t, func(w *world) {
 		ctx := w.t.Context()

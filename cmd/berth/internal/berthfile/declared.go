@@ -20,7 +20,10 @@ const declaredFile = "berth.yaml"
 
 // Declared returns the berth.yaml of each directory below dir, in the order of their names. What belongs to a file that
 // names no project belongs to that of its directory. A directory without one is an error of its file.
-func Declared(dir string, prune bool) []server.DeclaredFile {
+func Declared(dir string, prune bool) []server.DeclaredFile { return declaredIn(dir, prune, nil) }
+
+// declaredIn takes over the known files that have not changed.
+func declaredIn(dir string, prune bool, known []server.DeclaredFile) []server.DeclaredFile {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return []server.DeclaredFile{{Name: dir, Digest: err.Error(), Err: err}}
@@ -31,16 +34,29 @@ func Declared(dir string, prune bool) []server.DeclaredFile {
 		if info, err := os.Stat(path); err != nil || !info.IsDir() || strings.HasPrefix(entry.Name(), "..") {
 			continue
 		}
-		files = append(files, declared(entry.Name(), path, prune))
+		files = append(files, declared(entry.Name(), path, prune, known))
 	}
 	return files
 }
 
-func declared(name, dir string, prune bool) server.DeclaredFile {
+// WatchDeclared returns Declared for who asks again and again: what has not changed is not parsed again.
+func WatchDeclared(dir string, prune bool) func() []server.DeclaredFile {
+	var known []server.DeclaredFile
+	return func() []server.DeclaredFile {
+		known = declaredIn(dir, prune, known)
+		return known
+	}
+}
+
+func declared(name, dir string, prune bool, known []server.DeclaredFile) server.DeclaredFile {
 	file := server.DeclaredFile{Name: name}
 	if file.Digest, file.Err = digestOf(dir); file.Err != nil {
 		file.Digest = file.Err.Error()
 		return file
+	}
+	same := func(other server.DeclaredFile) bool { return other.Name == name && other.Digest == file.Digest }
+	if i := slices.IndexFunc(known, same); i >= 0 {
+		return known[i]
 	}
 	described, err := Load(filepath.Join(dir, declaredFile), Source{Read: os.ReadFile})
 	if err != nil {

@@ -43,3 +43,27 @@ func TestDeclaredFilesAreThoseOfTheDirectories(t *testing.T) {
 		t.Errorf("a directory that is not there: %+v", missing)
 	}
 }
+
+func TestADeclaredFileThatHasNotChangedIsNotParsedAgain(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "team", "berth.yaml")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write("varables: []\n")
+	read := WatchDeclared(dir, false)
+	first := read()[0]
+	if second := read()[0]; first.Err == nil || second.Err != first.Err { // the same error, not an equal one
+		t.Errorf("%v, then %v", first.Err, second.Err)
+	}
+	write("variables: {place: Bern}\n")
+	if changed := read()[0]; changed.Err != nil || changed.Request == nil {
+		t.Errorf("the change is not read: %v", changed.Err)
+	}
+}

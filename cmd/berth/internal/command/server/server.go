@@ -154,7 +154,7 @@ func (in *serverFlags) options(app *cli.App) (server.Options, error) {
 		return o, err
 	}
 	if in.applyDir != "" {
-		o.Declared = func() []server.DeclaredFile { return berthfile.Declared(in.applyDir, in.applyPrune) }
+		o.Declared = berthfile.WatchDeclared(in.applyDir, in.applyPrune)
 	}
 	var err error
 	if o.SignIn, o.AccessFile, err = in.signIn.Config(app, in.publicURL); err != nil {

@@ -228,3 +228,16 @@ func TestWhatCanBeSeveralHasABudgetAndIsSpread(t *testing.T) {
 		}
 	}
 }
+
+// TestAWorkerOfAServerElsewhereIsNoneOfThisInstallation: its Jobs are of another one, and this server knows nothing of its pool.
+func TestAWorkerOfAServerElsewhereIsNoneOfThisInstallation(t *testing.T) {
+	objects := render(t, `workers: {remote: {apiURL: "https://central.example.com", apiKey: {existingSecret: central}}}`)
+	if args := container(t, objects, "rel-berth-worker-remote").Args; slices.ContainsFunc(args, func(arg string) bool {
+		return strings.HasPrefix(arg, "--record-installation")
+	}) {
+		t.Errorf("an uninstall would end the Jobs of the other installation: %v", args)
+	}
+	if args := container(t, objects, "rel-berth-test").Args; slices.Contains(args, "--pool=remote") || !slices.Contains(args, "--pool=default") {
+		t.Errorf("the test asks for the pools %v", args)
+	}
+}
